@@ -1,0 +1,279 @@
+//! The journal in one SQLite file: the writer.
+//!
+//! One file because a firm of any size can copy it, and because a commit there is the strongest
+//! promise a plain disk can give. Writes are appends in order, so their cost does not grow with the
+//! journal. The writer never updates, never deletes, and never tries again after a failed write.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+
+use stanch_model::Timestamp;
+use stanch_model::port::{Entry, Head, Journal, JournalError, JournalReader, NewEntry};
+
+use crate::chain::{Link, sha256};
+use crate::detail::{self, MAX_BYTES};
+use crate::place::{Place, cannot_open};
+use crate::reader::{self, SqliteReader};
+use crate::schema;
+use crate::walk::{self, Details};
+
+/// Settings of the file and of the writer's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of one page, a power of two from 512 to 65536; only has an effect on a new file.
+    /// Default 8192.
+    pub page_bytes: u32,
+    /// Size in MiB at which the write-ahead log is copied into the file and reused, 1 to 1024.
+    /// Default 16. Larger means rarer and longer pauses, and more to read after a crash.
+    pub log_mib: u32,
+    /// Page cache of the writer in MiB. Default 16.
+    pub cache_mib: u32,
+    /// How long to wait while another program (a backup, a shell) holds the file. Default 5 s.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { page_bytes: 8_192, log_mib: 16, cache_mib: 16, patience: Duration::from_secs(5) }
+    }
+}
+
+/// The one writer of a journal file. Holds the data directory's lock until dropped.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    // Fields drop in this order: the connection must be closed before the lock is released.
+    conn: Connection,
+    place: Place,
+    head: Head,
+    failed: Option<String>,
+}
+
+/// How many entries at the end are verified with their details at every opening.
+const TAIL: u64 = 16;
+
+impl SqliteJournal {
+    /// Opens the journal in `dir`, creating both where missing.
+    ///
+    /// # Errors
+    /// When another process writes it, the directory lies on a network file system or cannot be
+    /// written, the file is not ours or is newer than this program, durability cannot be had, or the
+    /// last entries do not verify. The text says which, and what to do.
+    pub fn open(dir: &Path, options: Options) -> Result<SqliteJournal, JournalError> {
+        let place = Place::take(dir)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let refuse = |why: String| cannot_open(&place.file, why);
+        let mut conn = Connection::open_with_flags(&place.file, flags).map_err(|e| refuse(schema::say(e)))?;
+        set_up(&mut conn, &options).map_err(refuse)?;
+        // The names of the file and of its log must survive a power cut as the contents do.
+        crate::place::sync_dir(dir)?;
+        let head = check_tail(&conn)?;
+        Ok(SqliteJournal { conn, place, head, failed: None })
+    }
+
+    /// Opens the journal in `dir` for reading only, beside a running writer or without one.
+    ///
+    /// # Errors
+    /// As [`SqliteReader::open`].
+    pub fn open_read_only(dir: &Path) -> Result<SqliteReader, JournalError> {
+        SqliteReader::open(dir)
+    }
+
+    /// Where the file lies.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.place.file
+    }
+
+    /// True when the file lies in memory and ends with the machine: say so on every screen.
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        matches!(self.place.file_system.as_deref(), Some("tmpfs" | "ramfs"))
+    }
+
+    fn write(&mut self, at: Timestamp, entries: &[NewEntry]) -> Result<Head, String> {
+        let mut head = self.head.clone();
+        let say = |e: rusqlite::Error| e.to_string();
+        let commit = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(say)?;
+        {
+            let mut entry_row = commit
+                .prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+                .map_err(say)?;
+            let mut detail_row = commit.prepare_cached("INSERT INTO detail VALUES (?1, ?2)").map_err(say)?;
+            for new in entries {
+                let stored = new.detail.as_deref().map(detail::pack);
+                let link = link(&head, at, new, stored.as_deref())?;
+                let hash = link.hash(&head.hash)?;
+                let seq =
+                    i64::try_from(link.seq).map_err(|_| "the journal has no numbers left".to_owned())?;
+                entry_row
+                    .execute(params![seq, link.at, link.stream, link.kind, link.body, link.detail_hash, hash])
+                    .map_err(say)?;
+                if let Some(stored) = &stored {
+                    detail_row.execute(params![seq, stored]).map_err(say)?;
+                }
+                head = Head { seq: link.seq, hash };
+            }
+        }
+        commit.commit().map_err(say)?;
+        Ok(head)
+    }
+}
+
+/// The chain link of an entry about to be written, or why it cannot be written.
+pub(crate) fn link<'a>(
+    head: &Head,
+    at: Timestamp,
+    new: &'a NewEntry,
+    stored: Option<&[u8]>,
+) -> Result<Link<'a>, String> {
+    for (name, length) in [("body", new.body.len()), ("detail", stored.map_or(0, <[u8]>::len))] {
+        if length > MAX_BYTES {
+            return Err(format!(
+                "the {name} of a {} entry has {length} bytes; at most {MAX_BYTES}",
+                new.kind
+            ));
+        }
+    }
+    Ok(Link {
+        seq: head.seq.saturating_add(1),
+        at: at.0,
+        stream: &new.stream,
+        kind: &new.kind,
+        body: &new.body,
+        detail_hash: stored.map(sha256),
+    })
+}
+
+/// The answer to every append after a failed one.
+pub(crate) fn final_error(why: &str) -> JournalError {
+    JournalError::Io {
+        doing: "written",
+        why: format!("{why}; nothing more is accepted: restart, and recovery reads what really is on disk"),
+    }
+}
+
+fn set_up(conn: &mut Connection, options: &Options) -> Result<(), schema::Refusal> {
+    let say = schema::say;
+    conn.busy_timeout(options.patience).map_err(say)?;
+    // Looks before it touches: nothing of a foreign or newer file is changed.
+    let version = schema::identify(conn)?;
+    schema::harden(conn)?;
+    if version.is_none() {
+        conn.pragma_update(None, "page_size", options.page_bytes).map_err(say)?;
+    }
+    schema::make_durable(conn)?;
+    schema::migrate(conn, version.unwrap_or(0))?;
+    schema::check_shape(conn)?;
+
+    let page: i64 = conn.pragma_query_value(None, "page_size", |r| r.get(0)).map_err(say)?;
+    let log_bytes = i64::from(options.log_mib.clamp(1, 1_024)) << 20;
+    conn.pragma_update(None, "wal_autocheckpoint", (log_bytes / page.max(512)).max(1)).map_err(say)?;
+    // Twice the size at which it is copied: the log is overwritten and not cut, because a sync that need
+    // not write a new file size is several times faster.
+    conn.pragma_update(None, "journal_size_limit", log_bytes * 2).map_err(say)?;
+    conn.pragma_update(None, "cache_size", -(i64::from(options.cache_mib) << 10)).map_err(say)?;
+    conn.pragma_update(None, "temp_store", "MEMORY").map_err(say)
+}
+
+/// Verifies the end of the chain, where a damaged write would be.
+fn check_tail(conn: &Connection) -> Result<Head, JournalError> {
+    let last = walk::last(conn)?;
+    let from = last.seq.saturating_sub(TAIL);
+    let start = walk::head_at(conn, from)?
+        .ok_or_else(|| JournalError::Broken { seq: from, why: "it is missing".to_owned() })?;
+    walk::walk(conn, &start, TAIL, Details::Read, &mut |_| Ok(()))
+}
+
+impl Journal for SqliteJournal {
+    fn append(&mut self, at: Timestamp, entries: &[NewEntry]) -> Result<Head, JournalError> {
+        if let Some(why) = &self.failed {
+            return Err(final_error(&format!("an earlier write failed ({why})")));
+        }
+        if entries.is_empty() {
+            return Ok(self.head.clone());
+        }
+        match self.write(at, entries) {
+            Ok(head) => {
+                self.head = head.clone();
+                Ok(head)
+            }
+            Err(why) => {
+                let error = final_error(&why);
+                self.failed = Some(why);
+                Err(error)
+            }
+        }
+    }
+
+    fn head(&self) -> Head {
+        self.head.clone()
+    }
+
+    fn replay(
+        &self,
+        after: u64,
+        each: &mut dyn FnMut(Entry) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let Some(from) = reader::start(&self.conn, after)? else { return Ok(()) };
+        walk::walk(&self.conn, &from, u64::MAX, Details::Named, &mut |link| each(walk::entry(link)))?;
+        Ok(())
+    }
+
+    fn reader(&self) -> Result<Box<dyn JournalReader>, JournalError> {
+        Ok(Box::new(SqliteReader::open_file(&self.place.file)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(kind: &str, detail: Option<&[u8]>) -> NewEntry {
+        NewEntry {
+            stream: "intake".to_owned(),
+            kind: kind.to_owned(),
+            body: b"{}".to_vec(),
+            detail: detail.map(<[u8]>::to_vec),
+        }
+    }
+
+    #[test]
+    fn what_was_appended_is_there_after_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = SqliteJournal::open(dir.path(), Options::default()).unwrap();
+        let head = journal.append(Timestamp(7), &[new("a", Some(&[9; 5_000])), new("b", None)]).unwrap();
+        drop(journal);
+        let again = SqliteJournal::open(dir.path(), Options::default()).unwrap();
+        assert_eq!(again.head(), head);
+        let mut seen = Vec::new();
+        again
+            .replay(0, &mut |e| {
+                seen.push((e.seq, e.at.0, e.kind));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(seen, [(1, 7, "a".to_owned()), (2, 7, "b".to_owned())]);
+        let mut reader = again.reader().unwrap();
+        assert_eq!(reader.detail(1).unwrap(), Some(vec![9; 5_000]));
+        assert_eq!(reader.verify(&mut |_| ()).unwrap(), head);
+    }
+
+    #[test]
+    fn after_one_failed_write_nothing_more_is_accepted() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = SqliteJournal::open(dir.path(), Options::default()).unwrap();
+        let head = journal.append(Timestamp(1), &[new("a", None)]).unwrap();
+        journal.conn.pragma_update(None, "query_only", true).unwrap();
+        let first = journal.append(Timestamp(2), &[new("b", None)]).unwrap_err().to_string();
+        assert!(first.contains("readonly") && first.contains("restart"), "{first}");
+        journal.conn.pragma_update(None, "query_only", false).unwrap();
+        let second = journal.append(Timestamp(3), &[new("c", None)]).unwrap_err().to_string();
+        assert!(second.contains("an earlier write failed"), "{second}");
+        assert!(journal.append(Timestamp(3), &[]).is_err(), "not even nothing is acknowledged");
+        assert_eq!(journal.head(), head);
+        drop(journal);
+        assert_eq!(SqliteJournal::open(dir.path(), Options::default()).unwrap().head(), head);
+    }
+}
