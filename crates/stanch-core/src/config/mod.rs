@@ -1,0 +1,441 @@
+//! The configuration folder, compiled: a value in which what is invalid cannot be written.
+//!
+//! `raw` text comes in as (path, text) pairs; [`compile`] returns either the whole [`Config`] or
+//! *all* mistakes with file, line, column and how to mend them. Nothing here touches the disk.
+
+pub mod mistake;
+pub mod yaml;
+
+pub use mistake::Mistake;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use stanch_model::{Span, Timestamp};
+
+use crate::playbook::Playbook;
+
+/// Everything a configuration folder says.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `stanch.yaml`: the process.
+    pub server: ServerConfig,
+    /// `sources/*.yaml`, by name.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// `connectors/*.yaml`: responders, enrichers, notifiers.
+    pub connectors: ConnectorsConfig,
+    /// `policies/people.yaml`: who may do what.
+    pub people: BTreeMap<String, Person>,
+    /// `policies/people.yaml`: teams and how to reach them.
+    pub teams: BTreeMap<String, Team>,
+    /// `policies/triage.yaml`
+    pub triage: TriagePolicy,
+    /// `policies/silences.yaml`: planned work and standing silences.
+    pub silences: Vec<SilenceRule>,
+    /// `policies/routing.yaml`
+    pub routes: Route,
+    /// `policies/routing.yaml`, by name.
+    pub escalations: BTreeMap<String, EscalationPolicy>,
+    /// `policies/containment.yaml`
+    pub containment: ContainmentPolicy,
+    /// `playbooks/*.yaml`, in order of file name.
+    pub playbooks: Vec<Arc<Playbook>>,
+    /// SHA-256 over all files, in hexadecimal: journalled at each load.
+    pub hash: String,
+}
+
+/// The process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where to listen. Default `127.0.0.1:7878`.
+    pub listen: SocketAddr,
+    /// Certificate chain and key (PEM files); required when `listen` is not loopback.
+    pub tls: Option<TlsFiles>,
+    /// Largest request body after decompression, in bytes. Default 8 MiB.
+    pub max_body: u64,
+    /// Largest ratio of decompressed to compressed size. Default 100.
+    pub max_inflate_ratio: u64,
+    /// Deliveries waiting for the disk before intake answers 503. Default 1024.
+    pub intake_queue: usize,
+    /// Longest wait for all look-ups of one alert. Default 2 s.
+    pub enrich_deadline: Span,
+}
+
+/// PEM files for TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificate chain.
+    pub cert: String,
+    /// Private key.
+    pub key: String,
+}
+
+/// A secret by reference: the configuration never holds the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretRef {
+    /// The content of a file, without the trailing line break; relative to the configuration folder.
+    File(String),
+    /// An environment variable.
+    Env(String),
+}
+
+/// One sender of alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceConfig {
+    /// The name, as in the URL `/in/NAME`.
+    pub name: String,
+    /// One of the known formats, or `generic` with a mapping.
+    pub format: String,
+    /// For `generic`: the mapping, CEL by target field.
+    pub mapping: Option<GenericMapping>,
+    /// How the sender proves itself. Without one the source is disabled for HTTP.
+    pub credential: Option<Credential>,
+    /// Whose addresses these are: addresses of different sites are different machines.
+    pub site: String,
+    /// False when anyone on the path could forge it (UDP syslog); such a source never justifies an
+    /// automatic block by itself. Default true.
+    pub authenticated: bool,
+    /// Silence longer than this is worth an alert of its own; none by default.
+    pub silent_after: Option<Span>,
+}
+
+/// The generic mapping as written.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct GenericMapping {
+    /// CEL giving the list of records in one body; none means each JSON element is a record.
+    pub records: Option<String>,
+    /// Target field to CEL expression over `event`.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// How a sender proves itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// `Authorization: Bearer …`
+    Bearer(SecretRef),
+    /// HMAC-SHA-256 over `timestamp.body`, in hexadecimal; up to two active secrets for rotation.
+    Hmac {
+        /// The active secrets.
+        secrets: Vec<SecretRef>,
+        /// Header with the signature, with or without a `sha256=` or `v1=` prefix.
+        header: String,
+        /// Header with the seconds since 1970; without it only the body is signed.
+        timestamp_header: Option<String>,
+    },
+    /// The `routing_key` of PagerDuty Events v2.
+    RoutingKey(SecretRef),
+}
+
+/// Connectors as configured; the server builds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectorsConfig {
+    /// Devices we can change.
+    pub responders: Vec<ResponderConfig>,
+    /// Look-ups, in the order their answers are shown.
+    pub enrichers: Vec<EnricherConfig>,
+    /// Ways to tell people.
+    pub notifiers: Vec<NotifierConfig>,
+}
+
+/// A device we can change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponderConfig {
+    /// nftables on this machine, optionally in a network namespace.
+    Nftables {
+        /// Name used in playbooks.
+        name: String,
+        /// Network namespace; none is our own.
+        netns: Option<String>,
+        /// Table. Default `stanch`.
+        table: String,
+    },
+    /// Changes nothing; every screen says so.
+    Simulated {
+        /// Name used in playbooks.
+        name: String,
+    },
+}
+
+/// A look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnricherConfig {
+    /// Asset inventory, CSV or YAML.
+    Assets {
+        /// File, relative to the configuration folder.
+        path: String,
+    },
+    /// A threat-intelligence file: plain list, abuse.ch CSV, Spamhaus DROP or STIX 2.1 bundle.
+    Intel {
+        /// The feed's name.
+        name: String,
+        /// File, relative to the configuration folder.
+        path: String,
+    },
+    /// A folder of MISP warninglists, judged by meaning; a small default set is built in.
+    Warninglists {
+        /// Folder, relative to the configuration folder.
+        path: String,
+    },
+    /// A look-up over HTTP.
+    Http {
+        /// Name.
+        name: String,
+        /// URL with `{value}` and `{kind}`.
+        url: String,
+        /// Observable kinds it knows; empty means all.
+        kinds: Vec<String>,
+        /// Bearer token, if any.
+        token: Option<SecretRef>,
+        /// Longest wait. Default 1 s.
+        deadline: Span,
+    },
+}
+
+/// A way to tell people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotifierConfig {
+    /// Mail by SMTP.
+    Smtp {
+        /// Name.
+        name: String,
+        /// Server name or address.
+        host: String,
+        /// Port. Default 587, or 25 with `tls: none`.
+        port: u16,
+        /// `none`, `starttls` or `tls`. Default `starttls`.
+        tls: String,
+        /// Sender address.
+        from: String,
+        /// User name, if the server wants one.
+        username: Option<String>,
+        /// Password, if the server wants one.
+        password: Option<SecretRef>,
+    },
+    /// The log only.
+    Log {
+        /// Name.
+        name: String,
+    },
+}
+
+/// Someone who may use the API, the CLI and, if so marked, approve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The name shown in the journal.
+    pub name: String,
+    /// The token's SHA-256 in hexadecimal, or where to read the token.
+    pub token: SecretRef,
+    /// Member of which teams.
+    pub teams: BTreeSet<String>,
+    /// What this person may do.
+    pub role: Role,
+}
+
+/// What a person may do. Each role may do all that the one before may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Work on alerts and incidents: acknowledge, note, merge, split, silence, resolve.
+    Analyst,
+    /// Say yes or no to a change, and lift one.
+    Approver,
+    /// Reload the configuration, retry quarantine, stop the process.
+    Admin,
+}
+
+/// A team and how to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// The name used in routes.
+    pub name: String,
+    /// Which notifier.
+    pub notifier: String,
+    /// To whom.
+    pub to: Vec<String>,
+}
+
+/// Dedup, triage and correlation settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TriagePolicy {
+    /// A repeat within this time of the last one is counted, not reopened. Default 24 h.
+    pub dedup_window: Span,
+    /// Score from which look-ups are made. 0 to 1, default 0.35.
+    pub enrich_at: f64,
+    /// Score from which an incident is opened. 0 to 1, default 0.6.
+    pub incident_at: f64,
+    /// Open alerts below the mark are closed after this long without a repeat. Default 7 d.
+    pub age_out: Span,
+    /// An alert joins an incident whose last activity is at most this far away. Default 4 h.
+    pub correlate_gap: Span,
+    /// Severity recalibrated per rule: rule uid to OCSF severity id.
+    pub severity_overrides: BTreeMap<String, u8>,
+}
+
+impl Default for TriagePolicy {
+    fn default() -> TriagePolicy {
+        TriagePolicy {
+            dedup_window: Span::hours(24),
+            enrich_at: 0.35,
+            incident_at: 0.6,
+            age_out: Span::hours(24 * 7),
+            correlate_gap: Span::hours(4),
+            severity_overrides: BTreeMap::new(),
+        }
+    }
+}
+
+/// A test on one field of an alert or incident, in Alertmanager's words.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    /// `source`, `site`, `product`, `rule`, `severity`, `ip`, `host`, `user`, `team`, `tactic`, `kind`.
+    pub field: String,
+    /// How to compare.
+    pub op: MatchOp,
+    /// With what, as written.
+    pub value: String,
+    /// For `=~` and `!~`: compiled, anchored at both ends.
+    pub regex: Option<regex::Regex>,
+    /// For `ip`: the value as a prefix, if it is one.
+    pub net: Option<IpNet>,
+}
+
+/// How a matcher compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchOp {
+    /// `=`; for `ip`, contained in.
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`
+    Regex,
+    /// `!~`
+    NotRegex,
+    /// `>=`, for `severity` only
+    AtLeast,
+}
+
+/// Why alerts are quiet for a while: planned work, or a known nuisance.
+#[derive(Clone, Debug)]
+pub struct SilenceRule {
+    /// Its name, shown as the cause.
+    pub name: String,
+    /// All must match.
+    pub matchers: Vec<Matcher>,
+    /// From when; none means always has been.
+    pub from: Option<Timestamp>,
+    /// Until when: required, nothing is silent for ever.
+    pub until: Timestamp,
+    /// Who asked for it.
+    pub author: String,
+    /// Why.
+    pub comment: String,
+    /// True for planned work (a maintenance window), false for a silence.
+    pub maintenance: bool,
+}
+
+/// A node of the routing tree: the first child that matches wins, its gaps filled by its parents.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    /// All must match; empty matches everything.
+    pub matchers: Vec<Matcher>,
+    /// Which team answers.
+    pub team: Option<String>,
+    /// Which escalation policy.
+    pub escalation: Option<String>,
+    /// How far the machine may go by itself.
+    pub autonomy: Option<Autonomy>,
+    /// Tried in order.
+    pub routes: Vec<Route>,
+    /// File and line, for reasons.
+    pub place: String,
+}
+
+/// How far the machine may go by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Autonomy {
+    /// Watch and write down.
+    Observe,
+    /// Propose.
+    Suggest,
+    /// Act after one human yes. The default.
+    Approve,
+    /// Act, where the guard agrees.
+    Act,
+}
+
+/// Who is woken, in which order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EscalationPolicy {
+    /// Its name.
+    pub name: String,
+    /// In order; at least one.
+    pub rules: Vec<EscalationRule>,
+    /// How often the whole list is gone through. Default 3.
+    pub repeat: u32,
+}
+
+/// One rung.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EscalationRule {
+    /// Teams to notify.
+    pub teams: Vec<String>,
+    /// How long to wait for an acknowledgement before the next rung.
+    pub wait: Span,
+}
+
+/// Limits on what may be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainmentPolicy {
+    /// Never to be touched, with the reason.
+    pub protected: Vec<Protected>,
+    /// Default time to live of a change. Default 4 h.
+    pub default_ttl: Span,
+    /// Longest allowed. Default 7 d.
+    pub max_ttl: Span,
+    /// Changes begun in any ten minutes. Default 10.
+    pub max_per_10_minutes: u32,
+    /// Changes in force at once. Default 200.
+    pub max_active: u32,
+    /// Narrowest width a person may approve alone: prefix length for IPv4. Default 29.
+    pub min_prefix_v4: u8,
+    /// The same for IPv6. Default 64.
+    pub min_prefix_v6: u8,
+    /// Most of our own machines that may be touched without a second look. Default 5.
+    pub max_assets_touched: u32,
+    /// Which responder blocks addresses.
+    pub block_address: Option<String>,
+    /// Team told of every change: the NOC.
+    pub noc_team: Option<String>,
+    /// How long an approval may wait. Default 15 min.
+    pub approval_expires: Span,
+}
+
+impl Default for ContainmentPolicy {
+    fn default() -> ContainmentPolicy {
+        ContainmentPolicy {
+            protected: Vec::new(),
+            default_ttl: Span::hours(4),
+            max_ttl: Span::hours(24 * 7),
+            max_per_10_minutes: 10,
+            max_active: 200,
+            min_prefix_v4: 29,
+            min_prefix_v6: 64,
+            max_assets_touched: 5,
+            block_address: None,
+            noc_team: None,
+            approval_expires: Span::mins(15),
+        }
+    }
+}
+
+/// Something never to be touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protected {
+    /// The address or prefix.
+    pub net: IpNet,
+    /// Why, for people.
+    pub why: String,
+}
