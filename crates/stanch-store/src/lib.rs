@@ -30,6 +30,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should say where"))]
 
+mod backup;
 pub mod chain;
 pub mod detail;
 pub mod memory;
