@@ -1,1 +1,26 @@
-//! (being written)
+//! The formats that alerts arrive in: one file each, in a list you can read.
+//!
+//! All of them are pure: the same bytes give the same records, nothing is fetched, no clock is
+//! read. None ever fails as a whole or panics; what cannot be read becomes a record with a reason.
+
+mod json;
+mod pick;
+mod stretch;
+pub mod suricata;
+#[cfg(test)]
+mod testing;
+pub mod zeek;
+mod zeek_tsv;
+
+use stanch_model::port::Format;
+
+pub use json::{MAX_DEPTH, MAX_ELEMENTS, MAX_KEYS, MAX_STRING, MAX_VALUES};
+
+/// Every built-in format.
+pub const FORMATS: &[&dyn Format] = &[&suricata::Suricata, &zeek::Zeek];
+
+/// The built-in format of this name, for example `suricata`.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static dyn Format> {
+    FORMATS.iter().copied().find(|format| format.name() == name)
+}
