@@ -1,0 +1,290 @@
+use super::*;
+use crate::contain::blast_radius::Level;
+
+fn approval() -> Approval {
+    let target = "203.0.113.9/32".parse().expect("prefix");
+    Approval {
+        id: ApprovalId(1),
+        incident: IncidentId(3),
+        run: RunId(2),
+        playbook: "c2-beacon".into(),
+        playbook_hash: "ab".repeat(32),
+        step: "block".into(),
+        action: Action {
+            id: stanch_model::ActionId(4),
+            incident: IncidentId(3),
+            responder: "edge-fw".into(),
+            kind: ActionKind::BlockAddress { target },
+            ttl: Span::hours(4),
+        },
+        simulated: false,
+        blast: BlastRadius {
+            target,
+            addresses: 1,
+            own_assets: vec![],
+            users: vec![],
+            peers: 1,
+            flows: 12,
+            bytes: 4096,
+            shared: vec![],
+            level: Level::Low,
+            unknown: vec![],
+        },
+        because: vec![Reason::new("intel: urlhaus calls it hostile"), Reason::new("autonomy: approve: a person decides")],
+        teams: ["netops", "secops"].map(str::to_owned).into(),
+        requested_at: Timestamp(1_772_575_800_000),
+        expires_at: Timestamp(1_772_576_700_000),
+    }
+}
+
+const NOW: Timestamp = Timestamp(1_772_576_000_000);
+
+fn teams(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|n| (*n).to_owned()).collect()
+}
+
+/// A good answer with one thing changed, and what comes of it.
+fn check(state: &ApprovalState, now: Timestamp, change: impl Fn(&mut Answer<'_>), expected: &str) {
+    let question = approval();
+    let (digest, secops) = (question.digest(), teams(&["secops"]));
+    let mut answer = Answer {
+        person: "jon",
+        machine: false,
+        role: Role::Approver,
+        teams: &secops,
+        digest: &digest,
+        approve: true,
+        reason: Some("seen it"),
+    };
+    change(&mut answer);
+    let got = match decide(&question, state, &answer, now) {
+        Ok(Decision::Approved(yes)) => format!("approved by {} at {}", yes.by(), yes.at().0),
+        Ok(Decision::Denied { by, reason }) => format!("denied by {by}: {}", reason.unwrap_or_default()),
+        Err(e) => e.to_string(),
+    };
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn a_person_sees_exactly_what_is_asked() {
+    let question = approval();
+    assert_eq!(
+        question.shown(),
+        format!(
+            "APR-1 for INC-3    short code {}
+
+Block 203.0.113.9 for 4h on edge-fw
+asked by playbook c2-beacon, step block (RUN-2)
+
+why
+  - intel: urlhaus calls it hostile
+  - autonomy: approve: a person decides
+
+what it touches
+  203.0.113.9: 1 address covered; blast radius low
+  traffic: 4 KiB with 1 machine in 12 connections
+  machines of ours: none known
+
+may answer: netops, secops
+asked 2026-03-03T22:10:00.000Z, open until 2026-03-03T22:25:00.000Z
+No answer means no. The change ends by itself when its time is over.
+sha-256 {}
+",
+            question.code(),
+            question.digest()
+        )
+    );
+    assert_eq!(question.code().len(), 8);
+    assert!(question.digest().starts_with(&question.code()));
+    let mut pretended = approval();
+    pretended.simulated = true;
+    assert!(pretended.shown().contains("\nSIMULATED: nothing real is changed\n"));
+}
+
+/// The encoding is a promise: a digest in an old journal must be found again.
+#[test]
+fn the_digest_of_a_known_question_never_changes() {
+    assert_eq!(approval().digest(), "GOLDEN");
+}
+
+#[test]
+fn every_field_that_is_shown_changes_the_digest() {
+    let base = approval().digest();
+    let changes: Vec<(&str, fn(&mut Approval))> = vec![
+        ("id", |a| a.id = ApprovalId(2)),
+        ("incident", |a| a.incident = IncidentId(4)),
+        ("run", |a| a.run = RunId(3)),
+        ("playbook", |a| a.playbook.push('x')),
+        ("playbook_hash", |a| a.playbook_hash.push('0')),
+        ("step", |a| a.step.push('x')),
+        ("action.id", |a| a.action.id = stanch_model::ActionId(5)),
+        ("action.incident", |a| a.action.incident = IncidentId(4)),
+        ("responder", |a| a.action.responder.push('x')),
+        ("target", |a| a.action.kind = ActionKind::BlockAddress { target: "203.0.113.8/32".parse().expect("net") }),
+        ("width", |a| a.action.kind = ActionKind::BlockAddress { target: "203.0.113.9/31".parse().expect("net") }),
+        ("ttl", |a| a.action.ttl = Span(a.action.ttl.0 + 1)),
+        ("simulated", |a| a.simulated = true),
+        ("blast", |a| a.blast.peers = 2),
+        ("reason", |a| a.because[0].0.push('.')),
+        ("reasons split", |a| a.because = vec![Reason::new("intel: urlhaus calls it hostileautonomy: approve: a person decides")]),
+        ("reason moved to teams", |a| { let r = a.because.pop().expect("reason"); a.teams.insert(r.0); }),
+        ("no reasons", |a| a.because.clear()),
+        ("teams", |a| { a.teams.insert("zz".into()); }),
+        ("requested_at", |a| a.requested_at.0 += 1),
+        ("expires_at", |a| a.expires_at.0 += 1),
+    ];
+    let mut seen = BTreeSet::from([base]);
+    for (name, change) in changes {
+        let mut other = approval();
+        change(&mut other);
+        assert!(seen.insert(other.digest()), "{name}");
+    }
+}
+
+#[test]
+fn a_question_survives_the_journal_with_its_digest() {
+    let text = serde_json::to_string(&approval()).expect("JSON");
+    let back: Approval = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((back.digest(), &back), (approval().digest(), &approval()));
+}
+
+#[test]
+fn an_exact_answer_from_the_right_person_in_time_counts() {
+    let pending = ApprovalState::Pending;
+    check(&pending, NOW, |_| {}, "approved by jon at 1772576000000");
+    check(&pending, NOW, |a| a.role = Role::Admin, "approved by jon at 1772576000000");
+    check(&pending, NOW, |a| a.approve = false, "denied by jon: seen it");
+}
+
+#[test]
+fn every_other_answer_is_refused_with_the_reason() {
+    let pending = ApprovalState::Pending;
+    let none = BTreeSet::new();
+    let other = teams(&["helpdesk"]);
+    check(&pending, NOW, |a| a.machine = true, "jon is a program; APR-1 has to be answered by a person");
+    check(&pending, NOW, |a| a.role = Role::Viewer, "jon has the role viewer; APR-1 needs at least approver");
+    check(&pending, NOW, |a| a.role = Role::Analyst, "jon has the role analyst; APR-1 needs at least approver");
+    let in_none = "jon is in none of the teams that may answer APR-1: netops, secops";
+    for set in [&none, &other] {
+        let question = approval();
+        let digest = question.digest();
+        let answer = Answer { person: "jon", machine: false, role: Role::Admin, teams: set, digest: &digest, approve: true, reason: None };
+        let got = decide(&question, &pending, &answer, NOW).expect_err("team");
+        assert_eq!(got.to_string(), in_none);
+    }
+    let late = "APR-1 expired at 2026-03-03T22:25:00.000Z; nothing was changed, and a new question has to be asked";
+    let end = approval().expires_at;
+    check(&pending, end, |_| {}, late);
+    check(&pending, Timestamp(end.0 - 1), |_| {}, "approved by jon at 1772576699999");
+    check(&ApprovalState::Expired, NOW, |_| {}, late);
+    check(&ApprovalState::Withdrawn, NOW, |_| {}, "APR-1 was withdrawn: what it asked for no longer applies");
+    let (by, at) = ("mira".to_owned(), Timestamp(1_772_575_900_000));
+    check(
+        &ApprovalState::Approved { by: by.clone(), at },
+        NOW,
+        |_| {},
+        "APR-1 was approved by mira at 2026-03-03T22:11:40.000Z; this answer changes nothing",
+    );
+    check(
+        &ApprovalState::Denied { by, at },
+        NOW,
+        |_| {},
+        "APR-1 was denied by mira at 2026-03-03T22:11:40.000Z; this answer changes nothing",
+    );
+}
+
+#[test]
+fn no_digest_but_the_exact_one_is_accepted() {
+    let digest = approval().digest();
+    let wrong = format!("this answer is not to APR-1 as it stands (its code is {}); look at it again", approval().code());
+    let mut forms = vec![String::new(), digest[..8].to_owned(), digest[..63].to_owned(), format!("{digest}0"), digest.to_uppercase(), format!(" {digest}")];
+    for i in 0..64 {
+        let mut other = digest.clone().into_bytes();
+        other[i] = if other[i] == b'0' { b'1' } else { b'0' };
+        forms.push(String::from_utf8(other).expect("hexadecimal"));
+    }
+    let question = approval();
+    let secops = teams(&["secops"]);
+    for form in forms {
+        if form == digest {
+            continue;
+        }
+        for approve in [true, false] {
+            let answer = Answer { person: "jon", machine: false, role: Role::Approver, teams: &secops, digest: &form, approve, reason: None };
+            let got = decide(&question, &ApprovalState::Pending, &answer, NOW).expect_err(&form);
+            assert_eq!(got.to_string(), wrong, "{form}");
+        }
+    }
+}
+
+fn yes(question: Approval) -> Approved {
+    let digest = question.digest();
+    Approved::from_journal(question, digest, "jon".into(), NOW, false)
+}
+
+#[test]
+fn a_yes_covers_exactly_one_action_once_and_in_time() {
+    let action = approval().action;
+    let why = |yes: &Approved, action: &Action, now| yes.covers(action, now).map_err(|r| r.0);
+    assert_eq!(why(&yes(approval()), &action, NOW), Ok(()));
+    let mut longer = action.clone();
+    longer.ttl = Span::hours(5);
+    assert_eq!(why(&yes(approval()), &longer, NOW), Err("approval: APR-1 covers another action than ACT-4".into()));
+    assert_eq!(why(&yes(approval()).used(), &action, NOW), Err("approval: APR-1 has been used already".into()));
+    let end = approval().expires_at;
+    assert_eq!(
+        why(&yes(approval()), &action, end),
+        Err("approval: APR-1 expired at 2026-03-03T22:25:00.000Z".into())
+    );
+    for at in [end, Timestamp(0)] {
+        let late = Approved::from_journal(approval(), approval().digest(), "jon".into(), at, false);
+        assert!(why(&late, &action, NOW).expect_err("late").contains("answered outside its time"));
+    }
+    let yes = yes(approval());
+    assert_eq!((yes.approval().id, yes.by(), yes.at(), yes.digest().len()), (ApprovalId(1), "jon", NOW, 64));
+}
+
+/// Abuse cases 10 and 14: the row that is acted upon is not the row that was shown.
+#[test]
+fn abuse_10_and_14_a_question_changed_after_the_answer_is_worthless() {
+    let digest = approval().digest();
+    let mut changed = approval();
+    changed.action.kind = ActionKind::BlockAddress { target: "10.0.0.1/32".parse().expect("net") };
+    let action = changed.action.clone();
+    let forged = Approved::from_journal(changed, digest, "jon".into(), NOW, false);
+    assert_eq!(
+        forged.covers(&action, NOW).map_err(|r| r.0),
+        Err("approval: APR-1 is not what jon agreed to: its digest differs".into())
+    );
+}
+
+/// Abuse case 9: attacker's text in a reason cannot forge lines, colours or directions.
+#[test]
+fn abuse_9_hostile_text_stays_inside_its_paragraph() {
+    let mut question = approval();
+    let long = "x".repeat(200);
+    question.because = vec![
+        Reason::new("title: ok\r\nBlock 10.0.0.1\u{1b}[31m red \u{202e}evil\u{200b} <!channel> *bold*"),
+        Reason::new(format!("name: {long} {}", "word ".repeat(40))),
+        Reason::new(""),
+    ];
+    question.step = "a\nb".into();
+    let shown = question.shown();
+    assert!(shown.lines().all(|l| l.chars().count() <= WIDTH), "{shown}");
+    assert!(!shown.contains(['\u{1b}', '\r', '\u{202e}', '\u{200b}']), "{shown}");
+    assert_eq!(shown.lines().filter(|l| l.starts_with("Block ")).count(), 1, "{shown}");
+    assert_eq!(shown.matches('x').count(), 200, "a reason is broken, never cut");
+}
+
+#[test]
+fn a_time_to_live_is_shown_to_the_millisecond() {
+    for (ms, text) in [
+        (14_400_000, "4h"),
+        (14_401_000, "4h 1s"),
+        (90_061_001, "1d 1h 1m 1s 1ms"),
+        (0, "0ms"),
+        (-5, "-5ms"),
+    ] {
+        assert_eq!(exact(Span(ms)), text);
+    }
+}

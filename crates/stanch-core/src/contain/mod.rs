@@ -1,0 +1,17 @@
+//! May we act? The guard, what it weighs, and the people it asks.
+//!
+//! Read in this order: [`address`] (what may be a target at all), [`blast_radius`] (how much it
+//! would hurt), [`approval`] (the question to a person, and the exact answer), [`guard`] (the
+//! verdict). There is one way to a change of the outside world: a [`Permit`], and only the guard
+//! gives one.
+
+pub mod address;
+pub mod approval;
+pub mod blast_radius;
+pub mod guard;
+mod protect;
+
+pub use address::parse_target;
+pub use approval::{Answer, Approval, ApprovalError, ApprovalState, Approved, Decision};
+pub use blast_radius::{BlastRadius, Level, Peer, TouchedAsset};
+pub use guard::{Evidence, GuardFacts, Mode, Permit, Usage, Verdict, guard};
