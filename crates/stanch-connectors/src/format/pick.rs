@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 use stanch_model::port::Rejected;
-use stanch_model::{Endpoint, Observable, ObservableKind, Severity, Timestamp};
+use stanch_model::{Attack, Endpoint, Observable, ObservableKind, Severity, Timestamp};
 
 use super::json::{Fields, short};
 
@@ -139,14 +139,29 @@ pub(crate) fn spelled(end: Option<&Endpoint>) -> String {
     end.and_then(|e| e.ip).map_or_else(|| "-".to_owned(), |ip| ip.to_string())
 }
 
-/// Adds a name that may also be an address, with or without a port.
-pub(crate) fn push_host(into: &mut Vec<Observable>, host: &str) {
+/// A name or address without its port and brackets.
+pub(crate) fn without_port(host: &str) -> &str {
     let bare = host.strip_prefix('[').and_then(|h| h.split_once(']')).map(|(h, _)| h);
     let bare = bare.or_else(|| match host.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => Some(name),
         _ => None,
     });
-    let host = bare.unwrap_or(host);
+    bare.unwrap_or(host)
+}
+
+/// A machine from a name that may also be an address, with or without a port.
+pub(crate) fn machine(host: &str) -> Option<Endpoint> {
+    let host = without_port(host);
+    match host.parse::<IpAddr>() {
+        Ok(ip) => endpoint(Some(ip.to_canonical()), None, None),
+        Err(_) if host.is_empty() || host.contains(char::is_whitespace) => None,
+        Err(_) => endpoint(None, None, Some(host.to_owned())),
+    }
+}
+
+/// Adds a name that may also be an address, with or without a port.
+pub(crate) fn push_host(into: &mut Vec<Observable>, host: &str) {
+    let host = without_port(host);
     if host.is_empty() {
         return;
     }
@@ -183,6 +198,20 @@ pub(crate) fn severity_word(word: &str) -> Option<Severity> {
         "unknown" | "" => Severity::Unknown,
         _ => return None,
     })
+}
+
+/// ATT&CK references from two lists. They belong together item by item when they are equally long;
+/// else which tactic goes with which technique is unknown, and each is given alone.
+pub(crate) fn attacks(techniques: &[&str], tactics: &[&str]) -> Vec<Attack> {
+    let attack = |technique: Option<&&str>, tactic: Option<&&str>| Attack {
+        technique_uid: technique.map(|t| (*t).to_owned()).unwrap_or_default(),
+        tactic: tactic.map(|t| (*t).to_owned()),
+    };
+    if techniques.len() == tactics.len() {
+        return techniques.iter().zip(tactics).map(|(t, a)| attack(Some(t), Some(a))).collect();
+    }
+    let alone = techniques.iter().map(|t| attack(Some(t), None));
+    alone.chain(tactics.iter().map(|a| attack(None, Some(a)))).collect()
 }
 
 /// The rejection for a field that must be there.

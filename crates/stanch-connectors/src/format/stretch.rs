@@ -49,6 +49,11 @@ impl<'a> Stretches<'a> {
         Stretches { body, at, array: None, comma: None, after_element: false, found: 0, resyncs: 0 }
     }
 
+    /// Only the stretches that lie in a part of the body; ranges still count from the body's start.
+    pub(crate) fn within(body: &'a [u8], part: Range<usize>) -> Stretches<'a> {
+        Stretches { at: part.start, ..Stretches::new(body.get(..part.end).unwrap_or_default()) }
+    }
+
     fn bad(&mut self, range: Range<usize>, is_object: bool, reason: String) -> Option<Stretch> {
         self.found += 1;
         Some(Stretch::Bad { range, is_object, reason })

@@ -219,24 +219,11 @@ fn source_uid(fields: &Fields, rule: &str) -> String {
 
 fn attacks(claim: &Fields) -> Vec<Attack> {
     let Some(metadata) = pick::peek_object(claim, "metadata") else { return Vec::new() };
-    let techniques = pick::texts(metadata, "mitre_technique_id");
-    let tactics = pick::texts(metadata, "mitre_tactic_id");
-    // The lists belong together item by item when they are equally long; else which tactic goes
-    // with which technique is unknown, and both are given alone.
-    if techniques.len() == tactics.len() {
-        let pairs = techniques.iter().zip(&tactics);
-        return pairs.map(|(t, a)| attack(Some(t), Some(a))).collect();
-    }
-    let alone = techniques.iter().map(|t| attack(Some(t), None));
-    alone.chain(tactics.iter().map(|a| attack(None, Some(a)))).collect()
-}
-
-fn attack(technique: Option<&str>, tactic: Option<&str>) -> Attack {
     // Rule writers cannot use a dot in metadata and write T1071_001.
-    Attack {
-        technique_uid: technique.unwrap_or_default().replace('_', "."),
-        tactic: tactic.map(ToOwned::to_owned),
-    }
+    let techniques: Vec<String> =
+        pick::texts(metadata, "mitre_technique_id").iter().map(|t| t.replace('_', ".")).collect();
+    let techniques: Vec<&str> = techniques.iter().map(String::as_str).collect();
+    pick::attacks(&techniques, &pick::texts(metadata, "mitre_tactic_id"))
 }
 
 /// Names, links and digests of the application layers. They stay in `unmapped` as well, where a
