@@ -261,15 +261,9 @@ impl Lab {
     async fn set(&self, ns: &str, key: &str, value: &str) -> Result<(), Failure> {
         let tee = run::find("tee")
             .ok_or_else(|| Failure::permanent("no `tee` here; run: apt-get install coreutils"))?;
-        let argv = [
-            &self.ip.clone().into(),
-            &"netns".into(),
-            &"exec".into(),
-            &ns.into(),
-            &tee.into(),
-            &format!("/proc/sys/{key}").into(),
-        ];
-        let argv: Vec<OsString> = argv.into_iter().map(|part: &OsString| part.clone()).collect();
+        let mut argv = vec![OsString::from(&self.ip)];
+        argv.extend(["netns", "exec", ns].map(OsString::from));
+        argv.extend([tee.into(), OsString::from(format!("/proc/sys/{key}"))]);
         finish(&argv, value.as_bytes()).await
     }
 

@@ -6,7 +6,7 @@
 pub mod fake;
 pub mod lab;
 pub mod nftables;
-mod run;
+pub(crate) mod run;
 pub mod simulated;
 
 pub use fake::{Fault, Faulty};
