@@ -68,11 +68,13 @@ fn measure(
         bytes += e.body.len();
         Ok(())
     })?;
+    let took = started.elapsed();
+    let file = std::fs::metadata(reopened.file()).map_or(0, |m| m.len());
     println!(
-        "{:>24}  reopened and replayed {seen} entries, {} MB in {:?}",
+        "{:>24}  replayed {seen} entries, {} MB of {} MB in {took:?}",
         "",
         bytes / 1_000_000,
-        started.elapsed()
+        file / 1_000_000
     );
     drop(reopened);
     std::fs::remove_dir_all(dir).map_err(|e| JournalError::Io { doing: "written", why: e.to_string() })

@@ -112,9 +112,11 @@ impl Journal for MemoryJournal {
         each: &mut dyn FnMut(Entry) -> Result<(), JournalError>,
     ) -> Result<(), JournalError> {
         // One at a time and without the lock held, so that `each` may use a reader.
-        for n in skip(after).. {
-            let Some(entry) = lock(&self.rows).get(n).map(|r| r.entry.clone()) else { break };
+        let mut next = skip(after);
+        loop {
+            let Some(entry) = lock(&self.rows).get(next).map(|r| r.entry.clone()) else { break };
             each(entry)?;
+            next += 1;
         }
         Ok(())
     }

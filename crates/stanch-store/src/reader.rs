@@ -181,6 +181,7 @@ impl JournalReader for SqliteReader {
     }
 
     fn verify(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Head, JournalError> {
+        walk::check_before_first(&self.conn)?;
         let mut at = chain::GENESIS;
         loop {
             let to = walk::walk(&self.conn, &at, STRIDE, Details::Read, &mut |_| Ok(()))?;

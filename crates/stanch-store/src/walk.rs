@@ -161,6 +161,20 @@ fn check_detail(link: &Link<'_>, row: &Row<'_>) -> Result<(), String> {
     }
 }
 
+/// Entries before the first, where [`walk`] never comes.
+pub(crate) fn check_before_first(conn: &Connection) -> Result<(), JournalError> {
+    let first: Option<i64> = conn
+        .query_row("SELECT min(seq) FROM entry", [], |r| r.get(0))
+        .map_err(|e| broken_or_unreadable(1, e))?;
+    match first {
+        Some(seq) if seq < 1 => Err(JournalError::Broken {
+            seq: 0,
+            why: format!("there is an entry numbered {seq}, and numbers begin with 1"),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The first detail whose entry does not exist.
 pub(crate) fn check_orphans(conn: &Connection) -> Result<(), JournalError> {
     let orphan: Option<i64> = conn
