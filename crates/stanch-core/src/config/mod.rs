@@ -1,12 +1,29 @@
 //! The configuration folder, compiled: a value in which what is invalid cannot be written.
 //!
-//! `raw` text comes in as (path, text) pairs; [`compile`] returns either the whole [`Config`] or
+//! Text comes in as (path, text) pairs; [`compile()`] returns either the whole [`Config`] or
 //! *all* mistakes with file, line, column and how to mend them. Nothing here touches the disk.
 
+mod check;
+mod common;
+mod compile;
+mod connectors;
+pub mod init;
+pub mod matcher;
 pub mod mistake;
+mod people;
+mod policy;
+mod routing;
+mod server;
+mod sources;
 pub mod yaml;
 
+#[cfg(test)]
+mod broken;
+
+pub use compile::compile;
+pub use matcher::{Subject, all_match};
 pub use mistake::Mistake;
+pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -44,6 +61,8 @@ pub struct Config {
     pub playbooks: Vec<Arc<Playbook>>,
     /// SHA-256 over all files, in hexadecimal: journalled at each load.
     pub hash: String,
+    /// What somebody should look at, in order of file and line.
+    pub warnings: Vec<Mistake>,
 }
 
 /// The process.
@@ -202,7 +221,7 @@ pub enum NotifierConfig {
         name: String,
         /// Server name or address.
         host: String,
-        /// Port. Default 587, or 25 with `tls: none`.
+        /// Port. Default 587; 465 with `tls: tls`, 25 with `tls: none`.
         port: u16,
         /// `none`, `starttls` or `tls`. Default `starttls`.
         tls: String,
@@ -244,6 +263,19 @@ pub enum Role {
     Approver,
     /// Reload the configuration, retry quarantine, stop the process.
     Admin,
+}
+
+impl Role {
+    /// The word used in files and on screens.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Analyst => "analyst",
+            Role::Approver => "approver",
+            Role::Admin => "admin",
+        }
+    }
 }
 
 /// A team and how to reach it.
@@ -364,6 +396,19 @@ pub enum Autonomy {
     Approve,
     /// Act, where the guard agrees.
     Act,
+}
+
+impl Autonomy {
+    /// The word used in files and on screens.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Autonomy::Observe => "observe",
+            Autonomy::Suggest => "suggest",
+            Autonomy::Approve => "approve",
+            Autonomy::Act => "act",
+        }
+    }
 }
 
 /// Who is woken, in which order.

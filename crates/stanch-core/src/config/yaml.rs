@@ -105,6 +105,8 @@ fn syntax(file: &str, text: &str, error: &ScanError) -> Mistake {
     let indent = &line[..line.len() - line.trim_start().len()];
     let help = if info.contains("anchor") {
         "aliases (`*name`) are not used here: write the value out where it is needed"
+    } else if info.contains("recursion") {
+        "nothing in this configuration needs such depth"
     } else if line.contains("${{") {
         "put the whole expression in quotes: \"${{ … }}\""
     } else if indent.contains('\t') {
@@ -240,7 +242,14 @@ impl<'m> Builder<'m> {
         match &mut parent.node.value {
             Value::List(items) => items.push(node),
             Value::Map(entries) => match parent.key.take() {
-                None => parent.key = Some(key(node, self.mistakes)),
+                None => {
+                    let braces = matches!(node.value, Value::Map(_)) && entries.is_empty();
+                    parent.key = Some(key(node, self.mistakes));
+                    if braces {
+                        // `{{ x }}`: said once is enough.
+                        parent.node.value = Value::Invalid;
+                    }
+                }
                 Some(None) => {}
                 Some(Some(key)) => match entries.iter().find(|(k, _)| k.text == key.text) {
                     Some((first, _)) => {
@@ -258,13 +267,8 @@ impl<'m> Builder<'m> {
     }
 
     fn finish(self) -> Node {
-        let empty = || Node {
-            value: Value::Null,
-            name: "".into(),
-            file: self.file.clone(),
-            line: 1,
-            column: 1,
-        };
+        let empty =
+            || Node { value: Value::Null, name: "".into(), file: self.file.clone(), line: 1, column: 1 };
         let mut root = self.root.unwrap_or_else(empty);
         if matches!(root.value, Value::Null) {
             root.value = Value::Map(Vec::new());

@@ -53,7 +53,10 @@ impl Node {
                 let help = "write a value, or take the key out";
                 (format!("{called} is empty; it must be {wanted}"), help)
             }
-            Value::List(_) => (format!("{called} is a list; it must be {wanted}"), "write a single value"),
+            Value::List(_) => (
+                format!("{called} is a list; it must be {wanted}"),
+                "write a single value; put it in quotes if it begins with `[`",
+            ),
             Value::Map(_) => (
                 format!("{called} is a map; it must be {wanted}"),
                 "write a single value; put it in quotes if it begins with `{`",
@@ -75,7 +78,14 @@ impl Node {
         Some(text)
     }
 
-    fn wrong<T>(&self, text: &str, wanted: &str, help: &str, mistakes: &mut Vec<Mistake>) -> Option<T> {
+    /// Reports a text that is not what was wanted.
+    pub(in crate::config) fn wrong<T>(
+        &self,
+        text: &str,
+        wanted: &str,
+        help: &str,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<T> {
         let shown: String = text.chars().take(64).collect();
         mistakes.push(self.mistake(format!("{}: \"{shown}\" is not {wanted}", self.called()), help));
         None
@@ -159,7 +169,8 @@ impl Node {
         match parse_size(text) {
             Some(size) if range.contains(&size) => Some(size),
             Some(_) => {
-                let wanted = format!("a size from {} to {}", show_size(*range.start()), show_size(*range.end()));
+                let wanted =
+                    format!("a size from {} to {}", show_size(*range.start()), show_size(*range.end()));
                 self.wrong(text, &wanted, "choose one within the range", mistakes)
             }
             None => self.wrong(text, "a size", HELP, mistakes),
@@ -273,7 +284,8 @@ impl<'a> Fields<'a> {
         if found.is_none() {
             let place = if self.node.name.is_empty() { "" } else { &*self.node.name };
             let inside = if place.is_empty() { String::new() } else { format!(" in `{place}`") };
-            mistakes.push(self.node.mistake(format!("`{name}` is missing{inside}"), format!("add `{name}: …`")));
+            mistakes
+                .push(self.node.mistake(format!("`{name}` is missing{inside}"), format!("add `{name}: …`")));
         }
         found
     }

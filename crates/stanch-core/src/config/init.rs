@@ -1,0 +1,1 @@
+//! The commented configuration folder that `stanch init DIR` writes.

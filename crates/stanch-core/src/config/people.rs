@@ -1,0 +1,117 @@
+//! `policies/people.yaml`: teams and how to reach them, people and what they may do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::common::{Known, refer, secret, set};
+use super::connectors::mail_address;
+use super::yaml::{Fields, NAME_HELP, Node, is_name};
+use super::{ConnectorsConfig, Mistake, NotifierConfig, Person, Role, SecretRef, Team};
+
+const ROLES: &[Role] = &[Role::Viewer, Role::Analyst, Role::Approver, Role::Admin];
+
+/// What the file says.
+#[derive(Default)]
+pub(super) struct People {
+    pub(super) people: BTreeMap<String, Person>,
+    pub(super) teams: BTreeMap<String, Team>,
+    /// The teams that have an entry, also those whose other fields are wrong.
+    pub(super) team_names: BTreeSet<String>,
+    /// True when at least one person has an entry.
+    pub(super) anyone: bool,
+}
+
+/// Reads the file; `notifiers` are the names that teams may use.
+pub(super) fn read(
+    root: &Node,
+    connectors: &ConnectorsConfig,
+    notifiers: &Known,
+    mistakes: &mut Vec<Mistake>,
+) -> People {
+    let mut all = People::default();
+    let Some(fields) = root.map(mistakes) else { return all };
+    fields.finish(&["teams", "people"], mistakes);
+    if let Some(entries) = fields.optional("teams").and_then(|n| n.map(mistakes)) {
+        named(&entries, "team", mistakes, |name, node, m| {
+            all.team_names.insert(name.to_owned());
+            all.teams.extend(team(name, node, connectors, notifiers, m).map(|t| (name.to_owned(), t)));
+        });
+    }
+    let known = Some(all.team_names.clone());
+    let mut tokens: BTreeMap<String, String> = BTreeMap::new();
+    if let Some(entries) = fields.optional("people").and_then(|n| n.map(mistakes)) {
+        named(&entries, "person", mistakes, |name, node, m| {
+            all.anyone = true;
+            let Some(person) = person(name, node, &known, m) else { return };
+            let (SecretRef::File(place) | SecretRef::Env(place)) = &person.token;
+            if let Some(first) = tokens.insert(place.clone(), name.to_owned()) {
+                let message = format!("\"{name}\" has the same token as \"{first}\"");
+                m.push(node.mistake(message, "a token names one person: give each their own"));
+            }
+            all.people.insert(name.to_owned(), person);
+        });
+    }
+    all
+}
+
+/// Every entry of a map whose keys are names.
+pub(super) fn named(
+    entries: &Fields<'_>,
+    what: &str,
+    mistakes: &mut Vec<Mistake>,
+    mut each: impl FnMut(&str, &Node, &mut Vec<Mistake>),
+) {
+    for (key, node) in entries.entries() {
+        if !is_name(&key.text) {
+            let shown: String = key.text.chars().take(64).collect();
+            let message = format!("\"{shown}\" is not a name for a {what}");
+            mistakes.push(Mistake::error(&node.file, (key.line, key.column), message, NAME_HELP));
+        }
+        each(&key.text, node, mistakes);
+    }
+}
+
+fn team(
+    name: &str,
+    node: &Node,
+    connectors: &ConnectorsConfig,
+    notifiers: &Known,
+    m: &mut Vec<Mistake>,
+) -> Option<Team> {
+    let fields = node.map(m)?;
+    fields.finish(&["notifier", "to"], m);
+    let notifier = fields.required("notifier", m).and_then(|n| refer(n, "notifier", notifiers, m));
+    let mails = notifier.as_ref().is_some_and(|name| sends_mail(connectors, name));
+    let to_node = fields.optional("to");
+    let to =
+        to_node.and_then(|n| n.list(m, |item, m| if mails { mail_address(item, m) } else { item.string(m) }));
+    let to = to.unwrap_or_default();
+    let nothing = to_node.is_none_or(|n| match &n.value {
+        super::yaml::Value::List(items) => items.is_empty(),
+        _ => n.is_null(),
+    });
+    if mails && nothing {
+        let message = format!("team {name} is told by mail, but `to` names nobody");
+        m.push(node.mistake(message, "add `to: [team@example.com]`"));
+    }
+    Some(Team { name: name.to_owned(), notifier: notifier?, to })
+}
+
+fn sends_mail(connectors: &ConnectorsConfig, wanted: &str) -> bool {
+    connectors.notifiers.iter().any(|n| match n {
+        NotifierConfig::Smtp { name, .. } => name == wanted,
+        NotifierConfig::Log { .. } => false,
+    })
+}
+
+fn person(name: &str, node: &Node, teams: &Known, m: &mut Vec<Mistake>) -> Option<Person> {
+    let fields = node.map(m)?;
+    fields.finish(&["token", "teams", "role"], m);
+    let token = fields.required("token", m).and_then(|n| secret(n, m));
+    let member = fields.optional("teams").and_then(|n| n.list(m, |n, m| refer(n, "team", teams, m)));
+    let words: Vec<&str> = ROLES.iter().map(|v| v.word()).collect();
+    let word = fields.optional("role").and_then(|n| n.choice("role", &words, m));
+    let mut role = Role::Viewer;
+    set(&mut role, ROLES.iter().copied().find(|v| Some(v.word()) == word));
+    let teams = member.unwrap_or_default().into_iter().collect();
+    Some(Person { name: name.to_owned(), token: token?, teams, role })
+}

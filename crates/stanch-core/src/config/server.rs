@@ -1,0 +1,85 @@
+//! `stanch.yaml`: the process. Works empty; every key has a default.
+
+use std::net::SocketAddr;
+
+use stanch_model::Span;
+
+use super::common::{path, set};
+use super::yaml::{Fields, Node};
+use super::{Mistake, ServerConfig, TlsFiles};
+
+impl Default for ServerConfig {
+    fn default() -> ServerConfig {
+        ServerConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7878)),
+            tls: None,
+            max_body: 8 << 20,
+            max_inflate_ratio: 100,
+            intake_queue: 1024,
+            enrich_deadline: Span::secs(2),
+        }
+    }
+}
+
+const KEYS: &[&str] = &["listen", "tls", "max_body", "max_inflate_ratio", "intake_queue", "enrich_deadline"];
+
+/// Reads `stanch.yaml`. `people` is false when nobody has a token yet.
+pub(super) fn read(root: &Node, people: bool, mistakes: &mut Vec<Mistake>) -> ServerConfig {
+    let mut config = ServerConfig::default();
+    let Some(fields) = root.map(mistakes) else { return config };
+    let m = mistakes;
+    set(&mut config.listen, fields.optional("listen").and_then(|n| listen(n, m)));
+    config.tls = fields.optional("tls").and_then(|n| tls(n, m));
+    set(&mut config.max_body, fields.optional("max_body").and_then(|n| n.size((1 << 10)..=(1 << 30), m)));
+    if let Some(n) = fields.optional("max_inflate_ratio").and_then(|n| n.integer(1..=10_000, m)) {
+        config.max_inflate_ratio = n.unsigned_abs();
+    }
+    if let Some(n) = fields.optional("intake_queue").and_then(|n| n.integer(1..=1_000_000, m)) {
+        config.intake_queue = usize::try_from(n).unwrap_or(config.intake_queue);
+    }
+    let deadline = Span(10)..=Span::mins(1);
+    set(
+        &mut config.enrich_deadline,
+        fields.optional("enrich_deadline").and_then(|n| n.span_within(deadline, m)),
+    );
+    fields.finish(KEYS, m);
+    reachable(&config, &fields, people, m);
+    config
+}
+
+/// Who can be reached from other machines needs TLS, and somebody who can prove who they are.
+fn reachable(config: &ServerConfig, fields: &Fields<'_>, people: bool, mistakes: &mut Vec<Mistake>) {
+    let Some(node) = fields.optional("listen").filter(|_| !config.listen.ip().is_loopback()) else { return };
+    // A `tls` that is written but wrong has been reported already.
+    if fields.optional("tls").is_none() {
+        let message =
+            format!("`listen: {}` can be reached from other machines, but `tls` is missing", config.listen);
+        let help = "add `tls: { cert: secrets/tls.crt, key: secrets/tls.key }`, \
+                    or listen on 127.0.0.1 behind a proxy that speaks TLS";
+        mistakes.push(node.mistake(message, help));
+    }
+    if !people {
+        let message =
+            format!("`listen: {}` can be reached from other machines, but nobody has a token", config.listen);
+        let help = "add at least one person with a token to policies/people.yaml";
+        mistakes.push(node.mistake(message, help));
+    }
+}
+
+fn listen(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<SocketAddr> {
+    const HELP: &str =
+        "write address:port, for example 127.0.0.1:7878 or \"[::1]:7878\"; names are not looked up";
+    let text = node.string(mistakes)?;
+    match text.parse() {
+        Ok(address) => Some(address),
+        Err(_) => node.wrong(&text, "an address with a port", HELP, mistakes),
+    }
+}
+
+fn tls(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<TlsFiles> {
+    let fields = node.map(mistakes)?;
+    let cert = fields.required("cert", mistakes).and_then(|n| path(n, mistakes));
+    let key = fields.required("key", mistakes).and_then(|n| path(n, mistakes));
+    fields.finish(&["cert", "key"], mistakes);
+    Some(TlsFiles { cert: cert?, key: key? })
+}
