@@ -30,6 +30,8 @@ pub struct Approval {
     pub id: ApprovalId,
     /// About which incident.
     pub incident: IncidentId,
+    /// That incident's title, as shown.
+    pub title: String,
     /// Asked by which run.
     pub run: RunId,
     /// Of which playbook.
@@ -47,7 +49,7 @@ pub struct Approval {
     /// Why it is proposed, and why a person is asked.
     pub because: Vec<Reason>,
     /// Members of these teams may answer.
-    pub teams: BTreeSet<String>,
+    pub teams: Vec<String>,
     /// When it was asked.
     pub requested_at: Timestamp,
     /// An answer counts only before this. Silence is a no.
@@ -66,6 +68,7 @@ impl Approval {
         e.text("version", VERSION);
         e.number("approval", self.id.0);
         e.number("incident", self.incident.0);
+        e.text("title", &self.title);
         e.number("run", self.run.0);
         e.text("playbook", &self.playbook);
         e.text("playbook_hash", &self.playbook_hash);
@@ -104,6 +107,7 @@ impl Approval {
         let ActionKind::BlockAddress { target } = &self.action.kind;
         let mut out = vec![
             format!("{} for {}    short code {}", self.id, self.incident, digest.get(..CODE).unwrap_or("")),
+            self.title.clone(),
             String::new(),
             format!("Block {} for {} on {}", plain(target), exact(self.action.ttl), self.action.responder),
         ];
@@ -120,7 +124,7 @@ impl Approval {
         out.push("what it touches".to_owned());
         out.extend(self.blast.lines().into_iter().map(|line| format!("  {line}")));
         out.push(String::new());
-        wrap_words("may answer: ", &self.teams.iter().cloned().collect::<Vec<_>>().join(", "), &mut out);
+        wrap_words("may answer: ", &self.teams.join(", "), &mut out);
         out.push(format!("asked {}, open until {}", self.requested_at, self.expires_at));
         out.push("No answer means no. The change ends by itself when its time is over.".to_owned());
         out.push(format!("sha-256 {digest}"));
@@ -221,10 +225,12 @@ impl Approved {
         self
     }
 
-    /// Read back from the journal; `used` when a permit that rests on it is there too.
-    // The journal and the run machine are the only callers.
-    #[allow(dead_code)]
-    pub(crate) fn from_journal(approval: Approval, digest: String, by: String, at: Timestamp, used: bool) -> Approved {
+    /// Read back from the journal: the question as it was asked, the digest as it was answered,
+    /// and whether a permit that rests on it is there too. The digest must come from the answer and
+    /// not from the question, or there is nothing to compare.
+    #[allow(dead_code)] // for the run machine
+    pub(crate) fn from_journal(approval: &Approval, digest: &str, by: &str, at: Timestamp, used: bool) -> Approved {
+        let (approval, digest, by) = (approval.clone(), digest.to_owned(), by.to_owned());
         Approved { approval, digest, by, at, used }
     }
 
@@ -355,8 +361,8 @@ pub fn decide(
         let role = if answer.role == Role::Viewer { "viewer" } else { "analyst" };
         return Err(ApprovalError::Role { id, person, role });
     }
-    if approval.teams.is_disjoint(answer.teams) {
-        let teams = approval.teams.iter().cloned().collect::<Vec<_>>().join(", ");
+    if !approval.teams.iter().any(|team| answer.teams.contains(team)) {
+        let teams = approval.teams.join(", ");
         return Err(ApprovalError::Team { id, person, teams });
     }
     match state {

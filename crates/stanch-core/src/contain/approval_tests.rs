@@ -6,6 +6,7 @@ fn approval() -> Approval {
     Approval {
         id: ApprovalId(1),
         incident: IncidentId(3),
+        title: "C2 beacon from lap-7".into(),
         run: RunId(2),
         playbook: "c2-beacon".into(),
         playbook_hash: "ab".repeat(32),
@@ -31,7 +32,7 @@ fn approval() -> Approval {
             unknown: vec![],
         },
         because: vec![Reason::new("intel: urlhaus calls it hostile"), Reason::new("autonomy: approve: a person decides")],
-        teams: ["netops", "secops"].map(str::to_owned).into(),
+        teams: vec!["netops".into(), "secops".into()],
         requested_at: Timestamp(1_772_575_800_000),
         expires_at: Timestamp(1_772_576_700_000),
     }
@@ -72,6 +73,7 @@ fn a_person_sees_exactly_what_is_asked() {
         question.shown(),
         format!(
             "APR-1 for INC-3    short code {}
+C2 beacon from lap-7
 
 Block 203.0.113.9 for 4h on edge-fw
 asked by playbook c2-beacon, step block (RUN-2)
@@ -113,6 +115,7 @@ fn every_field_that_is_shown_changes_the_digest() {
     let changes: Vec<(&str, fn(&mut Approval))> = vec![
         ("id", |a| a.id = ApprovalId(2)),
         ("incident", |a| a.incident = IncidentId(4)),
+        ("title", |a| a.title.push('x')),
         ("run", |a| a.run = RunId(3)),
         ("playbook", |a| a.playbook.push('x')),
         ("playbook_hash", |a| a.playbook_hash.push('0')),
@@ -127,9 +130,9 @@ fn every_field_that_is_shown_changes_the_digest() {
         ("blast", |a| a.blast.peers = 2),
         ("reason", |a| a.because[0].0.push('.')),
         ("reasons split", |a| a.because = vec![Reason::new("intel: urlhaus calls it hostileautonomy: approve: a person decides")]),
-        ("reason moved to teams", |a| { let r = a.because.pop().expect("reason"); a.teams.insert(r.0); }),
+        ("reason moved to teams", |a| { let r = a.because.pop().expect("reason"); a.teams.push(r.0); }),
         ("no reasons", |a| a.because.clear()),
-        ("teams", |a| { a.teams.insert("zz".into()); }),
+        ("teams", |a| { a.teams.push("zz".into()); }),
         ("requested_at", |a| a.requested_at.0 += 1),
         ("expires_at", |a| a.expires_at.0 += 1),
     ];
@@ -217,30 +220,29 @@ fn no_digest_but_the_exact_one_is_accepted() {
     }
 }
 
-fn yes(question: Approval) -> Approved {
-    let digest = question.digest();
-    Approved::from_journal(question, digest, "jon".into(), NOW, false)
+fn yes(question: &Approval) -> Approved {
+    Approved::from_journal(&question, &question.digest(), "jon", NOW, false)
 }
 
 #[test]
 fn a_yes_covers_exactly_one_action_once_and_in_time() {
     let action = approval().action;
     let why = |yes: &Approved, action: &Action, now| yes.covers(action, now).map_err(|r| r.0);
-    assert_eq!(why(&yes(approval()), &action, NOW), Ok(()));
+    assert_eq!(why(&yes(&approval()), &action, NOW), Ok(()));
     let mut longer = action.clone();
     longer.ttl = Span::hours(5);
-    assert_eq!(why(&yes(approval()), &longer, NOW), Err("approval: APR-1 covers another action than ACT-4".into()));
-    assert_eq!(why(&yes(approval()).used(), &action, NOW), Err("approval: APR-1 has been used already".into()));
+    assert_eq!(why(&yes(&approval()), &longer, NOW), Err("approval: APR-1 covers another action than ACT-4".into()));
+    assert_eq!(why(&yes(&approval()).used(), &action, NOW), Err("approval: APR-1 has been used already".into()));
     let end = approval().expires_at;
     assert_eq!(
-        why(&yes(approval()), &action, end),
+        why(&yes(&approval()), &action, end),
         Err("approval: APR-1 expired at 2026-03-03T22:25:00.000Z".into())
     );
     for at in [end, Timestamp(0)] {
-        let late = Approved::from_journal(approval(), approval().digest(), "jon".into(), at, false);
+        let late = Approved::from_journal(&approval(), &approval().digest(), "jon", at, false);
         assert!(why(&late, &action, NOW).expect_err("late").contains("answered outside its time"));
     }
-    let yes = yes(approval());
+    let yes = yes(&approval());
     assert_eq!((yes.approval().id, yes.by(), yes.at(), yes.digest().len()), (ApprovalId(1), "jon", NOW, 64));
 }
 
@@ -251,7 +253,7 @@ fn abuse_10_and_14_a_question_changed_after_the_answer_is_worthless() {
     let mut changed = approval();
     changed.action.kind = ActionKind::BlockAddress { target: "10.0.0.1/32".parse().expect("net") };
     let action = changed.action.clone();
-    let forged = Approved::from_journal(changed, digest, "jon".into(), NOW, false);
+    let forged = Approved::from_journal(&changed, &digest, "jon", NOW, false);
     assert_eq!(
         forged.covers(&action, NOW).map_err(|r| r.0),
         Err("approval: APR-1 is not what jon agreed to: its digest differs".into())

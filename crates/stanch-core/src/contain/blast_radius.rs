@@ -11,6 +11,7 @@ use stanch_model::action::plain;
 use stanch_model::fact::Criticality;
 use stanch_model::{Fact, Meaning, ObservableKind, Timestamp};
 
+pub use super::contacts::from_contacts;
 use crate::expr::hidden;
 
 /// Widest line shown, in characters.
@@ -152,6 +153,12 @@ impl BlastRadius {
             blast.unknown.push("which machines of ours talk to it".to_owned());
         }
         blast.settle()
+    }
+
+    /// Adds something that could not be found out.
+    pub(super) fn add_unknown(&mut self, what: String) {
+        self.unknown.push(what);
+        self.level = self.rate();
     }
 
     fn touch(&mut self, address: Option<IpAddr>, fact: &Fact, last_contact: Option<Timestamp>) {
