@@ -1,0 +1,509 @@
+//! Facts to state. Nothing is decided here: a fact is applied whatever we would decide today.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use stanch_model::{AlertId, IncidentId, Observed, Timestamp};
+
+use super::event::{
+    ActionEnd, ActionEnded, ActionObserved, ActionPermitted, AlertsMoved, Answered, ApprovalSettled, Assessed,
+    ByPerson, Delivered, Effect, Enriched, Escalated, Event, IncidentOpened, IncidentsMerged, IncidentsUnmerged,
+    Intended, Joined, MergeCause, Merged, NewAlert, OccurrenceSplit, RunEnded, RunStarted, Settled, Verdict,
+};
+use super::incident::{Climb, Incident, Mark, MarkKind, Part, Status};
+use super::seen::Known;
+use super::state::{ActionState, AlertSlot, Asked, Disposition, Mention, Pending, Quarantined, SourceState, State};
+use crate::playbook::run::Run;
+use crate::stage::fingerprint;
+use crate::stage::kill_chain::Stage;
+
+impl State {
+    /// Applies one fact, written as entry `seq` at `at`.
+    pub fn apply(&mut self, seq: u64, at: Timestamp, event: &Event) {
+        self.seq = seq;
+        self.at = at;
+        match event {
+            Event::Intake(e) => {
+                let mut ordinal = 0;
+                for (i, d) in e.deliveries.iter().enumerate() {
+                    self.delivered(seq, at, i as u32, &mut ordinal, d);
+                }
+            }
+            Event::Assessed(e) => self.assessed(e),
+            Event::Enriched(e) => self.enriched(at, e),
+            Event::IncidentOpened(e) => self.opened(at, e),
+            Event::AlertsJoined(e) => {
+                for j in &e.alerts {
+                    self.joined(e.incident, j);
+                }
+            }
+            Event::AlertsMoved(e) => self.moved(at, e),
+            Event::IncidentsMerged(e) => self.merged_incidents(at, e),
+            Event::IncidentsUnmerged(e) => self.unmerged(at, e),
+            Event::Routed(e) => {
+                let text = format!("routed to {}", e.team);
+                self.mark(e.incident, at, MarkKind::Routed, text);
+                if let Some(i) = self.incidents.get_mut(&e.incident) {
+                    i.team = Some(e.team.clone());
+                    i.climb = Climb { policy: e.escalation.clone(), rung: 0, next: e.escalation.is_some().then_some(at) };
+                }
+            }
+            Event::Escalated(e) => self.escalated(at, e),
+            Event::Acknowledged(e) => self.acknowledged(at, e),
+            Event::Noted(e) => self.mark(e.incident, at, MarkKind::Noted, format!("{}: {}", e.by, e.text)),
+            Event::Resolved(e) => {
+                self.mark(e.incident, at, MarkKind::Resolved, format!("resolved by {}: {}", e.by, e.text));
+                if let Some(i) = self.incidents.get_mut(&e.incident) {
+                    i.status = Status::Resolved;
+                    i.climb.next = None;
+                }
+            }
+            Event::RunStarted(e) => self.run_started(at, e),
+            Event::StepDone(e) => {
+                if let Some(run) = self.runs.get_mut(&e.run) {
+                    run.step_done(at, e);
+                }
+            }
+            Event::RunEnded(e) => self.run_ended(at, e),
+            Event::ApprovalRequested(a) => {
+                self.next.approval = self.next.approval.max(a.id.0 + 1);
+                self.next.action = self.next.action.max(a.action.id.0 + 1);
+                let text = format!("{} asked: {}", a.id, a.action.kind.words());
+                self.mark(a.incident, at, MarkKind::ApprovalRequested, text);
+                if let Some(run) = self.runs.get_mut(&a.run) {
+                    run.approval = Some(a.id);
+                }
+                self.approvals.insert(a.id, Asked { approval: (**a).clone(), settled: None });
+            }
+            Event::ApprovalSettled(e) => self.approval_settled(at, e),
+            Event::ActionPermitted(e) => self.action_permitted(at, e),
+            Event::ActionObserved(e) => self.action_observed(at, e),
+            Event::ActionEnded(e) => self.action_ended(at, e),
+            Event::Intended(e) => self.intended(at, e),
+            Event::Settled(e) => self.settled(at, e),
+            Event::SilenceSet(e) => {
+                self.next.silence = self.next.silence.max(e.silence.0 + 1);
+                self.silences.insert(e.silence, (e.clone(), None));
+            }
+            Event::SilenceEnded(e) => {
+                if let Some((_, ended)) = self.silences.get_mut(&e.silence) {
+                    *ended = Some(at);
+                }
+            }
+            Event::AlertsClosed(e) => {
+                let cause = self.intern(&e.why);
+                for id in &e.alerts {
+                    self.place(*id, Disposition::Closed, cause);
+                }
+            }
+            Event::OccurrenceSplit(e) => self.occurrence_split(at, e),
+            Event::Loaded(e) => self.config_hash.clone_from(&e.hash),
+        }
+    }
+
+    // -------------------------------------------------------------------------------- alerts
+
+    fn source_index(&mut self, name: &str, site: &str) -> u16 {
+        if let Some((i, _)) = self.source(name) {
+            return i;
+        }
+        self.sources.push(SourceState { name: name.into(), site: site.into(), ..SourceState::default() });
+        (self.sources.len() - 1) as u16
+    }
+
+    fn delivered(&mut self, seq: u64, at: Timestamp, delivery: u32, ordinal: &mut u32, d: &Delivered) {
+        let source = self.source_index(&d.source, &d.site);
+        let s = &mut self.sources[usize::from(source)];
+        s.site.clone_from(&d.site);
+        s.last_heard = at;
+        s.received += u64::from(d.n);
+        s.merged += d.merged.len() as u64;
+        s.context += (d.flows.len() + d.context.len()) as u64;
+        // A second try takes the old record out of quarantine, whatever it turns into now.
+        if let Some(q) = d.retry_of.and_then(|old| self.quarantine.get_mut(&old)) {
+            s.received -= 1;
+            s.quarantined -= 1;
+            q.recovered = true;
+        }
+        for r in &d.rules {
+            self.rules.entry(r.rule).or_insert_with(|| r.clone());
+        }
+        for n in &d.new {
+            self.new_alert(seq, at, delivery, *ordinal, source, &d.site, n);
+            *ordinal += 1;
+        }
+        for m in &d.merged {
+            self.merged_record(source, m);
+        }
+        for (_, f) in &d.flows {
+            self.contacts.note(&d.site, f.src, f.dst, f.time, f.bytes_in.saturating_add(f.bytes_out), f.established);
+        }
+        for (record, reason) in &d.quarantined {
+            let id = self.next.quarantine;
+            self.next.quarantine += 1;
+            self.sources[usize::from(source)].quarantined += 1;
+            let q = Quarantined { source, at, reason: reason.clone(), seq, delivery, record: *record, recovered: false };
+            self.quarantine.insert(id, q);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // where it lies, in full
+    fn new_alert(&mut self, seq: u64, at: Timestamp, delivery: u32, ordinal: u32, source: u16, site: &str, n: &NewAlert) {
+        let NewAlert(record, id, key, time, severity, ends, rule, print) = n;
+        debug_assert_eq!(*id, self.next_alert(), "alert ids follow the journal");
+        self.slots.push(AlertSlot {
+            seq,
+            ordinal,
+            delivery,
+            record: *record,
+            source,
+            score: 0,
+            arrived: at,
+            first: *time,
+            last: *time,
+            count: 1,
+            link: 0,
+            severity: *severity,
+            stage: Stage::Unknown,
+            disposition: Disposition::Open,
+            key: *key,
+        });
+        self.seen.insert(*key, Known { alert: *id, delivery: *print, resolved: false });
+        let s = &mut self.sources[usize::from(source)];
+        s.last_event = s.last_event.max(*time);
+        self.baseline.count(fingerprint::rule_at(site, *rule), fingerprint::rule_on(site, *rule, ends));
+        if let (Some(src), Some(dst)) = (ends.src, ends.dst) {
+            self.contacts.note(site, src, dst, *time, 0, ends.established);
+        }
+        let mention = std::sync::Arc::new(Mention { alert: *id, ends: ends.clone(), rule: *rule });
+        for e in fingerprint::entities(ends) {
+            self.recent.note(fingerprint::entity(site, &e), mention.clone());
+        }
+    }
+
+    fn merged_record(&mut self, source: u16, m: &Merged) {
+        let Merged(_, alert, time, cause, severity, print) = m;
+        if let Some(slot) = self.slot_mut(*alert) {
+            slot.count += 1;
+            slot.last = slot.last.max(*time);
+            slot.first = slot.first.min(*time);
+            if severity.rank() > slot.severity.rank() {
+                slot.severity = *severity;
+            }
+            let (key, own) = (slot.key, slot.source == source);
+            self.seen.update(key, |known| {
+                known.delivery = *print;
+                // Only the source that made the claim can take it back.
+                known.resolved = own && *cause == MergeCause::Resolution;
+            });
+        }
+        let s = &mut self.sources[usize::from(source)];
+        s.last_event = s.last_event.max(*time);
+    }
+
+    fn occurrence_split(&mut self, at: Timestamp, e: &OccurrenceSplit) {
+        if let Some(slot) = self.slot_mut(e.from) {
+            slot.count = slot.count.saturating_sub(1).max(1);
+        }
+        let Some((source, _)) = self.source(&e.source) else { return };
+        self.sources[usize::from(source)].merged = self.sources[usize::from(source)].merged.saturating_sub(1);
+        let site = self.sources[usize::from(source)].site.clone();
+        let seq = self.seq;
+        self.new_alert(seq, at, 0, 0, source, &site, &e.alert);
+    }
+
+    fn assessed(&mut self, e: &Assessed) {
+        for a in &e.items {
+            let cause = match &a.1 {
+                Verdict::Open => None,
+                Verdict::Suppressed(by) => Some(self.intern(by)),
+            };
+            if let Some(slot) = self.slot_mut(a.0) {
+                slot.score = a.2;
+                slot.stage = a.3;
+            }
+            if let Some(cause) = cause {
+                self.place(a.0, Disposition::Suppressed, cause);
+            }
+        }
+    }
+
+    fn enriched(&mut self, at: Timestamp, e: &Enriched) {
+        if let Some(slot) = self.slot_mut(e.alert) {
+            slot.score = e.score;
+            if slot.disposition == Disposition::InIncident {
+                let incident = IncidentId(u64::from(slot.link));
+                self.learn(incident, e);
+                self.mark(incident, at, MarkKind::Enriched, format!("{} facts about {}", e.facts.len(), e.alert));
+                return;
+            }
+        }
+        let missing = e.missing.iter().map(|m| format!("{} about {}: {}", m.provider, m.about, m.failure)).collect();
+        self.facts.insert(e.alert, (e.facts.clone(), missing));
+    }
+
+    fn learn(&mut self, incident: IncidentId, e: &Enriched) {
+        let Some(i) = self.incidents.get_mut(&incident) else { return };
+        for f in &e.facts {
+            i.facts.insert((f.provider.clone(), f.about.to_string()), f.clone());
+        }
+        for m in &e.missing {
+            if !i.missing.contains(m) {
+                i.missing.push(m.clone());
+            }
+        }
+    }
+
+    pub(super) fn place(&mut self, alert: AlertId, disposition: Disposition, link: u32) {
+        if let Some(slot) = self.slot_mut(alert) {
+            slot.disposition = disposition;
+            slot.link = link;
+        }
+    }
+
+    fn intern(&mut self, cause: &str) -> u32 {
+        let at = self.causes.iter().position(|c| c == cause).unwrap_or_else(|| {
+            self.causes.push(cause.to_owned());
+            self.causes.len() - 1
+        });
+        at as u32
+    }
+
+    // ----------------------------------------------------------------------------- incidents
+
+    fn opened(&mut self, at: Timestamp, e: &IncidentOpened) {
+        self.next.incident = self.next.incident.max(e.incident.0 + 1);
+        let incident = Incident {
+            id: e.incident,
+            site: e.site.clone(),
+            opened_at: at,
+            because: e.because.clone(),
+            status: Status::Triggered,
+            alerts: Vec::new(),
+            entities: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            missing: Vec::new(),
+            first_received: at,
+            span: (Timestamp(i64::MAX), Timestamp(i64::MIN)),
+            team: None,
+            acknowledged_by: None,
+            climb: Climb::default(),
+            runs: Vec::new(),
+            marks: Vec::new(),
+            merged_into: None,
+            parts: std::collections::BTreeSet::new(),
+        };
+        self.incidents.insert(e.incident, incident);
+        self.mark(e.incident, at, MarkKind::Opened, format!("{} opened", e.incident));
+    }
+
+    fn joined(&mut self, incident: IncidentId, j: &Joined) {
+        let Some(slot) = self.slot(j.alert) else { return };
+        let arrived = slot.arrived;
+        self.place(j.alert, Disposition::InIncident, incident.0 as u32);
+        let learnt = self.facts.remove(&j.alert);
+        let Some(i) = self.incidents.get_mut(&incident) else { return };
+        i.first_received = if i.alerts.is_empty() { arrived } else { i.first_received.min(arrived) };
+        i.span = (i.span.0.min(j.time), i.span.1.max(j.time));
+        for (entity, acted) in fingerprint::roles(&j.ends) {
+            let part = i.entities.entry(entity.clone()).or_insert(Part { first: j.time, last: j.time, ..Part::default() });
+            part.first = part.first.min(j.time);
+            part.last = part.last.max(j.time);
+            if acted { part.acted += 1 } else { part.suffered += 1 }
+            let print = fingerprint::entity(&i.site, &entity);
+            let of = self.by_entity.entry(print).or_default();
+            if !of.contains(&incident) {
+                of.push(incident);
+            }
+        }
+        if let Some((facts, _)) = learnt {
+            for f in facts {
+                i.facts.insert((f.provider.clone(), f.about.to_string()), f);
+            }
+        }
+        i.alerts.push(j.clone());
+    }
+
+    fn moved(&mut self, at: Timestamp, e: &AlertsMoved) {
+        let Some(from) = self.incidents.get_mut(&e.from) else { return };
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut from.alerts).into_iter().partition(|j| e.alerts.contains(&j.alert));
+        from.alerts = kept;
+        // What is left decides who still takes part: recount rather than subtract.
+        let stay = std::mem::take(&mut from.alerts);
+        from.entities.clear();
+        from.span = (Timestamp(i64::MAX), Timestamp(i64::MIN));
+        for j in &stay {
+            self.joined(e.from, j);
+        }
+        let facts = self.incidents.get(&e.from).map(|i| i.facts.clone()).unwrap_or_default();
+        for j in &gone {
+            self.joined(e.to, j);
+        }
+        if let Some(to) = self.incidents.get_mut(&e.to) {
+            for (k, f) in facts {
+                to.facts.entry(k).or_insert(f);
+            }
+        }
+        self.apart.insert((e.from.min(e.to), e.from.max(e.to)));
+        let text = format!("{} alerts moved from {} to {} by {}", gone.len(), e.from, e.to, e.by);
+        self.mark(e.from, at, MarkKind::Noted, text.clone());
+        self.mark(e.to, at, MarkKind::Noted, text);
+    }
+
+    fn merged_incidents(&mut self, at: Timestamp, e: &IncidentsMerged) {
+        if let Some(from) = self.incidents.get_mut(&e.from) {
+            from.merged_into = Some(e.into);
+            from.climb.next = None;
+        }
+        if let Some(into) = self.incidents.get_mut(&e.into) {
+            into.parts.insert(e.from);
+        }
+        let text = format!("{} merged into {} by {}: {}", e.from, e.into, e.by, e.because);
+        self.mark(e.into, at, MarkKind::Merged, text.clone());
+        self.mark(e.from, at, MarkKind::Merged, text);
+    }
+
+    fn unmerged(&mut self, at: Timestamp, e: &IncidentsUnmerged) {
+        let Some(into) = self.incidents.get_mut(&e.from).and_then(|from| from.merged_into.take()) else { return };
+        if let Some(i) = self.incidents.get_mut(&into) {
+            i.parts.remove(&e.from);
+        }
+        self.apart.insert((into.min(e.from), into.max(e.from)));
+        let text = format!("{} taken out of {into} again by {}", e.from, e.by);
+        self.mark(into, at, MarkKind::Unmerged, text.clone());
+        self.mark(e.from, at, MarkKind::Unmerged, text);
+    }
+
+    fn escalated(&mut self, at: Timestamp, e: &Escalated) {
+        self.mark(e.incident, at, MarkKind::Escalated, format!("rung {}: told {}", e.rung, e.teams.join(", ")));
+        if let Some(i) = self.incidents.get_mut(&e.incident) {
+            i.climb.rung = e.rung;
+            i.climb.next = e.next;
+        }
+    }
+
+    fn acknowledged(&mut self, at: Timestamp, e: &ByPerson) {
+        self.mark(e.incident, at, MarkKind::Acknowledged, format!("acknowledged by {}", e.by));
+        if let Some(i) = self.incidents.get_mut(&e.incident) {
+            i.acknowledged_by = Some(e.by.clone());
+            i.climb.next = None;
+            i.status = i.status.max(Status::Acknowledged);
+        }
+    }
+
+    pub(super) fn mark(&mut self, incident: IncidentId, at: Timestamp, what: MarkKind, text: String) {
+        if let Some(i) = self.incidents.get_mut(&incident) {
+            i.marks.push(Mark { at, what, text });
+        }
+    }
+
+    // ------------------------------------------------------------------------- runs, changes
+
+    fn run_started(&mut self, at: Timestamp, e: &RunStarted) {
+        self.next.run = self.next.run.max(e.run.0 + 1);
+        self.mark(e.incident, at, MarkKind::RunStarted, format!("{} of playbook {}", e.run, e.playbook));
+        if let Some(i) = self.incidents.get_mut(&e.incident) {
+            i.runs.push(e.run);
+        }
+        self.runs.insert(e.run, Run::new(at, e));
+    }
+
+    fn run_ended(&mut self, at: Timestamp, e: &RunEnded) {
+        let Some(run) = self.runs.get_mut(&e.run) else { return };
+        run.ended = Some((at, e.end, e.why.clone()));
+        let incident = run.incident;
+        self.mark(incident, at, MarkKind::RunEnded, format!("{} ended: {}", e.run, e.why));
+    }
+
+    fn approval_settled(&mut self, at: Timestamp, e: &ApprovalSettled) {
+        let Some(asked) = self.approvals.get_mut(&e.approval) else { return };
+        asked.settled = Some((at, e.clone()));
+        let incident = asked.approval.incident;
+        let (kind, word) = match e.answer {
+            Answered::Approved => (MarkKind::Approved, "approved"),
+            Answered::Denied => (MarkKind::ApprovalRefused, "denied"),
+            Answered::Expired => (MarkKind::ApprovalRefused, "not answered in time, handled"),
+            Answered::Withdrawn => (MarkKind::ApprovalRefused, "withdrawn"),
+        };
+        let why = if e.reason.is_empty() { String::new() } else { format!(": {}", e.reason) };
+        self.mark(incident, at, kind, format!("{} {word} by {}{why}", e.approval, e.by));
+    }
+
+    fn action_permitted(&mut self, at: Timestamp, e: &ActionPermitted) {
+        let action = e.permit.action().clone();
+        self.next.action = self.next.action.max(action.id.0 + 1);
+        self.mark(action.incident, at, MarkKind::ChangePermitted, format!("{}: {}", action.id, action.kind.words()));
+        if let Some(run) = self.runs.get_mut(&e.run) {
+            run.actions.push(action.id);
+            run.step_action = Some(action.id);
+        }
+        let state = ActionState {
+            run: e.run,
+            permitted_at: at,
+            approval: e.approval,
+            because: e.because.clone(),
+            observed: None,
+            in_force: None,
+            ended: None,
+            action: action.clone(),
+        };
+        self.actions.insert(action.id, state);
+    }
+
+    fn action_observed(&mut self, at: Timestamp, e: &ActionObserved) {
+        let Some(a) = self.actions.get_mut(&e.action) else { return };
+        a.observed = Some((at, e.observed.clone()));
+        let Some(until) = e.until else { return };
+        if a.in_force.is_none() && matches!(e.observed, Observed::Present { .. }) {
+            a.in_force = Some((at, until));
+            let (incident, words) = (a.action.incident, a.action.kind.words());
+            self.mark(incident, at, MarkKind::Contained, format!("{words} is in place until {until}"));
+            if let Some(i) = self.incidents.get_mut(&incident)
+                && i.status < Status::Resolved
+            {
+                i.status = Status::Contained;
+                i.climb.next = None;
+            }
+        }
+    }
+
+    fn action_ended(&mut self, at: Timestamp, e: &ActionEnded) {
+        let Some(a) = self.actions.get_mut(&e.action) else { return };
+        a.ended = Some((at, e.end, e.why.clone()));
+        let (incident, words) = (a.action.incident, a.action.kind.words());
+        let kind = match e.end {
+            ActionEnd::Lifted => MarkKind::Lifted,
+            ActionEnd::Failed | ActionEnd::Unknown => MarkKind::ChangeFailed,
+        };
+        self.mark(incident, at, kind, format!("{}: {words}: {}", e.action, e.why));
+    }
+
+    fn intended(&mut self, at: Timestamp, e: &Intended) {
+        self.next.effect = self.next.effect.max(e.effect.0 + 1);
+        let pending = Pending { what: e.what.clone(), since: at, attempts: 0, not_before: at, last_failure: None };
+        self.pending.insert(e.effect, pending);
+    }
+
+    fn settled(&mut self, at: Timestamp, e: &Settled) {
+        if let (Some(retry_at), Some(p)) = (e.retry_at, self.pending.get_mut(&e.effect)) {
+            p.attempts += 1;
+            p.not_before = retry_at;
+            p.last_failure = e.failure.as_ref().map(ToString::to_string);
+            return;
+        }
+        let Some(p) = self.pending.remove(&e.effect) else { return };
+        if let Effect::Notify { notice, noc: true, .. } = &p.what
+            && e.failure.is_none()
+        {
+            let text = format!("NOC told: {} ({})", notice.subject, e.receipt);
+            self.mark(notice.incident, at, MarkKind::NocNotified, text);
+        }
+    }
+}
+
+/// The address an entity names, if it names one.
+#[must_use]
+pub fn address_of(entity: &str) -> Option<IpAddr> {
+    entity.parse().ok()
+}

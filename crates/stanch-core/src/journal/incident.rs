@@ -1,0 +1,240 @@
+//! An incident: findings worked as one, with what is needed to tell its story.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use stanch_model::{AlertId, Fact, IncidentId, RunId, Severity, Timestamp};
+
+use super::event::{Joined, Missing};
+use crate::decided::Reason;
+use crate::stage::kill_chain::Stage;
+
+/// Where an incident stands. Words from PagerDuty and NIST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nobody has taken it yet.
+    Triggered,
+    /// Somebody works on it.
+    Acknowledged,
+    /// A change that contains it is in place.
+    Contained,
+    /// Over.
+    Resolved,
+}
+
+/// What happened to the incident and when: the raw material of the clock and of the story's second half.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// When, by our clock.
+    pub at: Timestamp,
+    /// What.
+    pub what: MarkKind,
+    /// In words.
+    pub text: String,
+}
+
+/// Kinds of marks. The clock is computed from these and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum MarkKind {
+    Received,
+    Triaged,
+    Enriched,
+    Opened,
+    Routed,
+    Escalated,
+    Acknowledged,
+    Noted,
+    RunStarted,
+    RunEnded,
+    ApprovalRequested,
+    Approved,
+    ApprovalRefused,
+    ChangePermitted,
+    Contained,
+    ChangeFailed,
+    NocNotified,
+    Lifted,
+    Merged,
+    Unmerged,
+    Resolved,
+}
+
+/// An entity's part in an incident.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Alerts in which it acted (opened the connection).
+    pub acted: u32,
+    /// Alerts in which it was acted upon.
+    pub suffered: u32,
+    /// First event time.
+    pub first: Timestamp,
+    /// Last event time.
+    pub last: Timestamp,
+}
+
+/// Where escalation stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Climb {
+    /// Which policy.
+    pub policy: Option<String>,
+    /// Rungs climbed so far.
+    pub rung: u32,
+    /// When the next one is due.
+    pub next: Option<Timestamp>,
+}
+
+/// Findings worked as one.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    /// Its name.
+    pub id: IncidentId,
+    /// Whose network.
+    pub site: String,
+    /// When it was opened, by our clock.
+    pub opened_at: Timestamp,
+    /// Why it was opened.
+    pub because: Vec<Reason>,
+    /// Where it stands.
+    pub status: Status,
+    /// Its alerts, in the order they joined.
+    pub alerts: Vec<Joined>,
+    /// Who takes part: addresses, `host:…`, `user:…`.
+    pub entities: BTreeMap<String, Part>,
+    /// What is known about them, by provider and observable.
+    pub facts: BTreeMap<(String, String), Fact>,
+    /// Look-ups that did not answer.
+    pub missing: Vec<Missing>,
+    /// When its first alert arrived, by our clock.
+    pub first_received: Timestamp,
+    /// Event time of its first and last alert.
+    pub span: (Timestamp, Timestamp),
+    /// Which team answers.
+    pub team: Option<String>,
+    /// Who has acknowledged it.
+    pub acknowledged_by: Option<String>,
+    /// Where escalation stands.
+    pub climb: Climb,
+    /// Runs of playbooks on it.
+    pub runs: Vec<RunId>,
+    /// What happened to it.
+    pub marks: Vec<Mark>,
+    /// Set while it is a part of another one.
+    pub merged_into: Option<IncidentId>,
+    /// The others that are a part of it.
+    pub parts: BTreeSet<IncidentId>,
+}
+
+impl Incident {
+    /// The highest severity of its alerts.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.alerts.iter().map(|a| a.severity).max_by_key(|s| s.rank()).unwrap_or_default()
+    }
+
+    /// Probability that it matters, 0 to 1: one minus the product of the doubts of its distinct
+    /// rules, so that ten different signs weigh more than one sign ten times.
+    #[must_use]
+    pub fn confidence(&self) -> f64 {
+        let mut best: BTreeMap<&str, u16> = BTreeMap::new();
+        for a in &self.alerts {
+            let score = best.entry(a.rule.as_str()).or_default();
+            *score = a.score.max(*score);
+        }
+        let mut scores: Vec<f64> = best.values().map(|s| f64::from(*s) / 1000.0).collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        // Signs of one incident are not independent; each further one counts half of the one before.
+        let mut doubt = 1.0;
+        for (n, s) in scores.iter().take(8).enumerate() {
+            doubt *= 1.0 - s * 0.5f64.powi(i32::try_from(n).unwrap_or(8));
+        }
+        1.0 - doubt
+    }
+
+    /// The stages seen, in attack order, each with its first event time.
+    #[must_use]
+    pub fn stages(&self) -> BTreeMap<Stage, Timestamp> {
+        let mut stages = BTreeMap::new();
+        for a in &self.alerts {
+            let first = stages.entry(a.stage).or_insert(a.time);
+            *first = a.time.min(*first);
+        }
+        stages
+    }
+
+    /// What kind of incident it is, for playbooks and routes.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        let stages = self.stages();
+        let has = |s: Stage| stages.contains_key(&s);
+        if has(Stage::CommandAndControl) {
+            "c2"
+        } else if has(Stage::Exfiltration) {
+            "exfiltration"
+        } else if has(Stage::Impact) {
+            "impact"
+        } else if has(Stage::LateralMovement) {
+            "lateral_movement"
+        } else if has(Stage::Execution) || has(Stage::Persistence) || has(Stage::PrivilegeEscalation) {
+            "malware"
+        } else if has(Stage::CredentialAccess) {
+            "brute_force"
+        } else if has(Stage::InitialAccess) {
+            "exploit"
+        } else if has(Stage::Reconnaissance) {
+            "scan"
+        } else {
+            "other"
+        }
+    }
+
+    /// The machine on the other side: the one to block. Chosen from the alerts furthest along the
+    /// attack; among equals the one seen most, then the lowest address, so that it never flickers.
+    #[must_use]
+    pub fn peer(&self) -> Option<IpAddr> {
+        let ours = self.own_addresses();
+        let deepest = self.alerts.iter().map(|a| a.stage).max_by_key(|s| s.weight())?;
+        let mut votes: BTreeMap<IpAddr, u64> = BTreeMap::new();
+        for a in self.alerts.iter().filter(|a| a.stage == deepest) {
+            if let Some(ip) = outside_end(a, &ours) {
+                *votes.entry(ip).or_default() += 1;
+            }
+        }
+        votes.into_iter().max_by_key(|(ip, n)| (*n, std::cmp::Reverse(*ip))).map(|(ip, _)| ip)
+    }
+
+    /// Addresses in this incident that the asset inventory knows.
+    #[must_use]
+    pub fn own_addresses(&self) -> BTreeSet<IpAddr> {
+        let assets = self.facts.values().filter(|f| matches!(f.meaning, stanch_model::Meaning::Asset { .. }));
+        assets.filter_map(|f| f.about.value.parse().ok()).collect()
+    }
+
+    /// Alert ids, in the order they joined.
+    pub fn alert_ids(&self) -> impl Iterator<Item = AlertId> + '_ {
+        self.alerts.iter().map(|a| a.alert)
+    }
+
+    /// When a kind of mark was first made.
+    #[must_use]
+    pub fn first_mark(&self, what: MarkKind) -> Option<Timestamp> {
+        self.marks.iter().find(|m| m.what == what).map(|m| m.at)
+    }
+}
+
+/// Which end of an alert is the other side: the one that is not ours when exactly one is; else, for
+/// a call home, the machine called; else the machine that acted.
+fn outside_end(a: &Joined, ours: &BTreeSet<IpAddr>) -> Option<IpAddr> {
+    match (a.ends.src, a.ends.dst) {
+        (Some(src), Some(dst)) => match (ours.contains(&src), ours.contains(&dst)) {
+            (true, false) => Some(dst),
+            (false, true) => Some(src),
+            _ if a.stage.is_outbound() => Some(dst),
+            _ => Some(src),
+        },
+        (one, other) => one.or(other).filter(|ip| !ours.contains(ip)),
+    }
+}

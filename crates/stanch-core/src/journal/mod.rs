@@ -1,0 +1,20 @@
+//! What is remembered: events (stored facts), effects (stored intentions) and their fold.
+//!
+//! The journal is the truth. Everything shown, counted or decided is a fold over it: [`State`] is
+//! that fold, and [`State::apply`] the only way to change it. `apply` may only grow between
+//! releases; deciding may change as we learn.
+
+mod apply;
+mod codec;
+pub mod detail;
+pub mod event;
+pub mod incident;
+pub mod ledger;
+pub mod seen;
+pub mod state;
+
+pub use codec::{Undecodable, decode, encode};
+pub use event::{Effect, Event};
+pub use incident::{Incident, Status};
+pub use ledger::{Ledger, Tally};
+pub use state::{AlertSlot, Disposition, State};

@@ -1,0 +1,427 @@
+//! The fold of the journal: everything Stanch knows, and nothing it could not read back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use stanch_model::{
+    ActionId, AlertId, ApprovalId, EffectId, Fact, IncidentId, Observed, RunId, Severity, SilenceId, Timestamp,
+};
+
+use super::event::{ActionEnd, ApprovalSettled, Effect, Ends, RuleSeen, SilenceSet};
+use super::incident::Incident;
+use super::seen::{HashedMap, Seen};
+use crate::contain::Approval;
+use crate::decided::Reason;
+use crate::playbook::run::Run;
+use crate::stage::kill_chain::Stage;
+
+/// Everything Stanch knows.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Alerts in the order of their ids; `A-1` is the first.
+    pub slots: Vec<AlertSlot>,
+    /// The dedup index.
+    pub seen: Seen,
+    /// Sources in the order they first spoke.
+    pub sources: Vec<SourceState>,
+    /// How common each rule is, and on which machine.
+    pub baseline: Baseline,
+    /// Who exchanged packets with whom lately.
+    pub contacts: Contacts,
+    /// Open alerts by the entities they speak of.
+    pub recent: Recent,
+    /// Rules heard of, by fingerprint.
+    pub rules: HashedMap<u64, RuleSeen>,
+    /// Pairs of incidents that a person has taken apart: never merged again by the machine.
+    pub apart: BTreeSet<(IncidentId, IncidentId)>,
+    /// Incidents, also resolved and merged ones.
+    pub incidents: BTreeMap<IncidentId, Incident>,
+    /// Which incidents an entity is part of: fingerprint of site and entity.
+    pub by_entity: HashedMap<u64, Vec<IncidentId>>,
+    /// Facts learnt about alerts that are not in an incident yet.
+    pub facts: BTreeMap<AlertId, (Vec<Fact>, Vec<String>)>,
+    /// Runs of playbooks.
+    pub runs: BTreeMap<RunId, Run>,
+    /// Questions to people.
+    pub approvals: BTreeMap<ApprovalId, Asked>,
+    /// Changes to the outside world.
+    pub actions: BTreeMap<ActionId, ActionState>,
+    /// Intentions not settled yet: the outbox.
+    pub pending: BTreeMap<EffectId, Pending>,
+    /// Silences set at run time, with the time they were taken back, if they were.
+    pub silences: BTreeMap<SilenceId, (SilenceSet, Option<Timestamp>)>,
+    /// Records that could not be read.
+    pub quarantine: BTreeMap<u64, Quarantined>,
+    /// Words for why alerts are quiet or closed, each once.
+    pub causes: Vec<String>,
+    /// Next numbers to give out.
+    pub next: Next,
+    /// Sequence number of the last entry folded.
+    pub seq: u64,
+    /// Time of the last entry folded.
+    pub at: Timestamp,
+    /// The configuration in force when the last entry was written.
+    pub config_hash: String,
+}
+
+/// Next numbers to give out, from 1.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Next {
+    pub incident: u64,
+    pub run: u64,
+    pub approval: u64,
+    pub action: u64,
+    pub effect: u64,
+    pub silence: u64,
+    pub quarantine: u64,
+}
+
+impl Default for Next {
+    fn default() -> Next {
+        Next { incident: 1, run: 1, approval: 1, action: 1, effect: 1, silence: 1, quarantine: 1 }
+    }
+}
+
+/// Where an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Neither quiet nor part of an incident nor over.
+    Open,
+    /// Quiet; `link` is the cause.
+    Suppressed,
+    /// Part of an incident; `link` is its number.
+    InIncident,
+    /// Over; `link` is the cause.
+    Closed,
+}
+
+/// What is kept in memory of an alert: enough to count, link and find it.
+#[derive(Clone, Debug)]
+pub struct AlertSlot {
+    /// The intake entry that holds its bytes.
+    pub seq: u64,
+    /// Its place among the new alerts of that entry.
+    pub ordinal: u32,
+    /// Its delivery within that entry.
+    pub delivery: u32,
+    /// Its record within that delivery.
+    pub record: u32,
+    /// Index of its source.
+    pub source: u16,
+    /// Probability that it matters, in thousandths.
+    pub score: u16,
+    /// When it arrived, by our clock.
+    pub arrived: Timestamp,
+    /// Event time of the first record.
+    pub first: Timestamp,
+    /// Event time of the latest record.
+    pub last: Timestamp,
+    /// Records counted on it, itself included.
+    pub count: u32,
+    /// Incident number or index of a cause, by disposition.
+    pub link: u32,
+    /// Highest severity claimed.
+    pub severity: Severity,
+    /// Where in an attack it belongs.
+    pub stage: Stage,
+    /// Where it is.
+    pub disposition: Disposition,
+    /// What repeats of it share.
+    pub key: super::event::Key,
+}
+
+/// What is known of a source.
+#[derive(Clone, Debug, Default)]
+pub struct SourceState {
+    /// Its name.
+    pub name: String,
+    /// Whose network it watches.
+    pub site: String,
+    /// Records taken in.
+    pub received: u64,
+    /// Records counted on known alerts.
+    pub merged: u64,
+    /// Flow and log records.
+    pub context: u64,
+    /// Records that could not be read and have not been tried again with success.
+    pub quarantined: u64,
+    /// When it last spoke, by our clock.
+    pub last_heard: Timestamp,
+    /// Event time of its latest record.
+    pub last_event: Timestamp,
+}
+
+/// A record that could not be read.
+#[derive(Clone, Debug)]
+pub struct Quarantined {
+    /// Index of its source.
+    pub source: u16,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The intake entry that holds its bytes.
+    pub seq: u64,
+    /// Its delivery within that entry.
+    pub delivery: u32,
+    /// Its record within that delivery.
+    pub record: u32,
+    /// True once a second try succeeded.
+    pub recovered: bool,
+}
+
+/// A question to a person.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What was asked, exactly as shown.
+    pub approval: Approval,
+    /// When and how it was settled.
+    pub settled: Option<(Timestamp, ApprovalSettled)>,
+}
+
+/// Where a change to the outside world stands.
+#[derive(Clone, Debug)]
+pub struct ActionState {
+    /// The change.
+    pub action: stanch_model::Action,
+    /// For which run.
+    pub run: RunId,
+    /// When the guard agreed.
+    pub permitted_at: Timestamp,
+    /// The approval it rests on, if any.
+    pub approval: Option<ApprovalId>,
+    /// Why the guard agreed.
+    pub because: Vec<Reason>,
+    /// What the device showed last, and when.
+    pub observed: Option<(Timestamp, Observed)>,
+    /// When it was first seen in place, and when it ends.
+    pub in_force: Option<(Timestamp, Timestamp)>,
+    /// When and how it ended.
+    pub ended: Option<(Timestamp, ActionEnd, String)>,
+}
+
+/// An intention not settled yet.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// What to do.
+    pub what: Effect,
+    /// When it was intended.
+    pub since: Timestamp,
+    /// Tries so far that failed.
+    pub attempts: u32,
+    /// Not before.
+    pub not_before: Timestamp,
+    /// The last failure, in words.
+    pub last_failure: Option<String>,
+}
+
+/// How common each rule is, and on which machine. Counts only what came before.
+#[derive(Debug, Default)]
+pub struct Baseline {
+    /// New alerts by rule fingerprint (site included).
+    pub rule: HashedMap<u64, u32>,
+    /// New alerts by rule and machine fingerprint.
+    pub rule_on: HashedMap<u64, u32>,
+    /// New alerts in all.
+    pub total: u64,
+}
+
+/// Distinct rule-and-machine pairs remembered; beyond it the rare ones are forgotten.
+pub const BASELINE_PAIRS: usize = 262_144;
+
+impl Baseline {
+    /// Counts a new alert.
+    pub fn count(&mut self, rule: u64, on: u64) {
+        self.total += 1;
+        *self.rule.entry(rule).or_default() += 1;
+        if self.rule_on.len() >= BASELINE_PAIRS && !self.rule_on.contains_key(&on) {
+            // Pairs seen once carry the least information: forgetting them errs towards "rare".
+            self.rule_on.retain(|_, n| *n > 1);
+        }
+        *self.rule_on.entry(on).or_default() += 1;
+    }
+}
+
+/// One pair of machines that exchanged packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Contact {
+    /// First time.
+    pub first: Timestamp,
+    /// Last time.
+    pub last: Timestamp,
+    /// How often.
+    pub count: u64,
+    /// Bytes both ways, where a flow sensor counted them.
+    pub bytes: u64,
+    /// Both sides spoke at least once.
+    pub established: bool,
+}
+
+/// Who exchanged packets with whom lately, from flow records and from alerts.
+#[derive(Debug, Default)]
+pub struct Contacts {
+    /// By site and address: peers.
+    pub peers: BTreeMap<(String, IpAddr), BTreeMap<IpAddr, Contact>>,
+}
+
+/// Addresses whose contacts are remembered.
+pub const CONTACT_ADDRESSES: usize = 50_000;
+/// Peers remembered of one address.
+pub const CONTACT_PEERS: usize = 512;
+
+impl Contacts {
+    /// Notes one exchange, both ways round.
+    pub fn note(&mut self, site: &str, src: IpAddr, dst: IpAddr, at: Timestamp, bytes: u64, established: bool) {
+        for (a, b) in [(src, dst), (dst, src)] {
+            let full = self.peers.len() >= CONTACT_ADDRESSES;
+            let key = (site.to_owned(), a);
+            if full && !self.peers.contains_key(&key) {
+                continue; // bounded: what is not remembered shows as unknown, and unknown counts as high
+            }
+            let peers = self.peers.entry(key).or_default();
+            if peers.len() >= CONTACT_PEERS && !peers.contains_key(&b) {
+                continue;
+            }
+            let c = peers.entry(b).or_insert(Contact { first: at, last: at, ..Contact::default() });
+            c.first = c.first.min(at);
+            c.last = c.last.max(at);
+            c.count += 1;
+            c.bytes = c.bytes.saturating_add(bytes);
+            c.established |= established;
+        }
+    }
+
+    /// The peers of an address at a site.
+    #[must_use]
+    pub fn of(&self, site: &str, address: IpAddr) -> Option<&BTreeMap<IpAddr, Contact>> {
+        self.peers.get(&(site.to_owned(), address))
+    }
+
+    /// The peers of every address in a prefix, as one pair for each peer.
+    #[must_use]
+    pub fn within(&self, site: &str, net: &ipnet::IpNet) -> Vec<(IpAddr, Contact)> {
+        let mut all: BTreeMap<IpAddr, Contact> = BTreeMap::new();
+        let range = (site.to_owned(), net.network())..=(site.to_owned(), net.broadcast());
+        for (peer, c) in self.peers.range(range).flat_map(|(_, peers)| peers) {
+            let sum = all.entry(*peer).or_insert(Contact { first: c.first, last: c.last, ..Contact::default() });
+            sum.first = sum.first.min(c.first);
+            sum.last = sum.last.max(c.last);
+            sum.count += c.count;
+            sum.bytes = sum.bytes.saturating_add(c.bytes);
+            sum.established |= c.established;
+        }
+        all.into_iter().collect()
+    }
+
+    /// True when the table is full, so that absence proves nothing.
+    #[must_use]
+    pub fn full(&self) -> bool {
+        self.peers.len() >= CONTACT_ADDRESSES
+    }
+}
+
+/// What an alert speaks of, kept while it may still be gathered into an incident.
+#[derive(Clone, Debug)]
+pub struct Mention {
+    /// Which alert.
+    pub alert: AlertId,
+    /// Whom it speaks of.
+    pub ends: Ends,
+    /// Fingerprint of its rule.
+    pub rule: u64,
+}
+
+/// Alerts by the entities they speak of, so that an incident can gather what came before it.
+#[derive(Debug, Default)]
+pub struct Recent {
+    by_entity: HashedMap<u64, VecDeque<Arc<Mention>>>,
+    order: VecDeque<u64>,
+}
+
+/// Mentions remembered over all entities.
+pub const RECENT_MENTIONS: usize = 400_000;
+
+impl Recent {
+    /// Notes that an alert speaks of an entity.
+    pub fn note(&mut self, entity: u64, mention: Arc<Mention>) {
+        while self.order.len() >= RECENT_MENTIONS {
+            let Some(oldest) = self.order.pop_front() else { break };
+            if let Some(queue) = self.by_entity.get_mut(&oldest) {
+                queue.pop_front();
+                if queue.is_empty() {
+                    self.by_entity.remove(&oldest);
+                }
+            }
+        }
+        self.by_entity.entry(entity).or_default().push_back(mention);
+        self.order.push_back(entity);
+    }
+
+    /// Mentions of an entity, latest first; some alerts may no longer be open.
+    pub fn of(&self, entity: u64) -> impl Iterator<Item = &Mention> + '_ {
+        self.by_entity.get(&entity).into_iter().flat_map(|q| q.iter().rev()).map(Arc::as_ref)
+    }
+}
+
+impl State {
+    /// The slot of an alert.
+    #[must_use]
+    pub fn slot(&self, alert: AlertId) -> Option<&AlertSlot> {
+        self.slots.get(usize::try_from(alert.0.checked_sub(1)?).ok()?)
+    }
+
+    pub(super) fn slot_mut(&mut self, alert: AlertId) -> Option<&mut AlertSlot> {
+        self.slots.get_mut(usize::try_from(alert.0.checked_sub(1)?).ok()?)
+    }
+
+    /// The name the next new alert will get.
+    #[must_use]
+    pub fn next_alert(&self) -> AlertId {
+        AlertId(self.slots.len() as u64 + 1)
+    }
+
+    /// The state of a source, by name.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<(u16, &SourceState)> {
+        self.sources.iter().position(|s| s.name == name).map(|i| (i as u16, &self.sources[i]))
+    }
+
+    /// Why an alert is quiet or closed, or which incident it belongs to, in words.
+    #[must_use]
+    pub fn place_of(&self, slot: &AlertSlot) -> String {
+        match slot.disposition {
+            Disposition::Open => "open".into(),
+            Disposition::InIncident => format!("in {}", IncidentId(u64::from(slot.link))),
+            Disposition::Suppressed => format!("suppressed: {}", self.cause(slot.link)),
+            Disposition::Closed => format!("closed: {}", self.cause(slot.link)),
+        }
+    }
+
+    /// The words behind a cause.
+    #[must_use]
+    pub fn cause(&self, index: u32) -> &str {
+        self.causes.get(index as usize).map_or("", String::as_str)
+    }
+
+    /// The incident that goes on where this one has been merged away; itself otherwise.
+    #[must_use]
+    pub fn head_of(&self, incident: IncidentId) -> IncidentId {
+        let mut at = incident;
+        // Merges always point to another incident that is not merged itself at that time; the bound
+        // only guards against a journal that nobody should have written.
+        for _ in 0..1_000 {
+            match self.incidents.get(&at).and_then(|i| i.merged_into) {
+                Some(into) => at = into,
+                None => break,
+            }
+        }
+        at
+    }
+
+    /// Changes in force on the outside world, or on their way there.
+    pub fn live_actions(&self) -> impl Iterator<Item = &ActionState> {
+        self.actions.values().filter(|a| a.ended.is_none())
+    }
+}

@@ -1,0 +1,77 @@
+//! New, or a repeat of something known? Counted, never dropped.
+//!
+//! Repeats are recognised across time (the same rule on the same machines within a window) and
+//! across tools (a relay of the same alert). A merge never lowers severity, and a higher severity
+//! than any seen before opens anew, so that nobody can hide a serious alert behind a harmless one.
+
+use stanch_model::{Alert, AlertId, AlertState, Span, Timestamp};
+
+use crate::decided::Decided;
+use crate::journal::event::{Key, MergeCause};
+use crate::journal::state::State;
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dedup {
+    /// Not seen before.
+    New,
+    /// Counted on a known alert.
+    Merge {
+        /// Which.
+        into: AlertId,
+        /// Why.
+        cause: MergeCause,
+    },
+}
+
+/// Event times further ahead of our own clock than this are taken as ours: a sender whose clock is
+/// wrong (or lying) must not be able to push the window away.
+pub const MAX_AHEAD: Span = Span::mins(5);
+
+/// The event time to compare with.
+#[must_use]
+pub fn sane_time(claimed: Timestamp, now: Timestamp) -> Timestamp {
+    claimed.min(now.plus(MAX_AHEAD))
+}
+
+/// Decides whether a record is new. `print` is the fingerprint of this very delivery and `source`
+/// the index of its source, if it has spoken before.
+#[must_use]
+pub fn dedup(
+    state: &State,
+    alert: &Alert,
+    key: Key,
+    print: u64,
+    source: Option<u16>,
+    window: Span,
+    now: Timestamp,
+) -> Decided<Dedup> {
+    let Some(known) = state.seen.get(key) else {
+        return Decided::new(Dedup::New, "never seen before");
+    };
+    let Some(slot) = state.slot(known.alert) else {
+        return Decided::new(Dedup::New, "never seen before");
+    };
+    let merge = |cause: MergeCause| {
+        let words = format!("{}: {}", known.alert, cause.words());
+        Decided::new(Dedup::Merge { into: known.alert, cause }, words)
+    };
+    if known.delivery == print {
+        return merge(MergeCause::Redelivery);
+    }
+    if alert.state == AlertState::Resolved {
+        return merge(MergeCause::Resolution);
+    }
+    if known.resolved {
+        return Decided::new(Dedup::New, format!("{} was over; it has begun again", known.alert));
+    }
+    let time = sane_time(alert.time, now);
+    let away = if time > slot.last { time.since(slot.last) } else { slot.first.since(time) };
+    if away > window {
+        return Decided::new(Dedup::New, format!("{} was last seen more than {window} away", known.alert));
+    }
+    if alert.severity.rank() > slot.severity.rank() {
+        return Decided::new(Dedup::New, format!("more severe than {} ever was", known.alert));
+    }
+    merge(if source == Some(slot.source) { MergeCause::Repeat } else { MergeCause::Relay })
+}

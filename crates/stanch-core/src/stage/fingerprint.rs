@@ -1,0 +1,116 @@
+//! Short names for what is compared often: rules, entities, keys, deliveries.
+//!
+//! All are cut from SHA-256, because attackers choose much of what goes in, and journalled ones
+//! must mean the same for ever.
+
+use sha2::{Digest, Sha256};
+use stanch_model::{Alert, Endpoint};
+
+use crate::journal::event::{Ends, Key};
+
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // Lengths first: ("ab", "c") and ("a", "bc") must differ.
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn short(parts: &[&[u8]]) -> u64 {
+    let d = digest(parts);
+    u64::from_le_bytes([d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]])
+}
+
+/// What repeats of a claim share: the site and the key its format gave it. The source is left out
+/// on purpose, so that one alert relayed by two tools is one alert.
+#[must_use]
+pub fn key(site: &str, group_key: &str) -> Key {
+    let d = digest(&[b"key", site.as_bytes(), group_key.as_bytes()]);
+    let mut half = [0; 16];
+    half.copy_from_slice(&d[..16]);
+    Key(u128::from_le_bytes(half))
+}
+
+/// This very record from this very source: equal only when it is sent again.
+#[must_use]
+pub fn delivery(source: &str, alert: &Alert, raw: &[u8]) -> u64 {
+    match &alert.source_uid {
+        Some(uid) => short(&[b"uid", source.as_bytes(), uid.as_bytes()]),
+        None => short(&[b"raw", source.as_bytes(), raw]),
+    }
+}
+
+/// A rule within its product.
+#[must_use]
+pub fn rule(alert: &Alert) -> u64 {
+    short(&[b"rule", alert.product.name.as_bytes(), alert.rule.uid.as_bytes()])
+}
+
+/// A rule at a site.
+#[must_use]
+pub fn rule_at(site: &str, rule: u64) -> u64 {
+    short(&[b"at", site.as_bytes(), &rule.to_le_bytes()])
+}
+
+/// A rule on a machine at a site: the machine named, else the one reached, else the one that acted.
+#[must_use]
+pub fn rule_on(site: &str, rule: u64, ends: &Ends) -> u64 {
+    let machine = ends
+        .who
+        .iter()
+        .find(|w| w.starts_with("host:"))
+        .cloned()
+        .or_else(|| ends.dst.or(ends.src).map(|ip| ip.to_string()))
+        .unwrap_or_default();
+    short(&[b"on", site.as_bytes(), &rule.to_le_bytes(), machine.as_bytes()])
+}
+
+/// An entity at a site: the same address at two sites is two machines.
+#[must_use]
+pub fn entity(site: &str, entity: &str) -> u64 {
+    short(&[b"entity", site.as_bytes(), entity.as_bytes()])
+}
+
+/// Whom an alert speaks of.
+#[must_use]
+pub fn ends(alert: &Alert) -> Ends {
+    let ip = |e: &Option<Endpoint>| e.as_ref().and_then(|e| e.ip);
+    let mut who = Vec::new();
+    for e in [&alert.device, &alert.src_endpoint, &alert.dst_endpoint].into_iter().flatten() {
+        if let Some(name) = &e.hostname {
+            let name = format!("host:{}", name.to_ascii_lowercase());
+            if !who.contains(&name) {
+                who.push(name);
+            }
+        }
+    }
+    if let Some(user) = &alert.user {
+        who.push(format!("user:{user}"));
+    }
+    Ends {
+        src: ip(&alert.src_endpoint),
+        // A host-based alert with no connection speaks of its own machine.
+        dst: ip(&alert.dst_endpoint).or_else(|| ip(&alert.device).filter(|d| Some(*d) != ip(&alert.src_endpoint))),
+        port: alert.dst_endpoint.as_ref().and_then(|e| e.port).unwrap_or(0),
+        who,
+        established: alert.established,
+    }
+}
+
+/// The entities of an alert as text: addresses, `host:…`, `user:…`.
+#[must_use]
+pub fn entities(ends: &Ends) -> Vec<String> {
+    roles(ends).into_iter().map(|(e, _)| e).collect()
+}
+
+/// The entities of an alert, each with whether it acted.
+#[must_use]
+pub fn roles(ends: &Ends) -> Vec<(String, bool)> {
+    let mut all = Vec::with_capacity(2 + ends.who.len());
+    all.extend(ends.src.map(|ip| (ip.to_string(), true)));
+    all.extend(ends.dst.filter(|d| Some(*d) != ends.src).map(|ip| (ip.to_string(), false)));
+    all.extend(ends.who.iter().map(|w| (w.clone(), false)));
+    all
+}

@@ -1,0 +1,234 @@
+//! Where in an attack an alert belongs.
+//!
+//! Told, best first, by the ATT&CK references the source gave; by the class its vendor filed the
+//! rule under; by plain words in the rule's name. What none of them tells stays `Unknown`.
+
+use serde::{Deserialize, Serialize};
+use stanch_model::Alert;
+
+/// A stage of an attack, in the order of the ATT&CK enterprise matrix (some tactics folded).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Cannot be told.
+    #[default]
+    Unknown,
+    /// Not an attack step by itself: policy, availability, hygiene.
+    Policy,
+    /// TA0043, TA0007: looking around.
+    Reconnaissance,
+    /// TA0001: getting in.
+    InitialAccess,
+    /// TA0006: guessing and stealing credentials.
+    CredentialAccess,
+    /// TA0002: running code.
+    Execution,
+    /// TA0003
+    Persistence,
+    /// TA0004
+    PrivilegeEscalation,
+    /// TA0005
+    DefenseEvasion,
+    /// TA0008
+    LateralMovement,
+    /// TA0011: calling home.
+    CommandAndControl,
+    /// TA0009, TA0010: taking data out.
+    Exfiltration,
+    /// TA0040
+    Impact,
+}
+
+impl Stage {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Stage::Unknown => "unclassified",
+            Stage::Policy => "policy",
+            Stage::Reconnaissance => "reconnaissance",
+            Stage::InitialAccess => "initial access",
+            Stage::CredentialAccess => "credential access",
+            Stage::Execution => "execution",
+            Stage::Persistence => "persistence",
+            Stage::PrivilegeEscalation => "privilege escalation",
+            Stage::DefenseEvasion => "defence evasion",
+            Stage::LateralMovement => "lateral movement",
+            Stage::CommandAndControl => "command and control",
+            Stage::Exfiltration => "exfiltration",
+            Stage::Impact => "impact",
+        }
+    }
+
+    /// How much a stage says that an attack has come far: 0 to 1. Reconnaissance is everyday noise;
+    /// a machine that calls home or hands out data is lost already.
+    #[must_use]
+    pub fn weight(self) -> Weight {
+        Weight(match self {
+            Stage::Policy => 0,
+            Stage::Unknown => 10,
+            Stage::Reconnaissance => 15,
+            Stage::CredentialAccess => 40,
+            Stage::InitialAccess => 50,
+            Stage::DefenseEvasion => 55,
+            Stage::Persistence => 65,
+            Stage::PrivilegeEscalation | Stage::Execution => 70,
+            Stage::LateralMovement => 80,
+            Stage::CommandAndControl => 90,
+            Stage::Exfiltration => 95,
+            Stage::Impact => 100,
+        })
+    }
+
+    /// True when the machine that opens the connection is the victim.
+    #[must_use]
+    pub const fn is_outbound(self) -> bool {
+        matches!(self, Stage::CommandAndControl | Stage::Exfiltration)
+    }
+}
+
+/// The weight of a stage in hundredths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weight(pub u8);
+
+/// ATT&CK tactics. Source: ATT&CK enterprise 18.1.
+const TACTICS: &[(&str, &str, Stage)] = &[
+    ("TA0043", "reconnaissance", Stage::Reconnaissance),
+    ("TA0042", "resource-development", Stage::Reconnaissance),
+    ("TA0007", "discovery", Stage::Reconnaissance),
+    ("TA0001", "initial-access", Stage::InitialAccess),
+    ("TA0006", "credential-access", Stage::CredentialAccess),
+    ("TA0002", "execution", Stage::Execution),
+    ("TA0003", "persistence", Stage::Persistence),
+    ("TA0004", "privilege-escalation", Stage::PrivilegeEscalation),
+    ("TA0005", "defense-evasion", Stage::DefenseEvasion),
+    ("TA0008", "lateral-movement", Stage::LateralMovement),
+    ("TA0011", "command-and-control", Stage::CommandAndControl),
+    ("TA0009", "collection", Stage::Exfiltration),
+    ("TA0010", "exfiltration", Stage::Exfiltration),
+    ("TA0040", "impact", Stage::Impact),
+];
+
+/// Classes of network rules. Source: the descriptions in Suricata's and Snort's
+/// `classification.config`, compared in lower case.
+const CLASSES: &[(&str, Stage)] = &[
+    ("a network trojan was detected", Stage::CommandAndControl),
+    ("malware command and control activity detected", Stage::CommandAndControl),
+    ("domain observed used for c2 detected", Stage::CommandAndControl),
+    ("successful credential theft detected", Stage::CredentialAccess),
+    ("attempted administrator privilege gain", Stage::InitialAccess),
+    ("attempted user privilege gain", Stage::InitialAccess),
+    ("web application attack", Stage::InitialAccess),
+    ("exploit kit activity detected", Stage::InitialAccess),
+    ("successful administrator privilege gain", Stage::PrivilegeEscalation),
+    ("successful user privilege gain", Stage::Execution),
+    ("executable code was detected", Stage::Execution),
+    ("a suspicious filename was detected", Stage::Execution),
+    ("attempt to login by a default username and password", Stage::CredentialAccess),
+    ("an attempted login using a suspicious username was detected", Stage::CredentialAccess),
+    ("attempted information leak", Stage::Reconnaissance),
+    ("information leak", Stage::Reconnaissance),
+    ("detection of a network scan", Stage::Reconnaissance),
+    ("device retrieving external ip address detected", Stage::Reconnaissance),
+    ("large scale information leak", Stage::Exfiltration),
+    ("attempted denial of service", Stage::Impact),
+    ("denial of service", Stage::Impact),
+    ("detection of a denial of service attack", Stage::Impact),
+    ("crypto currency mining activity detected", Stage::Impact),
+    ("potential corporate privacy violation", Stage::Policy),
+    ("inappropriate content was detected", Stage::Policy),
+    ("generic protocol command decode", Stage::Policy),
+    ("not suspicious traffic", Stage::Policy),
+    ("possibly unwanted program detected", Stage::Policy),
+];
+
+/// Plain words in a rule's name, the most telling first. Compared in lower case, whole words.
+const WORDS: &[(&str, Stage)] = &[
+    ("ransomware", Stage::Impact),
+    ("exfil", Stage::Exfiltration),
+    ("exfiltration", Stage::Exfiltration),
+    ("tunnel", Stage::Exfiltration),
+    ("tunnelling", Stage::Exfiltration),
+    ("cnc", Stage::CommandAndControl),
+    ("c2", Stage::CommandAndControl),
+    ("beacon", Stage::CommandAndControl),
+    ("backdoor", Stage::CommandAndControl),
+    ("meterpreter", Stage::CommandAndControl),
+    ("trojan", Stage::CommandAndControl),
+    ("botnet", Stage::CommandAndControl),
+    ("lateral", Stage::LateralMovement),
+    ("psexec", Stage::LateralMovement),
+    ("shell", Stage::Execution),
+    ("webshell", Stage::Execution),
+    ("malware", Stage::Execution),
+    ("rootkit", Stage::Persistence),
+    ("sudo", Stage::PrivilegeEscalation),
+    ("privilege", Stage::PrivilegeEscalation),
+    ("brute", Stage::CredentialAccess),
+    ("bruteforce", Stage::CredentialAccess),
+    ("password", Stage::CredentialAccess),
+    ("authentication", Stage::CredentialAccess),
+    ("login", Stage::CredentialAccess),
+    ("exploit", Stage::InitialAccess),
+    ("injection", Stage::InitialAccess),
+    ("shellshock", Stage::InitialAccess),
+    ("overflow", Stage::InitialAccess),
+    ("scan", Stage::Reconnaissance),
+    ("nmap", Stage::Reconnaissance),
+    ("probe", Stage::Reconnaissance),
+    ("policy", Stage::Policy),
+];
+
+/// Where in an attack an alert belongs.
+#[must_use]
+pub fn stage(alert: &Alert) -> Stage {
+    let told = alert.attacks.iter().filter_map(|a| a.tactic.as_deref()).filter_map(tactic);
+    if let Some(stage) = told.max() {
+        return stage;
+    }
+    if let Some(class) = &alert.rule.category {
+        let class = class.trim().to_ascii_lowercase();
+        if let Some((_, stage)) = CLASSES.iter().find(|(c, _)| *c == class) {
+            return *stage;
+        }
+    }
+    let name = alert.rule.name.to_ascii_lowercase();
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    WORDS.iter().find(|(w, _)| words.contains(w)).map_or(Stage::Unknown, |(_, s)| *s)
+}
+
+fn tactic(text: &str) -> Option<Stage> {
+    let text = text.trim().to_ascii_lowercase().replace(['_', ' '], "-");
+    TACTICS.iter().find(|(id, name, _)| id.eq_ignore_ascii_case(&text) || *name == text).map(|(_, _, s)| *s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stanch_model::{Attack, Rule};
+
+    fn of(name: &str, category: Option<&str>, tactic: Option<&str>) -> Stage {
+        stage(&Alert {
+            rule: Rule { uid: "1".into(), name: name.into(), category: category.map(Into::into) },
+            attacks: tactic
+                .map(|t| Attack { technique_uid: String::new(), tactic: Some(t.into()) })
+                .into_iter()
+                .collect(),
+            ..Alert::default()
+        })
+    }
+
+    #[test]
+    fn the_sources_own_reference_beats_the_class_which_beats_words() {
+        assert_eq!(of("ET SCAN probe", Some("Web Application Attack"), Some("TA0011")), Stage::CommandAndControl);
+        assert_eq!(of("ET SCAN probe", Some("Web Application Attack"), None), Stage::InitialAccess);
+        assert_eq!(of("ET SCAN probe", None, None), Stage::Reconnaissance);
+        assert_eq!(of("sshd: brute force", None, Some("Credential Access")), Stage::CredentialAccess);
+        assert_eq!(of("disk nearly full", None, None), Stage::Unknown);
+    }
+
+    #[test]
+    fn words_match_whole_words_only() {
+        assert_eq!(of("scandinavian furniture", None, None), Stage::Unknown);
+    }
+}

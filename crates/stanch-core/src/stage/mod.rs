@@ -1,0 +1,12 @@
+//! What happens to an alert: one file for each verb, in story order.
+
+pub mod correlate;
+pub mod dedup;
+pub mod escalate;
+pub mod fingerprint;
+pub mod kill_chain;
+pub mod normalise;
+pub mod route;
+pub mod subject;
+pub mod suppress;
+pub mod triage;

@@ -1,0 +1,78 @@
+//! Alerts and incidents as matchers see them.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::config::{Config, Subject};
+use crate::decided::Decided;
+use crate::journal::event::Ends;
+use crate::journal::incident::Incident;
+use crate::stage::kill_chain::Stage;
+use crate::stage::route::{self, Routed};
+
+/// Hosts and users of some ends.
+fn names(who: &[String]) -> (Vec<String>, Vec<String>) {
+    let with = |prefix: &str| who.iter().filter_map(|w| w.strip_prefix(prefix)).map(str::to_owned).collect();
+    (with("host:"), with("user:"))
+}
+
+/// Owned parts of a subject: a [`Subject`] borrows from it.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    ips: Vec<IpAddr>,
+    hosts: Vec<String>,
+    users: Vec<String>,
+    tactics: Vec<String>,
+}
+
+impl Seen {
+    /// Of one alert.
+    #[must_use]
+    pub fn of_alert(ends: &Ends, stage: Stage) -> Seen {
+        let (hosts, users) = names(&ends.who);
+        let ips = [ends.src, ends.dst].into_iter().flatten().collect();
+        Seen { ips, hosts, users, tactics: vec![stage.words().replace(' ', "-")] }
+    }
+
+    /// The subject, with what else matchers ask for.
+    #[must_use]
+    pub fn subject<'a>(
+        &'a self,
+        (source, site, product, rule): (&'a str, &'a str, &'a str, &'a str),
+        severity: u8,
+        kind: Option<&'a str>,
+    ) -> Subject<'a> {
+        Subject {
+            source,
+            site,
+            product,
+            rule,
+            severity,
+            ips: &self.ips,
+            hosts: &self.hosts,
+            users: &self.users,
+            tactics: &self.tactics,
+            team: None,
+            kind,
+        }
+    }
+}
+
+/// Routes an incident by all that takes part in it.
+#[must_use]
+pub fn route_incident(config: &Config, i: &Incident) -> Decided<Routed> {
+    let mut ips = BTreeSet::new();
+    let mut who = BTreeSet::new();
+    for a in &i.alerts {
+        ips.extend([a.ends.src, a.ends.dst].into_iter().flatten());
+        who.extend(a.ends.who.iter().cloned());
+    }
+    let (hosts, users) = names(&who.into_iter().collect::<Vec<_>>());
+    let tactics = i.stages().keys().map(|s| s.words().replace(' ', "-")).collect();
+    let seen = Seen { ips: ips.into_iter().collect(), hosts, users, tactics };
+    // Source, product and rule of the alert that weighs most speak for the incident.
+    let first = i.alerts.iter().max_by_key(|a| a.score);
+    let words = first.map_or(("", "", ""), |a| (&a.source, &a.product, &a.rule));
+    let subject = seen.subject((words.0, &i.site, words.1, words.2), i.severity().id(), Some(i.kind()));
+    route::route(&config.routes, &subject)
+}
