@@ -1,46 +1,21 @@
 //! The responder against a real firewall and real traffic, in namespaces made for it.
 
 use std::future::Future;
-use std::io::Write;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use stanch_model::{ActionId, IncidentId};
 
 use super::*;
-use crate::responder::lab::{self, Beat, Lab, LabPlan, Probe};
+use crate::responder::lab::tests::a_bare_lab;
+use crate::responder::lab::{Beat, Lab, Probe};
 
 const INSIDE: &str = "10.0.0.100";
 const OUTSIDE: &str = "10.0.254.35";
 
-/// The helper that `cargo test` builds beside this test: `target/debug/examples/lab_helper`.
-fn helper() -> Result<PathBuf, String> {
-    let me = std::env::current_exe().map_err(|e| e.to_string())?;
-    let path = me.parent().and_then(|deps| deps.parent()).map(|debug| debug.join("examples/lab_helper"));
-    path.filter(|p| p.exists())
-        .ok_or_else(|| "lab_helper is not built; run: cargo build --example lab_helper".to_owned())
-}
-
-/// A lab, or a loud word why there is none. With STANCH_REQUIRE_LAB=1 there must be one.
+/// A lab with a firewall whose table is laid out, where labs can be built.
 async fn a_lab(inside: &str, outside: &str) -> Option<(Lab, Nftables)> {
-    let possible = lab::available().and_then(|()| helper());
-    let helper = match possible {
-        Ok(helper) => helper,
-        Err(why) if std::env::var("STANCH_REQUIRE_LAB").as_deref() == Ok("1") => panic!("no lab here: {why}"),
-        Err(why) => {
-            // Past the test harness, which keeps what passing tests print to itself.
-            let _ = writeln!(std::io::stderr(), "\n*** SKIPPED, no lab here: {why} ***\n");
-            return None;
-        }
-    };
-    let plan = LabPlan {
-        inside: inside.parse().expect("address"),
-        outside: outside.parse().expect("address"),
-        helper: vec![helper.into()],
-    };
-    let mut lab = Lab::create(plan).await.expect("a lab");
-    lab.start_listener(0).await.expect("a listener");
+    let lab = a_bare_lab(inside, outside).await?;
     let fw = Nftables::new(NftConfig::named("edge").in_netns(lab.firewall_ns()));
     fw.prepare().await.expect("a table");
     Some((lab, fw))
@@ -248,10 +223,31 @@ async fn a_program_that_hangs_leaves_the_outcome_unknown_and_a_missing_one_says_
 }
 
 #[tokio::test]
-async fn a_lab_leaves_nothing_behind() {
+async fn two_writers_at_once_leave_one_block_and_the_other_is_told() {
+    let Some((lab, one)) = a_lab(INSIDE, OUTSIDE).await else { return };
+    let two = Nftables::new(NftConfig::named("edge").in_netns(lab.firewall_ns()));
+    for round in 1..=20 {
+        let target = format!("192.0.2.{round}/32");
+        let (a, b) = (block(round, &target, Span::mins(1)), block(100 + round, &target, Span::mins(1)));
+        let (same_1, same_2, other) = tokio::join!(one.perform(&a), two.perform(&a), two.perform(&b));
+        assert!(is_present(&same_1) == is_present(&same_2), "{same_1:?} {same_2:?}");
+        assert!(is_present(&same_1) != is_present(&other), "{same_1:?} {other:?}");
+    }
+    let ours = one.list_ours().await.expect("readable");
+    assert_eq!(ours.len(), 20);
+    assert!(ours.iter().all(|(_, _, expires)| expires.is_some()), "nothing is immortal");
+}
+
+#[tokio::test]
+async fn the_addresses_of_a_firewall_are_discovered_in_its_own_namespace() {
     let Some((lab, _)) = a_lab(INSIDE, OUTSIDE).await else { return };
-    let names = [lab.inside_ns(), lab.firewall_ns(), lab.outside_ns()];
-    assert!(names.iter().all(|n| std::path::Path::new("/run/netns").join(n).exists()));
-    drop(lab);
-    assert!(names.iter().all(|n| !std::path::Path::new("/run/netns").join(n).exists()));
+    let found = |ns: String| {
+        let (all, _) = crate::discover::discover(Some(&ns));
+        all.into_iter().map(|d| format!("{} {}", d.net, d.why)).collect::<Vec<_>>()
+    };
+    let inside = found(lab.inside_ns());
+    assert!(inside.contains(&"10.0.0.100/32 own address".to_owned()), "{inside:?}");
+    assert!(inside.contains(&"169.254.77.1/32 default gateway on eth0".to_owned()), "{inside:?}");
+    let firewall = found(lab.firewall_ns());
+    assert!(firewall.contains(&"169.254.77.1/32 own address".to_owned()), "{firewall:?}");
 }
