@@ -4,6 +4,9 @@
 //! read. None ever fails as a whole or panics; what cannot be read becomes a record with a reason.
 
 pub mod alertmanager;
+#[cfg(test)]
+mod fuzz_tests;
+pub mod generic;
 mod json;
 pub mod pagerduty;
 mod pick;
