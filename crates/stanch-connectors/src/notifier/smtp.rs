@@ -234,6 +234,10 @@ fn failure(step: &str, e: &Error) -> Failure {
         Some(530 | 535) => Failure::Unauthorised { why },
         Some(500..) => Failure::Permanent { why },
         Some(_) => Failure::Transient { why },
+        // lettre reports a certificate it does not trust as a connection error.
+        None if why.contains("invalid peer certificate") => Failure::permanent(format!(
+            "{why}; the certificates this system trusts do not vouch for the server (see SSL_CERT_FILE)"
+        )),
         None if e.is_tls() || e.is_client() => Failure::Permanent { why },
         None => Failure::Transient { why },
     }

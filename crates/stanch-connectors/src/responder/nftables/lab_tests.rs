@@ -251,3 +251,37 @@ async fn the_addresses_of_a_firewall_are_discovered_in_its_own_namespace() {
     let firewall = found(lab.firewall_ns());
     assert!(firewall.contains(&"169.254.77.1/32 own address".to_owned()), "{firewall:?}");
 }
+
+#[tokio::test]
+async fn two_hundred_cycles_leave_nothing_and_no_block_is_immortal() {
+    let Some((lab, fw)) = a_lab(INSIDE, OUTSIDE).await else { return };
+    let before = snapshot(&lab);
+    for id in 1..=200_u64 {
+        let action = block(id, &format!("198.51.100.{}/32", id % 50), Span::secs(30));
+        assert!(expiry(&fw.perform(&action).await) <= action.ttl);
+        assert_eq!(fw.revert(&action).await, Ok(Observed::Absent));
+    }
+    assert_eq!(snapshot(&lab), before);
+}
+
+#[tokio::test]
+async fn ten_thousand_blocks_are_listed_and_one_more_is_added_in_time() {
+    let Some((lab, fw)) = a_lab(INSIDE, OUTSIDE).await else { return };
+    let many: Vec<String> = (0..10_000_u32)
+        .map(|n| {
+            format!("10.{}.{}.1 timeout 1h comment \"stanch:ACT-{}\"", 100 + n / 250, n % 250, n + 1_000)
+        })
+        .collect();
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("many.nft");
+    std::fs::write(&file, format!("add element inet stanch blocked4 {{ {} }}\n", many.join(", ")))
+        .expect("written");
+    by_hand(&lab, &["-f", file.to_str().expect("utf-8")]);
+    let start = Instant::now();
+    assert!(is_present(&fw.perform(&block(1, "10.0.254.35/32", Span::mins(1))).await));
+    assert_eq!(fw.list_ours().await.expect("readable").len(), 10_001);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(10), "four calls took {took:?}");
+    let _ =
+        std::io::Write::write_all(&mut std::io::stderr(), format!("10,001 elements: {took:?}\n").as_bytes());
+}
