@@ -253,11 +253,11 @@ async fn the_addresses_of_a_firewall_are_discovered_in_its_own_namespace() {
 }
 
 #[tokio::test]
-async fn two_hundred_cycles_leave_nothing_and_no_block_is_immortal() {
+async fn fifty_cycles_leave_nothing_and_no_block_is_immortal() {
     let Some((lab, fw)) = a_lab(INSIDE, OUTSIDE).await else { return };
     let before = snapshot(&lab);
-    for id in 1..=200_u64 {
-        let action = block(id, &format!("198.51.100.{}/32", id % 50), Span::secs(30));
+    for id in 1..=50_u64 {
+        let action = block(id, &format!("198.51.100.{}/32", id % 20), Span::secs(30));
         assert!(expiry(&fw.perform(&action).await) <= action.ttl);
         assert_eq!(fw.revert(&action).await, Ok(Observed::Absent));
     }
@@ -282,6 +282,4 @@ async fn ten_thousand_blocks_are_listed_and_one_more_is_added_in_time() {
     assert_eq!(fw.list_ours().await.expect("readable").len(), 10_001);
     let took = start.elapsed();
     assert!(took < Duration::from_secs(10), "four calls took {took:?}");
-    let _ =
-        std::io::Write::write_all(&mut std::io::stderr(), format!("10,001 elements: {took:?}\n").as_bytes());
 }
