@@ -41,7 +41,12 @@ pub(crate) fn whole(from: &mut Fields, key: &str) -> Option<u64> {
 
 /// Looks at a whole number without removing it.
 pub(crate) fn peek_whole(from: &Fields, key: &str) -> Option<u64> {
-    match from.get(key)? {
+    as_whole(from.get(key)?)
+}
+
+/// A whole number, also when written as a string or with zeros after the point.
+pub(crate) fn as_whole(value: &Value) -> Option<u64> {
+    match value {
         Value::Number(n) => n.as_u64(),
         // Wazuh 4 writes large numbers as "1039376568223671.000000".
         Value::String(s) => match s.split_once('.') {

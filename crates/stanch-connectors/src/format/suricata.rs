@@ -88,10 +88,11 @@ fn finish(
     attacks: Vec<Attack>,
     received: Timestamp,
 ) -> Parsed {
-    let turned = answer_fired(&fields);
-    let established = established(&fields);
+    let seen = Seen::new(&fields);
+    let turned = seen.answer_fired(&fields);
+    let established = seen.established();
+    let observables = observables(&seen);
     let source_uid = source_uid(&fields, &rule.uid);
-    let observables = observables(&fields);
     let time = pick::time(&mut fields, "timestamp", received);
     let (src, dst) = endpoints(&mut fields, turned);
     let group_key =
@@ -146,65 +147,101 @@ fn endpoints(fields: &mut Fields, turned: bool) -> (Option<Endpoint>, Option<End
     (pick::endpoint(src.0, src.1, None), pick::endpoint(dst.0, dst.1, None))
 }
 
-/// True when the packet that fired was an answer, so that source and destination must be turned.
-/// The first evidence decides:
-///
-/// 1. `flow.src_ip`, the opener by Suricata's own flow table (Suricata 7);
-/// 2. `direction`;
-/// 3. the flow has no packet from the responder yet;
-/// 4. the application protocol was recognised and the packet comes from a system port (below 1024)
-///    to one that is not: a guess, for sensors older than `direction`.
-fn answer_fired(fields: &Fields) -> bool {
-    let flow = pick::peek_object(fields, "flow");
-    if let Some(opener) = flow.and_then(|f| pick::peek(f, "src_ip")) {
-        let port = flow.and_then(|f| pick::peek_whole(f, "src_port"));
-        let same = |ip: &str, p: &str| {
-            pick::peek(fields, ip) == Some(opener) && (port.is_none() || pick::peek_whole(fields, p) == port)
-        };
-        if same("src_ip", "src_port") {
+/// What the judgements below look at, collected in one pass over the record: this is the hot path,
+/// and most records have few of these fields.
+#[derive(Default)]
+struct Seen<'f> {
+    flow: Option<&'f Fields>,
+    http: Option<&'f Fields>,
+    tls: Option<&'f Fields>,
+    dns: Option<&'f Fields>,
+    email: Option<&'f Fields>,
+    fileinfo: Option<&'f Value>,
+    files: &'f [Value],
+    direction: Option<&'f str>,
+    tcp: bool,
+    /// The alert was raised on a reassembled stream.
+    stream: bool,
+    /// Suricata recognised what was spoken, for which it must have seen payload.
+    spoke: bool,
+}
+
+impl<'f> Seen<'f> {
+    fn new(fields: &'f Fields) -> Seen<'f> {
+        let mut seen = Seen::default();
+        for (key, value) in fields {
+            match key.as_str() {
+                "flow" => seen.flow = value.as_object(),
+                "http" => (seen.http, seen.spoke) = (value.as_object(), true),
+                "tls" => (seen.tls, seen.spoke) = (value.as_object(), true),
+                "dns" => (seen.dns, seen.spoke) = (value.as_object(), true),
+                "ssh" | "smtp" | "ftp" | "smb" | "rdp" => seen.spoke = true,
+                "app_proto" => {
+                    seen.spoke |= value.as_str().is_some_and(|p| !matches!(p, "failed" | "unknown" | ""));
+                }
+                "email" => seen.email = value.as_object(),
+                "fileinfo" => seen.fileinfo = Some(value),
+                "files" => seen.files = value.as_array().map(Vec::as_slice).unwrap_or_default(),
+                "direction" => seen.direction = value.as_str(),
+                "proto" => seen.tcp = value.as_str().is_some_and(|p| p.eq_ignore_ascii_case("tcp")),
+                "stream" => seen.stream = pick::as_whole(value) == Some(1),
+                _ => {}
+            }
+        }
+        seen
+    }
+
+    /// A count of the flow, if there is one.
+    fn count(&self, key: &str) -> Option<u64> {
+        pick::peek_whole(self.flow?, key)
+    }
+
+    /// True when the packet that fired was an answer, so that source and destination must be turned.
+    /// The first evidence decides:
+    ///
+    /// 1. `flow.src_ip`, the opener by Suricata's own flow table (Suricata 7);
+    /// 2. `direction`;
+    /// 3. the flow has no packet from the responder yet;
+    /// 4. the application protocol was recognised and the packet comes from a system port (below
+    ///    1024) to one that is not: a guess, for sensors older than `direction`.
+    fn answer_fired(&self, fields: &Fields) -> bool {
+        if let Some(opener) = self.flow.and_then(|f| pick::peek(f, "src_ip")) {
+            let port = self.count("src_port");
+            let same = |ip: &str, p: &str| {
+                pick::peek(fields, ip) == Some(opener)
+                    && (port.is_none() || pick::peek_whole(fields, p) == port)
+            };
+            if same("src_ip", "src_port") {
+                return false;
+            }
+            if same("dest_ip", "dest_port") {
+                return true;
+            }
+        }
+        match self.direction {
+            Some("to_client") => return true,
+            Some("to_server") => return false,
+            _ => {}
+        }
+        if !self.spoke || self.count("pkts_toclient") == Some(0) {
             return false;
         }
-        if same("dest_ip", "dest_port") {
-            return true;
-        }
+        let system = |key: &str| pick::peek_whole(fields, key).map(|port| port < 1024);
+        system("src_port") == Some(true) && system("dest_port") == Some(false)
     }
-    match pick::peek(fields, "direction") {
-        Some("to_client") => return true,
-        Some("to_server") => return false,
-        _ => {}
-    }
-    if flow.and_then(|f| pick::peek_whole(f, "pkts_toclient")) == Some(0) {
-        return false;
-    }
-    let system = |key: &str| pick::peek_whole(fields, key).map(|port| port < 1024);
-    spoke_application(fields) && system("src_port") == Some(true) && system("dest_port") == Some(false)
-}
 
-/// True when Suricata recognised what was spoken, for which it must have seen payload.
-fn spoke_application(fields: &Fields) -> bool {
-    match pick::peek(fields, "app_proto") {
-        Some("failed" | "unknown" | "") | None => ["http", "tls", "ssh", "smtp", "ftp", "smb", "rdp", "dns"]
-            .iter()
-            .any(|layer| fields.contains_key(*layer)),
-        Some(_) => true,
+    /// True when a TCP connection was really made, so that its source address is not forged.
+    ///
+    /// Evidence: payload of a reassembled stream, the flow's own state, or packets both ways with at
+    /// least three from the opener (a lone SYN that is refused also shows one packet each way, and
+    /// its source may be forged).
+    fn established(&self) -> bool {
+        self.tcp
+            && (self.spoke
+                || self.stream
+                || self.flow.and_then(|f| pick::peek(f, "state")) == Some("established")
+                || (self.count("pkts_toclient") > Some(0) && self.count("pkts_toserver") >= Some(3)))
     }
-}
-
-/// True when a TCP connection was really made, so that its source address is not forged.
-///
-/// Evidence: payload of a reassembled stream, the flow's own state, or packets both ways with at
-/// least three from the opener (a lone SYN that is refused also shows one packet each way, and its
-/// source may be forged).
-fn established(fields: &Fields) -> bool {
-    if !pick::peek(fields, "proto").is_some_and(|p| p.eq_ignore_ascii_case("tcp")) {
-        return false;
-    }
-    let flow = pick::peek_object(fields, "flow");
-    let count = |key: &str| flow.and_then(|f| pick::peek_whole(f, key)).unwrap_or(0);
-    spoke_application(fields)
-        || pick::peek_whole(fields, "stream") == Some(1)
-        || flow.and_then(|f| pick::peek(f, "state")) == Some("established")
-        || (count("pkts_toclient") > 0 && count("pkts_toserver") >= 3)
 }
 
 /// Suricata gives alerts no id: these five together name one.
@@ -228,9 +265,9 @@ fn attacks(claim: &Fields) -> Vec<Attack> {
 
 /// Names, links and digests of the application layers. They stay in `unmapped` as well, where a
 /// person looks for the whole request.
-fn observables(fields: &Fields) -> Vec<Observable> {
+fn observables(seen: &Seen<'_>) -> Vec<Observable> {
     let mut out = Vec::new();
-    if let Some(http) = pick::peek_object(fields, "http") {
+    if let Some(http) = seen.http {
         let host = pick::peek(http, "hostname").unwrap_or_default();
         pick::push_host(&mut out, host);
         match pick::peek(http, "url") {
@@ -241,16 +278,14 @@ fn observables(fields: &Fields) -> Vec<Observable> {
             _ => {}
         }
     }
-    if let Some(tls) = pick::peek_object(fields, "tls") {
+    if let Some(tls) = seen.tls {
         pick::push_host(&mut out, pick::peek(tls, "sni").unwrap_or_default());
         pick::push_hash(&mut out, pick::peek(tls, "fingerprint").unwrap_or_default());
     }
-    if let Some(dns) = pick::peek_object(fields, "dns") {
+    if let Some(dns) = seen.dns {
         dns_names(dns, &mut out);
     }
-    let single = fields.get("fileinfo").into_iter();
-    let files = fields.get("files").and_then(Value::as_array).into_iter().flatten();
-    for file in single.chain(files).filter_map(Value::as_object) {
+    for file in seen.fileinfo.into_iter().chain(seen.files).filter_map(Value::as_object) {
         for digest in ["md5", "sha1", "sha256"] {
             pick::push_hash(&mut out, pick::peek(file, digest).unwrap_or_default());
         }
@@ -258,7 +293,7 @@ fn observables(fields: &Fields) -> Vec<Observable> {
             out.push(Observable::new(ObservableKind::File, name));
         }
     }
-    if let Some(email) = pick::peek_object(fields, "email") {
+    if let Some(email) = seen.email {
         for address in pick::texts(email, "from").into_iter().chain(pick::texts(email, "to")) {
             let bare = address.rsplit_once('<').map_or(address, |(_, a)| a.trim_end_matches('>'));
             out.push(Observable::new(ObservableKind::Email, bare));
