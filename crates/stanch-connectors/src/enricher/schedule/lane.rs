@@ -1,7 +1,7 @@
 //! One enricher with its own memory, its own limit and its own patience.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
@@ -113,8 +113,8 @@ impl Lane {
     /// still get their answer.
     fn begin(self: Arc<Self>, key: Key, number: u64, epoch: u64) -> Call {
         let task = tokio::spawn(async move {
-            let outcome = self.look_up(&key).await;
-            self.settle(key, number, epoch, &outcome);
+            let (outcome, telling) = self.look_up(&key).await;
+            self.settle(key, (number, epoch), &outcome, telling);
             outcome
         });
         let settled = async move {
@@ -123,14 +123,19 @@ impl Lane {
         settled.boxed().shared()
     }
 
-    async fn look_up(&self, key: &Key) -> Outcome {
+    /// What it says, and whether that tells anything about the enricher: not when it had less than
+    /// half of its time because the look-up had to wait in our own queue.
+    async fn look_up(&self, key: &Key) -> (Outcome, bool) {
         let deadline = self.enricher.deadline();
+        let begun = OnceLock::new();
         let asked = async {
             let _permit = self.permits.acquire().await.map_err(|_| Failure::transient("shutting down"))?;
+            let _ = begun.set(Instant::now());
             self.enricher.look_up(&key.0, &key.1).await
         };
         let caught = AssertUnwindSafe(asked).catch_unwind();
-        match tokio::time::timeout(deadline.to_std(), caught).await {
+        let mut telling = true;
+        let outcome = match tokio::time::timeout(deadline.to_std(), caught).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => {
                 let said = panic.downcast_ref::<&str>().copied();
@@ -139,11 +144,15 @@ impl Lane {
                     .unwrap_or("no message");
                 Err(Failure::permanent(format!("the enricher broke down: {}", super::super::brief(said))))
             }
-            Err(_) => Err(Failure::Late { after: deadline }),
-        }
+            Err(_) => {
+                telling = begun.get().is_some_and(|b| b.elapsed() >= deadline.to_std() / 2);
+                Err(Failure::Late { after: deadline })
+            }
+        };
+        (outcome, telling)
     }
 
-    fn settle(&self, key: Key, number: u64, epoch: u64, outcome: &Outcome) {
+    fn settle(&self, key: Key, (number, epoch): (u64, u64), outcome: &Outcome, telling: bool) {
         let now = Instant::now();
         let mut state = self.state();
         if state.under_way.get(&key).is_some_and(|(n, _)| *n == number) {
@@ -160,8 +169,9 @@ impl Lane {
             Ok(_) => state.patience = Patience::default(),
             Err(failure) => {
                 state.health.failures += 1;
-                let limits = self.limits;
-                state.patience.failed(failure, now, &limits);
+                if telling {
+                    state.patience.failed(failure, now, &self.limits);
+                }
             }
         }
     }
@@ -203,7 +213,14 @@ impl Patience {
 
     fn failed(&mut self, failure: &Failure, now: Instant, limits: &Limits) {
         self.failures = self.failures.saturating_add(1);
-        self.last = super::super::brief(&failure.to_string());
+        self.last = match failure {
+            Failure::Transient { why }
+            | Failure::RateLimited { why, .. }
+            | Failure::Unauthorised { why }
+            | Failure::Permanent { why }
+            | Failure::Unknown { why } => super::super::brief(why),
+            Failure::Late { after } => format!("no answer within {after}"),
+        };
         let pause = match failure {
             // It told us how long; asking sooner only makes it worse. An hour is the longest we obey.
             Failure::RateLimited { retry_after, .. } => Some(Span(retry_after.0.clamp(1_000, 3_600_000))),

@@ -224,8 +224,7 @@ async fn after_five_failures_it_is_left_alone_and_then_tried_once() {
     for n in 1..=5 {
         schedule.look_up_all("north", &[ip(n)]).await;
     }
-    let skipped =
-        "not asked for another 30s: 5 failures in a row, the last: down (may work later) (may work later)";
+    let skipped = "not asked for another 30s: 5 failures in a row, the last: down (may work later)";
     assert_eq!(
         shown(&schedule.look_up_all("north", &[ip(6)]).await),
         [format!("down 192.0.2.6 {skipped} 0ms")]
@@ -261,6 +260,20 @@ async fn no_enricher_is_asked_more_at_once_than_its_limit() {
     assert_eq!(slow.most_at_once.load(Ordering::SeqCst), 16);
     assert_eq!(answers.iter().map(|a| a.took).max(), Some(Span(400)));
     assert!(answers.iter().map(|a| &a.about).eq(&about));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_in_our_own_queue_is_late_but_no_reason_to_leave_it_alone() {
+    let slow = Fake::new("slow", Span(900), |_| Doing::Answer);
+    let schedule = schedule(&[&slow], Span::secs(5));
+    let about: Vec<Observable> = (0..64).map(ip).collect();
+    let answers = schedule.look_up_all("north", &about).await;
+    assert_eq!(answers.iter().filter(|a| a.outcome.is_ok()).count(), 32, "two rounds of 16 in two seconds");
+    assert!(
+        answers.iter().all(|a| a.outcome.is_ok() || a.outcome == Err(Failure::Late { after: Span::secs(2) }))
+    );
+    let health = &schedule.health()[0];
+    assert_eq!((health.failures, health.left_alone), (32, None));
 }
 
 #[tokio::test(start_paused = true)]
