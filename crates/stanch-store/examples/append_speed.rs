@@ -92,7 +92,7 @@ fn lines(count: u32, length: usize) -> Vec<u8> {
         let mut line = format!("{{\"event_type\":\"alert\",\"seq\":{n}");
         while line.len() < length - 40 {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            line += &format!(",\"src_ip\":\"10.0.254.{}\",\"category\":\"trojan activity\"", random >> 24);
+            line += &format!(",\"flow\":{},\"category\":\"trojan activity\"", random >> 8);
         }
         all.extend(format!("{line:<length$}}}\n").bytes());
     }

@@ -3,6 +3,23 @@
 //! One file because a firm of any size can copy it, and because a commit there is the strongest
 //! promise a plain disk can give. Writes are appends in order, so their cost does not grow with the
 //! journal. The writer never updates, never deletes, and never tries again after a failed write.
+//!
+//! # Speed
+//!
+//! Measured with `cargo run --release --example append_speed`, 2026-11-22, two shared cores (AMD EPYC),
+//! ext4; three runs of 3 s (last line 8 s) while other work ran, median [lowest to highest]:
+//!
+//! | one append | rows/s | CPU per row | append p50 |
+//! | --- | --- | --- | --- |
+//! | 1 entry of 500 B | 4 069 [428 to 5 432] | 70 µs | 0.15 ms |
+//! | 64 entries of 500 B | 162 400 [14 807 to 162 912] | 3.5 µs | 0.28 ms |
+//! | 512 entries of 500 B | 291 120 [114 737 to 339 376] | 2.4 µs | 1.2 ms |
+//! | 512 alerts in one entry, 100 KB body, 200 KB detail | 400 437 [339 989 to 490 285] | 1.4 µs | 0.6 ms |
+//!
+//! The spread is the disk's: for seconds at a time a sync takes 4 ms there. Copying the log into the file
+//! takes 20 to 100 ms every 16 MiB and is paid by one append; a log of 64 MiB paused for up to 250 ms and
+//! was hardly faster. Replay checks the chain and read 6 257 entries of 100 KB in 0.5 s [0.5 to 1.0 s for
+//! about as many] from the page cache.
 
 use std::path::Path;
 use std::time::Duration;
