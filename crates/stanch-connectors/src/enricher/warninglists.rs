@@ -309,7 +309,7 @@ impl Reference for Warninglists {
             let anyones = hit.above > 0 && (shared || suffix.is_some_and(|s| hit.above >= s));
             // And a page of a well-known site may be anyone's.
             let page = about.kind == ObservableKind::Url;
-            if list.class == Class::Harmless && (anyones || page) {
+            if list.class == Class::Harmless && (anyone || anyones || page) {
                 continue;
             }
             // Twelve rankings of the same web say one thing.

@@ -36,6 +36,11 @@ impl Class {
 /// Lists of suffixes under which anyone can get a name.
 pub(super) const PUBLIC_SUFFIXES: [&str; 2] = ["second-level-tlds", "tlds"];
 
+/// Sites where anyone can publish within minutes: their fame says nothing about what lies there, so
+/// no list that praises them is told.
+pub(super) const ANYONE_PUBLISHES: [&str; 5] =
+    ["dynamic-dns", "link-in-bio", "lots-project", "public-ipfs-gateways", "url-shortener"];
+
 /// Rankings of the same web: one of them is enough to say so.
 pub(super) const TOP_SITES: [&str; 13] = [
     "alexa",

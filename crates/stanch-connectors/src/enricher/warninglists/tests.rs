@@ -126,6 +126,7 @@ fn the_lists_of_misp_mean_what_they_should() {
     assert!(!has(ObservableKind::Hostname, "evil.github.io", "harmless"));
     assert!(!has(ObservableKind::Hostname, "evil.s3.amazonaws.com", "harmless"));
     assert!(!has(ObservableKind::Url, "https://github.com/evil/tool", "harmless"));
+    assert!(!has(ObservableKind::Hostname, "pastebin.com", "harmless"));
     assert!(!has(ObservableKind::Ip, "10.0.0.1", "never block"));
     assert_eq!(said(&lists, ObservableKind::User, "root"), [""; 0]);
     let top =
