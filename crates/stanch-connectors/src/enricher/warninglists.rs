@@ -299,6 +299,9 @@ impl Reference for Warninglists {
         hits.sort_by_key(|h| h.list);
         hits.dedup_by_key(|h| h.list);
         let shared = hits.iter().any(|h| self.list(h).is_some_and(|l| l.class == Class::Shared));
+        let published =
+            |h: &Hit| self.list(h).is_some_and(|l| meaning::ANYONE_PUBLISHES.contains(&l.name.as_str()));
+        let anyone = hits.iter().any(published);
         let suffix =
             if about.kind == ObservableKind::Hostname { self.public_suffix(&about.value) } else { None };
         let mut facts = Vec::new();
