@@ -136,6 +136,18 @@ impl Expr {
         &self.0.checked.variables
     }
 
+    /// The fields it reads directly from a top-level name, as `incident.kind`, sorted, each once.
+    #[must_use]
+    pub fn fields(&self) -> &[String] {
+        &self.0.checked.fields
+    }
+
+    /// The column of the first whole-word use of `word`, from 1; 0 when there is none.
+    #[must_use]
+    pub(crate) fn column_of(&self, word: &str) -> usize {
+        check::find_word(&self.0.source, word)
+    }
+
     /// The first name it reads that is not one of `known`, as an error that lists what is known.
     ///
     /// # Errors
@@ -259,7 +271,8 @@ fn ip_in<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionE
             .ok_or_else(|| wrong("takes two texts".to_owned()))
     };
     let (ip, net) = (text(0)?, text(1)?);
-    let ip: std::net::IpAddr = ip.parse().map_err(|_| wrong(format!("\"{}\" is not an address", short(&ip))))?;
+    let ip: std::net::IpAddr =
+        ip.parse().map_err(|_| wrong(format!("\"{}\" is not an address", short(&ip))))?;
     let net: ipnet::IpNet = match net.parse::<std::net::IpAddr>() {
         Ok(single) => single.into(),
         Err(_) => net.parse().map_err(|_| wrong(format!("\"{}\" is not a prefix", short(&net))))?,
@@ -273,8 +286,13 @@ fn explain(error: &ExecutionError) -> ExprError {
         ExecutionError::NoSuchKey(name) => format!("there is no field \"{}\"", short(name)),
         ExecutionError::UndeclaredReference(name) => format!("\"{}\" is not known here", short(name)),
         ExecutionError::IndexOutOfBounds(_) => "the list has no element at that place".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
-        ExecutionError::Overflow(op, _, _) => format!("the result of {op} is too large"),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
+        ExecutionError::Overflow(op, _, _) => format!("the result of {} is too large", sign(op)),
+        ExecutionError::UnsupportedBinaryOperator(op, a, b) => {
+            format!("{} cannot be used on {} and {}", sign(op), a.type_of(), b.type_of())
+        }
         ExecutionError::FunctionError { function, message } => format!("{function}: {}", short(message)),
         ExecutionError::NoSuchOverload(overload) => {
             // `_>_` and `@in` are how the parser spells operators.
@@ -286,6 +304,18 @@ fn explain(error: &ExecutionError) -> ExprError {
         other => short(&other.to_string()),
     };
     ExprError::new(words)
+}
+
+/// An operator as authors write it.
+fn sign(name: &'static str) -> &'static str {
+    match name {
+        "add" => "+",
+        "sub" => "-",
+        "mul" => "*",
+        "div" => "/",
+        "rem" => "%",
+        other => other,
+    }
 }
 
 fn short(text: &str) -> String {

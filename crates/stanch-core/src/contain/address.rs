@@ -79,8 +79,12 @@ fn not_numeric(text: &str) -> String {
     match lower.as_str() {
         "" => "there is no address before the length".to_owned(),
         "any" | "all" | "*" | "default" => "it means every address there is".to_owned(),
-        hex if hex.split('.').any(|part| part.starts_with("0x")) => "write the address in decimal digits".to_owned(),
-        _ => "it is not an address; names are never resolved, because what they point to can change".to_owned(),
+        hex if hex.split('.').any(|part| part.starts_with("0x")) => {
+            "write the address in decimal digits".to_owned()
+        }
+        _ => {
+            "it is not an address; names are never resolved, because what they point to can change".to_owned()
+        }
     }
 }
 

@@ -229,7 +229,13 @@ impl Approved {
     /// and whether a permit that rests on it is there too. The digest must come from the answer and
     /// not from the question, or there is nothing to compare.
     #[allow(dead_code)] // for the run machine
-    pub(crate) fn from_journal(approval: &Approval, digest: &str, by: &str, at: Timestamp, used: bool) -> Approved {
+    pub(crate) fn from_journal(
+        approval: &Approval,
+        digest: &str,
+        by: &str,
+        at: Timestamp,
+        used: bool,
+    ) -> Approved {
         let (approval, digest, by) = (approval.clone(), digest.to_owned(), by.to_owned());
         Approved { approval, digest, by, at, used }
     }

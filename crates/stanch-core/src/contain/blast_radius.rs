@@ -11,7 +11,6 @@ use stanch_model::action::plain;
 use stanch_model::fact::Criticality;
 use stanch_model::{Fact, Meaning, ObservableKind, Timestamp};
 
-pub use super::contacts::from_contacts;
 use crate::expr::hidden;
 
 /// Widest line shown, in characters.
@@ -165,14 +164,24 @@ impl BlastRadius {
         let (Meaning::Asset { name, criticality, .. }, Some(address)) = (&fact.meaning, address) else {
             return;
         };
-        self.own_assets.push(TouchedAsset { name: name.clone(), address, criticality: *criticality, last_contact });
+        self.own_assets.push(TouchedAsset {
+            name: name.clone(),
+            address,
+            criticality: *criticality,
+            last_contact,
+        });
     }
 
     /// Sorts, removes repeats, and rates.
     fn settle(mut self) -> BlastRadius {
         // The most critical first; then by name and address so that two estimates read the same.
         self.own_assets.sort_by(|a, b| {
-            (b.criticality, &a.name, a.address, b.last_contact).cmp(&(a.criticality, &b.name, b.address, a.last_contact))
+            (b.criticality, &a.name, a.address, b.last_contact).cmp(&(
+                a.criticality,
+                &b.name,
+                b.address,
+                a.last_contact,
+            ))
         });
         self.own_assets.dedup_by(|b, a| a.name == b.name && a.address == b.address);
         for list in [&mut self.users, &mut self.shared] {
@@ -209,7 +218,8 @@ impl BlastRadius {
             u64::MAX => "2^64 addresses or more".to_owned(),
             n => format!("{n} addresses"),
         };
-        let mut out = vec![format!("{}: {} covered; blast radius {}", plain(&self.target), covers, self.level.word())];
+        let mut out =
+            vec![format!("{}: {} covered; blast radius {}", plain(&self.target), covers, self.level.word())];
         out.push(format!(
             "traffic: {} with {} in {}",
             size(self.bytes),
@@ -221,7 +231,8 @@ impl BlastRadius {
         } else {
             out.push(format!("machines of ours: {}", self.own_assets.len()));
             for asset in self.own_assets.iter().take(NAMED) {
-                let mut line = format!("  {} {} ({})", asset.name, asset.address, criticality(asset.criticality));
+                let mut line =
+                    format!("  {} {} ({})", asset.name, asset.address, criticality(asset.criticality));
                 if let Some(at) = asset.last_contact {
                     let _ = write!(line, ", last contact {at}");
                 }
@@ -318,7 +329,11 @@ mod tests {
 
     #[test]
     fn one_victim_and_little_traffic_is_low() {
-        let blast = estimate("203.0.113.9/32", &[traffic(1)], &[peer("10.0.0.7", Some("lap-7"), Criticality::Medium)]);
+        let blast = estimate(
+            "203.0.113.9/32",
+            &[traffic(1)],
+            &[peer("10.0.0.7", Some("lap-7"), Criticality::Medium)],
+        );
         assert_eq!(
             blast.lines(),
             [
@@ -335,7 +350,10 @@ mod tests {
     fn what_is_not_known_counts_as_high() {
         let blast = estimate("203.0.113.9/32", &[], &[]);
         assert_eq!(blast.level, Level::High);
-        assert_eq!(blast.lines().last().map(String::as_str), Some("not known: who else talks to it: no traffic records"));
+        assert_eq!(
+            blast.lines().last().map(String::as_str),
+            Some("not known: who else talks to it: no traffic records")
+        );
         let blast = estimate("203.0.113.9/32", &[traffic(4)], &[]);
         assert_eq!((blast.level, blast.unknown.len()), (Level::High, 1));
         let blast = estimate("203.0.113.9/32", &[traffic(0)], &[]);
@@ -349,15 +367,24 @@ mod tests {
         assert_eq!(level(&[traffic(3)], std::slice::from_ref(&low)), Level::Medium);
         assert_eq!(level(&[traffic(25)], std::slice::from_ref(&low)), Level::High);
         assert_eq!(level(&[traffic(1)], &[peer("10.0.0.1", Some("erp"), Criticality::High)]), Level::High);
-        assert_eq!(level(&[traffic(1)], &[peer("10.0.0.1", Some("dc-1"), Criticality::Critical)]), Level::High);
+        assert_eq!(
+            level(&[traffic(1)], &[peer("10.0.0.1", Some("dc-1"), Criticality::Critical)]),
+            Level::High
+        );
         let two = [low.clone(), peer("10.0.0.8", Some("lap-8"), Criticality::Low)];
         assert_eq!(level(&[traffic(2)], &two), Level::Medium);
-        assert_eq!(level(&[traffic(1), fact("alice", Meaning::Note { name: "n".into(), value: "v".into() })], &[]), Level::High);
+        assert_eq!(
+            level(&[traffic(1), fact("alice", Meaning::Note { name: "n".into(), value: "v".into() })], &[]),
+            Level::High
+        );
         let user = fact("alice", Meaning::Note { name: "n".into(), value: "v".into() });
         assert_eq!(level(&[traffic(1), user], std::slice::from_ref(&low)), Level::Medium);
         let cdn = fact("203.0.113.9", Meaning::Shared { list: "cdn".into() });
         assert_eq!(level(&[traffic(1), cdn], std::slice::from_ref(&low)), Level::High);
-        assert_eq!(estimate("203.0.113.8/30", &[traffic(1)], std::slice::from_ref(&low)).level, Level::Medium);
+        assert_eq!(
+            estimate("203.0.113.8/30", &[traffic(1)], std::slice::from_ref(&low)).level,
+            Level::Medium
+        );
         let own = fact("203.0.113.9", asset("web-1", Criticality::Low));
         assert_eq!(level(&[traffic(1), own], &[low]), Level::High, "the target is ours");
     }
@@ -367,7 +394,11 @@ mod tests {
         let a = peer("10.0.0.7", Some("lap-7"), Criticality::Low);
         let b = peer("10.0.0.1", Some("dc-1"), Criticality::Critical);
         let user = |n: &str| fact(n, Meaning::Note { name: "n".into(), value: "v".into() });
-        let one = estimate("203.0.113.9/32", &[traffic(2), traffic(9), user("x"), user("a")], &[a.clone(), b.clone(), a.clone()]);
+        let one = estimate(
+            "203.0.113.9/32",
+            &[traffic(2), traffic(9), user("x"), user("a")],
+            &[a.clone(), b.clone(), a.clone()],
+        );
         let two = estimate("203.0.113.9/32", &[user("a"), user("x"), traffic(9), user("a")], &[b, a]);
         assert_eq!(one.own_assets, two.own_assets);
         assert_eq!((one.own_assets.len(), one.own_assets[0].name.as_str()), (2, "dc-1"));
@@ -391,11 +422,16 @@ mod tests {
     #[test]
     fn lines_are_never_wider_than_the_screen_and_hide_nothing_behind_control_characters() {
         let long = "x\u{1b}[2J".repeat(40);
-        let peers: Vec<Peer> = (1..9).map(|i| peer(&format!("10.0.0.{i}"), Some(&format!("{long}{i}")), Criticality::Low)).collect();
+        let peers: Vec<Peer> = (1..9)
+            .map(|i| peer(&format!("10.0.0.{i}"), Some(&format!("{long}{i}")), Criticality::Low))
+            .collect();
         let shared = fact("203.0.113.9", Meaning::Shared { list: long });
         let lines = estimate("203.0.113.9/32", &[traffic(9), shared], &peers).lines();
         assert!(lines.iter().all(|l| l.chars().count() <= WIDTH && !l.contains('\u{1b}')), "{lines:?}");
         assert!(lines.contains(&"  and 3 more".to_owned()));
-        assert_eq!([size(0), size(1023), size(5 << 40), size(u64::MAX)], ["0 bytes", "1023 bytes", "5 TiB", "16777215 TiB"]);
+        assert_eq!(
+            [size(0), size(1023), size(5 << 40), size(u64::MAX)],
+            ["0 bytes", "1023 bytes", "5 TiB", "16777215 TiB"]
+        );
     }
 }

@@ -76,8 +76,17 @@ mod tests {
         if !address.to_string().starts_with("10.") {
             return Vec::new();
         }
-        let meaning = Meaning::Asset { name: format!("host-{address}"), criticality: Criticality::Low, owner: None, kind: None };
-        vec![Fact { provider: "assets".into(), about: Observable::new(ObservableKind::Ip, address.to_string()), meaning }]
+        let meaning = Meaning::Asset {
+            name: format!("host-{address}"),
+            criticality: Criticality::Low,
+            owner: None,
+            kind: None,
+        };
+        vec![Fact {
+            provider: "assets".into(),
+            about: Observable::new(ObservableKind::Ip, address.to_string()),
+            meaning,
+        }]
     }
 
     fn contacts(pairs: &[(&str, &str, u64)]) -> Contacts {
@@ -94,7 +103,11 @@ mod tests {
 
     #[test]
     fn machines_that_talked_to_the_target_are_counted_and_named() {
-        let contacts = contacts(&[("10.0.0.7", "203.0.113.9", 500), ("10.0.0.7", "203.0.113.9", 500), ("10.0.0.7", "1.1.1.1", 9)]);
+        let contacts = contacts(&[
+            ("10.0.0.7", "203.0.113.9", 500),
+            ("10.0.0.7", "203.0.113.9", 500),
+            ("10.0.0.7", "1.1.1.1", 9),
+        ]);
         let blast = estimate("203.0.113.9/32", "hq", &contacts);
         assert_eq!((blast.peers, blast.flows, blast.bytes, blast.level), (1, 2, 1_000, Level::Low));
         assert_eq!(blast.own_assets[0].name, "host-10.0.0.7");
@@ -113,7 +126,10 @@ mod tests {
         let blast = estimate("203.0.113.8/30", "hq", &contacts);
         assert_eq!((blast.peers, blast.flows, blast.own_assets.len()), (2, 3, 2));
         let own = estimate("10.0.0.6/31", "hq", &contacts);
-        assert!(own.own_assets.iter().any(|a| a.address == ip("10.0.0.7")), "covered machines of ours are touched");
+        assert!(
+            own.own_assets.iter().any(|a| a.address == ip("10.0.0.7")),
+            "covered machines of ours are touched"
+        );
         assert_eq!(own.level, Level::High);
     }
 

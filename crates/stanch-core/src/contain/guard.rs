@@ -244,7 +244,10 @@ impl Judgement {
         if ttl <= Span::ZERO {
             self.never("time to live", "it has none, and nothing we do is for ever");
         } else if ttl > policy.max_ttl {
-            self.never("time to live", format!("{ttl} is longer than the longest allowed, {}", policy.max_ttl));
+            self.never(
+                "time to live",
+                format!("{ttl} is longer than the longest allowed, {}", policy.max_ttl),
+            );
         }
     }
 
@@ -269,13 +272,23 @@ impl Judgement {
     /// On breach the machine stops and asks; with a yes it goes on up to twice the cap.
     fn caps(&mut self, facts: &GuardFacts<'_>) {
         let caps = [
-            ("rate", facts.usage.started_last_10_minutes, facts.policy.max_per_10_minutes, "begun in ten minutes"),
+            (
+                "rate",
+                facts.usage.started_last_10_minutes,
+                facts.policy.max_per_10_minutes,
+                "begun in ten minutes",
+            ),
             ("active", facts.usage.active, facts.policy.max_active, "in force"),
         ];
         for (rule, used, cap, what) in caps {
             let hard = cap.saturating_mul(HARD_CAP);
             if used >= hard {
-                self.never(rule, format!("{used} changes {what}; the cap is {cap}, and {hard} with approval: ask again later"));
+                self.never(
+                    rule,
+                    format!(
+                        "{used} changes {what}; the cap is {cap}, and {hard} with approval: ask again later"
+                    ),
+                );
             } else if used >= cap {
                 self.ask(rule, format!("{used} changes {what}; the cap for the machine alone is {cap}"));
             }
@@ -284,7 +297,10 @@ impl Judgement {
 
     fn repeats(&mut self, facts: &GuardFacts<'_>) {
         if let Some(other) = facts.usage.already_active_on_target {
-            self.never("repeat", format!("{other} is in force on this target; a change is never extended unseen"));
+            self.never(
+                "repeat",
+                format!("{other} is in force on this target; a change is never extended unseen"),
+            );
         } else if facts.usage.earlier_on_target >= EARLIER_ON_TARGET {
             let times = facts.usage.earlier_on_target;
             self.ask("repeat", format!("this target has been changed {times} times in seven days"));
@@ -319,10 +335,14 @@ impl Judgement {
         let touched = u32::try_from(facts.blast.own_assets.len()).unwrap_or(u32::MAX);
         if touched > facts.policy.max_assets_touched {
             let cap = facts.policy.max_assets_touched;
-            self.ask("blast radius", format!("{touched} machines of ours are touched; the machine may touch {cap}"));
+            self.ask(
+                "blast radius",
+                format!("{touched} machines of ours are touched; the machine may touch {cap}"),
+            );
         }
         if facts.blast.level == Level::High {
-            let unknown = facts.blast.unknown.first().map_or(String::new(), |what| format!("; not known: {what}"));
+            let unknown =
+                facts.blast.unknown.first().map_or(String::new(), |what| format!("; not known: {what}"));
             self.ask("blast radius", format!("it is high{unknown}"));
         }
     }
@@ -331,10 +351,16 @@ impl Judgement {
         for fact in target_facts {
             match &fact.meaning {
                 Meaning::NeverBlock { list } => {
-                    self.never("never block", format!("{} is on \"{list}\" ({})", plain(target), fact.provider));
+                    self.never(
+                        "never block",
+                        format!("{} is on \"{list}\" ({})", plain(target), fact.provider),
+                    );
                 }
                 Meaning::Shared { list } => {
-                    self.ask("shared", format!("many unrelated parties sit behind {}: \"{list}\"", plain(target)));
+                    self.ask(
+                        "shared",
+                        format!("many unrelated parties sit behind {}: \"{list}\"", plain(target)),
+                    );
                 }
                 Meaning::Harmless { list } => {
                     self.ask("harmless", format!("{} is on \"{list}\", usually benign", plain(target)));
@@ -371,7 +397,11 @@ impl Judgement {
         match yes {
             Some(approved) => {
                 let id = approved.approval().id;
-                because.push(Reason(format!("approval: {} said yes to {id} at {}", approved.by(), approved.at())));
+                because.push(Reason(format!(
+                    "approval: {} said yes to {id} at {}",
+                    approved.by(),
+                    approved.at()
+                )));
                 because.extend(self.ask);
             }
             None if !self.ask.is_empty() => {

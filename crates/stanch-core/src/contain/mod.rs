@@ -8,7 +8,7 @@
 pub mod address;
 pub mod approval;
 pub mod blast_radius;
-mod contacts;
+pub mod contacts;
 pub mod guard;
 mod protect;
 

@@ -32,19 +32,26 @@ pub(super) fn built_in(target: &IpNet) -> Option<&'static str> {
     let v6 = BUILT_IN_V6.iter().map(|(a, len, why)| (IpAddr::V6(Ipv6Addr::from(*a)), *len, *why));
     v4.chain(v6)
         .filter_map(|(address, length, why)| Some((IpNet::new(address, length).ok()?, why)))
-        .find(|(net, _)| overlaps(target, net))
+        // The IPv6 entries are meant as written: an honest IPv4 address is not its own disguise.
+        .find(
+            |(net, _)| if net.addr().is_ipv4() { overlaps(target, net) } else { meet(&target.trunc(), net) },
+        )
         .map(|(_, why)| why)
+}
+
+/// True when one contains the other, as written.
+fn meet(a: &IpNet, b: &IpNet) -> bool {
+    a.contains(b) || b.contains(a)
 }
 
 /// True when the two have an address in common, in whatever spelling.
 pub(super) fn overlaps(a: &IpNet, b: &IpNet) -> bool {
-    let meets = |a: &IpNet, b: &IpNet| a.contains(b) || b.contains(a);
     let (a, b) = (a.trunc(), b.trunc());
     let (inner_a, inner_b) = (embedded(&a), embedded(&b));
-    meets(&a, &b)
-        || inner_a.iter().any(|x| meets(x, &b))
-        || inner_b.iter().any(|y| meets(&a, y))
-        || inner_a.iter().any(|x| inner_b.iter().any(|y| meets(x, y)))
+    meet(&a, &b)
+        || inner_a.iter().any(|x| meet(x, &b))
+        || inner_b.iter().any(|y| meet(&a, y))
+        || inner_a.iter().any(|x| inner_b.iter().any(|y| meet(x, y)))
 }
 
 /// The IPv4 prefixes that an IPv6 prefix carries inside.

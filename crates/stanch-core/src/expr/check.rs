@@ -26,6 +26,8 @@ const LONGEST: [usize; MAX_LOOPS + 1] = [usize::MAX, 1_000, 100];
 pub(super) struct Checked {
     /// Free variables, sorted.
     pub(super) variables: Vec<String>,
+    /// Fields read directly from a free variable, as `variable.field`, sorted.
+    pub(super) fields: Vec<String>,
     loops: usize,
 }
 
@@ -75,15 +77,27 @@ pub(super) fn text(source: &str) -> Result<(), ExprError> {
 
 /// Checks the tree, and collects what it reads.
 pub(super) fn tree(root: &IdedExpr, source: &str) -> Result<Checked, ExprError> {
-    let mut walk = Walk { source, nodes: 0, free: BTreeSet::new(), bound: Vec::new(), loops: 0 };
+    let mut walk = Walk {
+        source,
+        nodes: 0,
+        free: BTreeSet::new(),
+        fields: BTreeSet::new(),
+        bound: Vec::new(),
+        loops: 0,
+    };
     walk.visit(root, 1, 0, false)?;
-    Ok(Checked { variables: walk.free.into_iter().collect(), loops: walk.loops })
+    Ok(Checked {
+        variables: walk.free.into_iter().collect(),
+        fields: walk.fields.into_iter().collect(),
+        loops: walk.loops,
+    })
 }
 
 struct Walk<'a> {
     source: &'a str,
     nodes: usize,
     free: BTreeSet<String>,
+    fields: BTreeSet<String>,
     bound: Vec<String>,
     loops: usize,
 }
@@ -101,13 +115,19 @@ impl Walk<'_> {
         match &node.expr {
             Ast::Unspecified | Ast::Literal(_) => Ok(()),
             Ast::Ident(name) => {
-                let name = name.trim_start_matches('.');
-                if !name.starts_with('@') && !self.bound.iter().any(|b| b == name) {
-                    self.free.insert(name.to_owned());
+                if let Some(name) = self.free_name(name) {
+                    self.free.insert(name);
                 }
                 Ok(())
             }
-            Ast::Select(select) => self.visit(&select.operand, deeper, loops, ranged),
+            Ast::Select(select) => {
+                if let Ast::Ident(name) = &select.operand.expr
+                    && let Some(name) = self.free_name(name)
+                {
+                    self.fields.insert(format!("{name}.{}", select.field));
+                }
+                self.visit(&select.operand, deeper, loops, ranged)
+            }
             Ast::Call(call) => {
                 self.function(&call.func_name)?;
                 let mut parts = call.target.iter().map(AsRef::as_ref).chain(&call.args);
@@ -116,7 +136,9 @@ impl Walk<'_> {
             Ast::List(list) => list.elements.iter().try_for_each(|e| self.visit(e, deeper, loops, ranged)),
             Ast::Map(map) => {
                 if ranged {
-                    return Err(ExprError::new("an object written here has no order to go through; write a list"));
+                    return Err(ExprError::new(
+                        "an object written here has no order to go through; write a list",
+                    ));
                 }
                 map.entries.iter().try_for_each(|entry| match &entry.expr {
                     EntryExpr::MapEntry(e) => {
@@ -144,6 +166,12 @@ impl Walk<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// The name, unless it is a loop's own.
+    fn free_name(&self, name: &str) -> Option<String> {
+        let name = name.trim_start_matches('.');
+        (!name.starts_with('@') && !self.bound.iter().any(|b| b == name)).then(|| name.to_owned())
     }
 
     fn function(&self, name: &str) -> Result<(), ExprError> {

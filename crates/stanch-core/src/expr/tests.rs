@@ -70,7 +70,9 @@ fn an_error_is_a_third_value_and_never_false() {
 #[test]
 fn ten_thousand_parentheses_are_an_error_and_no_crash() {
     let deep = |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
-    for (open, close) in [("(", ")"), ("[", "]"), ("{1:", "}"), ("!", ""), ("-", ""), ("- ", ""), ("true ? ", " : 1")] {
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("{1:", "}"), ("!", ""), ("-", ""), ("- ", ""), ("true ? ", " : 1")]
+    {
         assert!(Expr::compile(&deep(open, close, 10_000)).is_err(), "{open}");
     }
     for n in 33..500 {
@@ -113,10 +115,7 @@ fn mistakes_are_found_when_compiling() {
         err("{'a': 1, 'b': 2}.map(k, k)"),
         said(0, "an object written here has no order to go through; write a list")
     );
-    assert_eq!(
-        err("[1].map(a, [2].map(b, [3].map(c, c)))"),
-        said(0, "more than 2 loops within each other")
-    );
+    assert_eq!(err("[1].map(a, [2].map(b, [3].map(c, c)))"), said(0, "more than 2 loops within each other"));
     assert!(err("incident.kind = 'c2'").1.starts_with("not a CEL expression: "));
     assert!(err("a.?b").1.starts_with("not a CEL expression: "));
     assert!(err("1 ==\n\n == 2").1.ends_with("(line 3 of the expression)"));
@@ -127,6 +126,10 @@ fn mistakes_are_found_when_compiling() {
 fn variables_are_listed_without_loop_variables() {
     let expr = Expr::compile("incident.victims.all(v, v != run.x) && zone == 1").expect("valid");
     assert_eq!(expr.variables(), ["incident", "run", "zone"]);
+    assert_eq!(expr.fields(), ["incident.victims", "run.x"]);
+    let inner =
+        Expr::compile("has(incident.team) && [incident].all(incident, incident.x == 1)").expect("valid");
+    assert_eq!(inner.fields(), ["incident.team"], "a loop variable of the same name is the loop's own");
     let e = expr.only_reads(&["incident", "run"]).expect_err("zone");
     assert_eq!((e.column, e.message.as_str()), (40, "\"zone\" is not known here (known: incident, run)"));
     let typo = Expr::compile("incidnt.kind == 'c2'").expect("valid");
@@ -137,7 +140,8 @@ fn variables_are_listed_without_loop_variables() {
 
 #[test]
 fn objects_are_gone_through_in_alphabetical_order_every_time() {
-    let many: serde_json::Map<String, serde_json::Value> = (0..50).map(|i| (format!("k{i:02}"), json!(i))).collect();
+    let many: serde_json::Map<String, serde_json::Value> =
+        (0..50).map(|i| (format!("k{i:02}"), json!(i))).collect();
     let expr = Expr::compile("o.map(k, k)").expect("valid");
     let keys = expr.eval(&Scope::new().with("o", many.into())).expect("list");
     let keys: Vec<String> = serde_json::from_value(keys).expect("strings");

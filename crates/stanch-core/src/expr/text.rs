@@ -141,9 +141,10 @@ impl Text {
     pub fn only_reads(&self, known: &[&str]) -> Result<(), ExprError> {
         for expr in self.expressions() {
             expr.only_reads(known).map_err(|e| {
-                let column = self.source.find(expr.source()).map_or(0, |at| {
-                    self.source[..at].chars().count() + e.column.max(1)
-                });
+                let column = self
+                    .source
+                    .find(expr.source())
+                    .map_or(0, |at| self.source[..at].chars().count() + e.column.max(1));
                 ExprError { message: format!("{} in \"{}\"", e.message, short(expr.source())), column }
             })?;
         }

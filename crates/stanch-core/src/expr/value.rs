@@ -73,7 +73,11 @@ impl Val for Object {
     fn equals(&self, other: &dyn Val) -> bool {
         other.downcast_ref::<Object>().is_some_and(|other| {
             self.0.len() == other.0.len()
-                && self.0.iter().zip(other.0.iter()).all(|((k, a), (l, b))| k == l && a.value.equals(b.value.as_ref()))
+                && self
+                    .0
+                    .iter()
+                    .zip(other.0.iter())
+                    .all(|((k, a), (l, b))| k == l && a.value.equals(b.value.as_ref()))
         })
     }
 
@@ -205,7 +209,9 @@ pub(super) fn to_json(value: &dyn Val) -> Result<Json, ExprError> {
         | cel::Value::Bytes(_)
         | cel::Value::Function(..)
         | cel::Value::Opaque(_)
-        | cel::Value::Struct(_) => Err(ExprError::new("the result is not text, a number, a list or an object")),
+        | cel::Value::Struct(_) => {
+            Err(ExprError::new("the result is not text, a number, a list or an object"))
+        }
     }
 }
 
