@@ -1,5 +1,11 @@
+use stanch_model::{ActionKind, IncidentId, RunId, Span};
+
 use super::*;
-use crate::contain::blast_radius::Level;
+use crate::contain::blast_radius::{BlastRadius, Level, WIDTH};
+use crate::contain::question::exact;
+
+/// A name and a change to a question.
+type Change = (&'static str, fn(&mut Approval));
 
 fn approval() -> Approval {
     let target = "203.0.113.9/32".parse().expect("prefix");
@@ -116,7 +122,7 @@ fn the_digest_of_a_known_question_never_changes() {
 #[test]
 fn every_field_that_is_shown_changes_the_digest() {
     let base = approval().digest();
-    let changes: Vec<(&str, fn(&mut Approval))> = vec![
+    let changes: Vec<Change> = vec![
         ("id", |a| a.id = ApprovalId(2)),
         ("incident", |a| a.incident = IncidentId(4)),
         ("title", |a| a.title.push('x')),
@@ -269,7 +275,7 @@ fn no_digest_but_the_exact_one_is_accepted() {
 }
 
 fn yes(question: &Approval) -> Approved {
-    Approved::from_journal(&question, &question.digest(), "jon", NOW, false)
+    Approved::from_journal(question, &question.digest(), "jon", NOW, false)
 }
 
 #[test]

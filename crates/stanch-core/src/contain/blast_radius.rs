@@ -11,6 +11,7 @@ use stanch_model::action::plain;
 use stanch_model::fact::Criticality;
 use stanch_model::{Fact, Meaning, ObservableKind, Timestamp};
 
+pub use super::contacts::from_contacts;
 use crate::expr::hidden;
 
 /// Widest line shown, in characters.

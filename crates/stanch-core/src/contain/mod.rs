@@ -11,6 +11,7 @@ pub mod blast_radius;
 pub mod contacts;
 pub mod guard;
 mod protect;
+mod question;
 
 pub use address::parse_target;
 pub use approval::{Answer, Approval, ApprovalError, ApprovalState, Approved, Decision};

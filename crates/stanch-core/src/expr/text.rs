@@ -21,7 +21,8 @@ pub struct Text {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Plain(String),
-    Filled(Expr),
+    /// An expression, and the column at which it begins in the source.
+    Filled(Expr, usize),
 }
 
 impl Text {
@@ -48,9 +49,10 @@ impl Text {
             }
             let cel = &inside[..close];
             let blank = cel.chars().take_while(|c| c.is_whitespace()).count();
+            let begins = column + 3 + blank;
             let expr = Expr::compile(cel.trim())
-                .map_err(|e| ExprError { column: column + 3 + blank + e.column.saturating_sub(1), ..e })?;
-            parts.push(Part::Filled(expr));
+                .map_err(|e| ExprError { column: begins + e.column.saturating_sub(1), ..e })?;
+            parts.push(Part::Filled(expr, begins));
             rest = &inside[close + 2..];
         }
         if !rest.is_empty() {
@@ -69,7 +71,7 @@ impl Text {
     pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
         self.parts.iter().filter_map(|part| match part {
             Part::Plain(_) => None,
-            Part::Filled(expr) => Some(expr),
+            Part::Filled(expr, _) => Some(expr),
         })
     }
 
@@ -82,7 +84,7 @@ impl Text {
         for part in &self.parts {
             match part {
                 Part::Plain(text) => out.push_str(text),
-                Part::Filled(expr) => out.push_str(&clean(&words(&expr.eval(scope)?))),
+                Part::Filled(expr, _) => out.push_str(&clean(&words(&expr.eval(scope)?))),
             }
         }
         Ok(out)
@@ -134,20 +136,27 @@ fn clean(text: &str) -> String {
 }
 
 impl Text {
+    /// Applies a check to every expression inside; columns count from the start of the text.
+    ///
+    /// # Errors
+    /// The first error; its message quotes the expression it stands in.
+    pub fn check_each(&self, check: impl Fn(&Expr) -> Result<(), ExprError>) -> Result<(), ExprError> {
+        for part in &self.parts {
+            if let Part::Filled(expr, begins) = part {
+                check(expr).map_err(|e| ExprError {
+                    message: format!("{} in \"{}\"", e.message, short(expr.source())),
+                    column: begins + e.column.saturating_sub(1),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// The first name it reads that is not one of `known`.
     ///
     /// # Errors
-    /// When there is such a name; the message quotes the expression it stands in.
+    /// When there is such a name.
     pub fn only_reads(&self, known: &[&str]) -> Result<(), ExprError> {
-        for expr in self.expressions() {
-            expr.only_reads(known).map_err(|e| {
-                let column = self
-                    .source
-                    .find(expr.source())
-                    .map_or(0, |at| self.source[..at].chars().count() + e.column.max(1));
-                ExprError { message: format!("{} in \"{}\"", e.message, short(expr.source())), column }
-            })?;
-        }
-        Ok(())
+        self.check_each(|expr| expr.only_reads(known))
     }
 }

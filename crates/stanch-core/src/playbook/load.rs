@@ -218,10 +218,7 @@ fn step(fields: &Fields<'_>, ids: &mut BTreeSet<String>, m: &mut Vec<Mistake>) -
     {
         m.push(node.mistake(format!("there are two steps with the id \"{id}\""), "choose another id"));
     }
-    let when = match fields.optional("when") {
-        Some(node) => Some(expr(node, &["incident", "run"], m)),
-        None => None,
-    };
+    let when = fields.optional("when").map(|node| expr(node, &["incident", "run"], m));
     let strange = fields.entries().iter().any(|(key, _)| !STEP_KEYS.contains(&&*key.text));
     fields.finish(STEP_KEYS, m);
     let kinds: Vec<&str> = KINDS.iter().copied().filter(|k| fields.optional(k).is_some()).collect();
@@ -299,8 +296,10 @@ fn notify(node: &Node, m: &mut Vec<Mistake>) -> Option<StepKind> {
     let text = fields.required("text", m).and_then(|n| {
         let source = n.string(m)?;
         let checked = Text::compile(&source).and_then(|text| {
-            text.only_reads(&["incident", "run"])?;
-            text.expressions().try_for_each(only_known_fields)?;
+            text.check_each(|expr| {
+                expr.only_reads(&["incident", "run"])?;
+                only_known_fields(expr)
+            })?;
             Ok(text)
         });
         checked.map_err(|e| m.push(placed(n, &e, "write \"… ${{ incident.peer }} …\", in quotes"))).ok()

@@ -238,11 +238,11 @@ fn times_teams_and_texts_are_checked() {
     let help = "write \"… ${{ incident.peer }} …\", in quotes";
     check(
         &notify("hi ${{ incident.peer"),
-        &format!("8:33 `text`: \"${{{{\" is never closed with \"}}}}\" | {help}"),
+        &format!("8:36 `text`: \"${{{{\" is never closed with \"}}}}\" | {help}"),
     );
     check(
         &notify("hi ${{ alert.x }}"),
-        &format!("8:37 `text`: \"alert\" is not known here (known: incident, run) in \"alert.x\" | {help}"),
+        &format!("8:40 `text`: \"alert\" is not known here (known: incident, run) in \"alert.x\" | {help}"),
     );
     check(
         &with_step("  - id: t\n    notify: { text: x }\n"),
