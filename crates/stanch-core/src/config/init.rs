@@ -48,10 +48,14 @@ pub const SECRETS: &[&str] = &[
     "secrets/zeek.token",
 ];
 
+/// The playbook that comes with the product, as it stands in the repository.
+const PLAYBOOK: (&str, &str) =
+    ("playbooks/c2-beacon.yaml", include_str!("../../../../playbooks/c2-beacon.yaml"));
+
 /// The files of the folder: path relative to it, and text.
 #[must_use]
 pub fn template() -> Vec<(&'static str, &'static str)> {
-    FILES.to_vec()
+    FILES.iter().copied().chain([PLAYBOOK]).collect()
 }
 
 #[cfg(test)]
@@ -69,7 +73,9 @@ mod tests {
     fn uncommented(text: &str) -> String {
         let line = |line: &str| {
             let at = line.len() - line.trim_start().len();
-            let key = line[at..].strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+            let key = line[at..]
+                .strip_prefix('#')
+                .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
             match key {
                 Some(key) => format!("{}{key}\n", &line[..at]),
                 None => format!("{line}\n"),
@@ -115,7 +121,8 @@ mod tests {
 
     /// Every key that a reader knows, taken from the readers themselves so that none is forgotten.
     fn keys() -> BTreeSet<&'static str> {
-        let lists = regex::Regex::new(r"(?:finish\(\s*|KEYS: &\[&str\] =\s*|KINDS: &\[&str\] =\s*)&\[([^\]]*)\]");
+        let lists =
+            regex::Regex::new(r"(?:finish\(\s*|KEYS: &\[&str\] =\s*|KINDS: &\[&str\] =\s*)&\[([^\]]*)\]");
         let lists = lists.expect("a regular expression");
         let readers = [
             include_str!("common.rs"),

@@ -24,6 +24,7 @@ fn span(slot: &mut Span, fields: &Fields<'_>, key: &str, range: RangeInclusive<S
 /// Reads `policies/triage.yaml`.
 pub(super) fn triage(root: &Node, m: &mut Vec<Mistake>) -> TriagePolicy {
     let mut policy = TriagePolicy::default();
+    let before = m.len();
     let Some(fields) = root.map(m) else { return policy };
     span(&mut policy.dedup_window, &fields, "dedup_window", Span::mins(1)..=days(90), m);
     span(&mut policy.age_out, &fields, "age_out", Span::hours(1)..=days(365), m);
@@ -40,7 +41,9 @@ pub(super) fn triage(root: &Node, m: &mut Vec<Mistake>) -> TriagePolicy {
     const KEYS: &[&str] =
         &["dedup_window", "enrich_at", "incident_at", "age_out", "correlate_gap", "severity_overrides"];
     fields.finish(KEYS, m);
-    if policy.enrich_at > policy.incident_at
+    // Two values are compared only when both could be read.
+    if m.len() == before
+        && policy.enrich_at > policy.incident_at
         && let Some(node) = fields.optional("enrich_at").or(fields.optional("incident_at"))
     {
         let message =
@@ -119,6 +122,7 @@ pub(super) fn containment(
     m: &mut Vec<Mistake>,
 ) -> ContainmentPolicy {
     let mut policy = ContainmentPolicy::default();
+    let before = m.len();
     let Some(fields) = root.map(m) else { return policy };
     let list = fields.optional("protected").and_then(|n| n.list(m, protected));
     policy.protected = list.unwrap_or_default();
@@ -151,7 +155,8 @@ pub(super) fn containment(
         "approval_expires",
     ];
     fields.finish(KEYS, m);
-    if policy.default_ttl > policy.max_ttl
+    if m.len() == before
+        && policy.default_ttl > policy.max_ttl
         && let Some(node) = fields.optional("default_ttl").or(fields.optional("max_ttl"))
     {
         let message =

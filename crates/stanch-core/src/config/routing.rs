@@ -70,7 +70,7 @@ fn route(node: &Node, teams: &Known, escalations: &Known, m: &mut Vec<Mistake>) 
     let escalation =
         fields.optional("escalation").and_then(|n| refer(n, "escalation policy", escalations, m));
     let words: Vec<&str> = AUTONOMY.iter().map(|v| v.word()).collect();
-    let word = fields.optional("autonomy").and_then(|n| n.choice("autonomy", &words, m));
+    let word = fields.optional("autonomy").and_then(|n| n.choice("autonomy level", &words, m));
     let autonomy = AUTONOMY.iter().copied().find(|v| Some(v.word()) == word);
     let mut routes = Vec::new();
     if let Some(list) = fields.optional("routes") {

@@ -111,6 +111,8 @@ fn syntax(file: &str, text: &str, error: &ScanError) -> Mistake {
         "put the whole expression in quotes: \"${{ … }}\""
     } else if indent.contains('\t') {
         "YAML indents with spaces: replace the tab"
+    } else if line.contains(": [") || line.contains("- [") {
+        "put a text that begins with `[` in quotes, or close the list"
     } else if line.matches(": ").count() > 1 {
         "put a text that contains `: ` in quotes"
     } else if line.matches('"').count() % 2 == 1 || line.matches('\'').count() % 2 == 1 {

@@ -128,7 +128,8 @@ impl Node {
         }
         match text.parse::<i64>() {
             Ok(n) if range.contains(&n) && !text.starts_with('+') => Some(n),
-            _ => self.wrong(text, &wanted, "write decimal digits only, for example 10", mistakes),
+            Ok(_) => self.wrong(text, &wanted, "choose one within the range", mistakes),
+            Err(_) => self.wrong(text, &wanted, "write decimal digits only, for example 10", mistakes),
         }
     }
 
@@ -139,6 +140,7 @@ impl Node {
         let spelled = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
         match text.parse::<f64>() {
             Ok(n) if spelled && range.contains(&n) => Some(n),
+            Ok(_) if spelled => self.wrong(text, &wanted, "choose one within the range", mistakes),
             _ => self.wrong(text, &wanted, "write it with a point, for example 0.6", mistakes),
         }
     }
