@@ -1,0 +1,3 @@
+//! API v1: additive only.
+
+pub mod types;

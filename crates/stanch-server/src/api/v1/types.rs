@@ -1,0 +1,39 @@
+//! What travels over the wire in API v1: explicit types, additive within v1.
+//!
+//! Nothing here is an internal type, so that an internal change can neither break a client nor let
+//! one set what it must not. Times are RFC 3339 in UTC; a length of time comes twice, as whole
+//! milliseconds in a field that ends with `_ms` and in words beside it; names are `A-12`, `INC-3`,
+//! `APR-1`, `ACT-4`, `RUN-2`, `SIL-2`. Requests refuse fields they do not know.
+
+mod alerts;
+mod approvals;
+mod blocks;
+mod clock;
+mod common;
+mod incidents;
+mod intake;
+mod journal;
+mod people;
+mod runs;
+mod sources;
+
+pub use alerts::{AlertDetail, AlertPage, AlertQuery, AlertSummary, AttackRef, EndpointView, NormalisedAlert, ObservableView};
+pub use approvals::{
+    ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, SettledView, TouchedAssetView,
+};
+pub use blocks::{BlockEnd, BlockPage, BlockQuery, BlockView, ReleaseRequest};
+pub use clock::{ClockView, ClocksView, PhaseTime, PhaseQuantiles, WaitingTime};
+pub use common::{DoneView, ErrorBody, ErrorDetail, MistakeView};
+pub use incidents::{
+    AckRequest, ActorView, ClimbView, EntityView, FactView, IncidentDetail, IncidentPage, IncidentQuery,
+    IncidentSummary, MarkView, MergeRequest, MissingView, NoteRequest, ResolveRequest, SentenceView, SplitRequest,
+    StoryView, UnmergeRequest,
+};
+pub use intake::{AckView, PagerDutyAnswer};
+pub use journal::{JournalEntry, JournalHead, JournalPage, JournalQuery, VerifyBroken, VerifyView};
+pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, Whoami};
+pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary};
+pub use sources::{
+    LedgerView, QuarantineItem, QuarantinePage, QuarantineQuery, SilencePage, SilenceQuery, SilenceRequest, SilenceView, SourcePage,
+    SourceView, TallyView,
+};

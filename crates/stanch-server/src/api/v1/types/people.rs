@@ -1,0 +1,47 @@
+//! Who asks, and what only an admin may do.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::MistakeView;
+
+/// Who the token belongs to.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Whoami {
+    /// The name in the journal.
+    #[schema(example = "secops-lead")]
+    pub name: String,
+    /// `viewer`, `analyst`, `approver` or `admin`.
+    #[schema(example = "approver")]
+    pub role: String,
+    /// Their teams.
+    pub teams: Vec<String>,
+}
+
+/// A new configuration is in force.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReloadView {
+    /// In words.
+    pub message: String,
+    /// SHA-256 over the folder, in hexadecimal.
+    pub hash: String,
+    /// True when it differs from the one before.
+    pub changed: bool,
+    /// What somebody should look at.
+    pub warnings: Vec<MistakeView>,
+}
+
+/// Stops changes to the outside world, or allows them again.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KillSwitchRequest {
+    /// True: nothing new is changed outside. Undoing stays possible.
+    pub engaged: bool,
+}
+
+/// Whether changes to the outside world are stopped.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KillSwitchView {
+    /// True: nothing new is changed outside.
+    pub engaged: bool,
+}
