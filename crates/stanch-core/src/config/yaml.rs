@@ -8,6 +8,7 @@
 
 mod read;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
@@ -128,6 +129,8 @@ struct Open {
     node: Node,
     /// For a map: the key whose value comes next; `None` inside when the key was no plain text.
     key: Option<Option<Key>>,
+    /// For a map: the line of each key so far.
+    lines: BTreeMap<Arc<str>, usize>,
 }
 
 struct Builder<'m> {
@@ -219,7 +222,7 @@ impl<'m> Builder<'m> {
             return false;
         }
         let node = self.node(value, at);
-        self.open.push(Open { node, key: None });
+        self.open.push(Open { node, key: None, lines: BTreeMap::new() });
         true
     }
 
@@ -253,15 +256,17 @@ impl<'m> Builder<'m> {
                     }
                 }
                 Some(None) => {}
-                Some(Some(key)) => match entries.iter().find(|(k, _)| k.text == key.text) {
-                    Some((first, _)) => {
+                Some(Some(key)) => {
+                    if let Some(first) = parent.lines.get(&key.text) {
                         let message = format!("`{}` stands here twice", key.text);
-                        let help = format!("keep one of them; the first is in line {}", first.line);
+                        let help = format!("keep one of them; the first is in line {first}");
                         let place = (key.line, key.column);
                         self.mistakes.push(Mistake::error(&self.file, place, message, help));
+                    } else {
+                        parent.lines.insert(key.text.clone(), key.line);
+                        entries.push((key, node));
                     }
-                    None => entries.push((key, node)),
-                },
+                }
             },
             Value::Scalar { .. } | Value::Null | Value::Invalid => {}
         }
