@@ -1,1 +1,20 @@
-//! placeholder
+//! The loop: inputs become commits, commits become effects.
+//!
+//! One thread owns the state. It takes what has come in, decides, writes one commit, waits until
+//! the disk has it, and only then answers and acts. First run, retry, restart: all take this road.
+//! Read [`pipeline`] for what happens to an alert, `turn` for how decisions become entries, `drive`
+//! for the threads.
+
+pub mod command;
+mod drive;
+mod due;
+pub mod input;
+mod pipeline;
+pub mod rules;
+mod settle;
+mod turn;
+
+pub use command::{Command, CommandError, Done};
+pub use drive::{Engine, EngineError, LookUp, Now, Occurrence, Ports, SharedReader, recover};
+pub use input::{Ack, Answer, Busy, Received};
+pub use rules::Rules;

@@ -1,18 +1,20 @@
 //! Facts to state. Nothing is decided here: a fact is applied whatever we would decide today.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use stanch_model::{AlertId, IncidentId, Observed, Timestamp};
 
 use super::event::{
-    ActionEnd, ActionEnded, ActionObserved, ActionPermitted, AlertsMoved, Answered, ApprovalSettled, Assessed,
-    ByPerson, Delivered, Effect, Enriched, Escalated, Event, IncidentOpened, IncidentsMerged, IncidentsUnmerged,
-    Intended, Joined, MergeCause, Merged, NewAlert, OccurrenceSplit, RunEnded, RunStarted, Settled, Verdict,
+    ActionEnd, ActionEnded, ActionObserved, ActionPermitted, AlertsMoved, Answered, ApprovalSettled,
+    Assessed, Assessment, ByPerson, Delivered, Effect, Enriched, Escalated, Event, IncidentOpened,
+    IncidentsMerged, IncidentsUnmerged, Intended, Joined, MergeCause, Merged, NewAlert, OccurrenceSplit,
+    RuleSeen, RunEnded, RunStarted, Settled, Verdict,
 };
-use super::incident::{Climb, Incident, Mark, MarkKind, Part, Status};
+use super::incident::{Climb, Incident, Mark, MarkKind, Part, Status, Totals};
 use super::seen::Known;
-use super::state::{ActionState, AlertSlot, Asked, Disposition, Mention, Pending, Quarantined, SourceState, State};
+use super::state::{
+    ActionState, AlertSlot, Asked, Disposition, Mention, Pending, Quarantined, SourceState, State,
+};
 use crate::playbook::run::Run;
 use crate::stage::fingerprint;
 use crate::stage::kill_chain::Stage;
@@ -45,7 +47,11 @@ impl State {
                 self.mark(e.incident, at, MarkKind::Routed, text);
                 if let Some(i) = self.incidents.get_mut(&e.incident) {
                     i.team = Some(e.team.clone());
-                    i.climb = Climb { policy: e.escalation.clone(), rung: 0, next: e.escalation.is_some().then_some(at) };
+                    i.climb = Climb {
+                        policy: e.escalation.clone(),
+                        rung: 0,
+                        next: e.escalation.is_some().then_some(at),
+                    };
                 }
             }
             Event::Escalated(e) => self.escalated(at, e),
@@ -97,14 +103,17 @@ impl State {
                 }
             }
             Event::OccurrenceSplit(e) => self.occurrence_split(at, e),
+            Event::KillSwitch(e) => self.kill_switch = e.engaged,
             Event::Loaded(e) => self.config_hash.clone_from(&e.hash),
         }
     }
 
     // -------------------------------------------------------------------------------- alerts
 
-    fn source_index(&mut self, name: &str, site: &str) -> u16 {
+    /// The index of a source, which is made known by this.
+    pub fn source_index(&mut self, name: &str, site: &str) -> u16 {
         if let Some((i, _)) = self.source(name) {
+            self.sources[usize::from(i)].site = site.to_owned();
             return i;
         }
         self.sources.push(SourceState { name: name.into(), site: site.into(), ..SourceState::default() });
@@ -113,42 +122,69 @@ impl State {
 
     fn delivered(&mut self, seq: u64, at: Timestamp, delivery: u32, ordinal: &mut u32, d: &Delivered) {
         let source = self.source_index(&d.source, &d.site);
+        for r in &d.rules {
+            self.rule_seen(r);
+        }
+        for n in &d.new {
+            self.new_alert(seq, at, (delivery, *ordinal), source, n);
+            *ordinal += 1;
+        }
+        for m in &d.merged {
+            self.merged_record(source, m);
+        }
+        self.close_delivery(seq, at, delivery, source, d);
+    }
+
+    /// Makes a rule known by name.
+    pub fn rule_seen(&mut self, r: &RuleSeen) {
+        self.rules.entry(r.rule).or_insert_with(|| r.clone());
+    }
+
+    /// Counts a delivery whose new and merged records have been applied one by one.
+    pub fn close_delivery(&mut self, seq: u64, at: Timestamp, delivery: u32, source: u16, d: &Delivered) {
         let s = &mut self.sources[usize::from(source)];
-        s.site.clone_from(&d.site);
         s.last_heard = at;
         s.received += u64::from(d.n);
         s.merged += d.merged.len() as u64;
         s.context += (d.flows.len() + d.context.len()) as u64;
+        s.quarantined += d.quarantined.len() as u64;
         // A second try takes the old record out of quarantine, whatever it turns into now.
         if let Some(q) = d.retry_of.and_then(|old| self.quarantine.get_mut(&old)) {
             s.received -= 1;
             s.quarantined -= 1;
             q.recovered = true;
         }
-        for r in &d.rules {
-            self.rules.entry(r.rule).or_insert_with(|| r.clone());
-        }
-        for n in &d.new {
-            self.new_alert(seq, at, delivery, *ordinal, source, &d.site, n);
-            *ordinal += 1;
-        }
-        for m in &d.merged {
-            self.merged_record(source, m);
-        }
         for (_, f) in &d.flows {
-            self.contacts.note(&d.site, f.src, f.dst, f.time, f.bytes_in.saturating_add(f.bytes_out), f.established);
+            self.contacts.note(
+                &d.site,
+                f.src,
+                f.dst,
+                f.time,
+                f.bytes_in.saturating_add(f.bytes_out),
+                f.established,
+            );
         }
         for (record, reason) in &d.quarantined {
             let id = self.next.quarantine;
             self.next.quarantine += 1;
-            self.sources[usize::from(source)].quarantined += 1;
-            let q = Quarantined { source, at, reason: reason.clone(), seq, delivery, record: *record, recovered: false };
+            let q = Quarantined {
+                source,
+                at,
+                reason: reason.clone(),
+                seq,
+                delivery,
+                record: *record,
+                recovered: false,
+            };
             self.quarantine.insert(id, q);
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // where it lies, in full
-    fn new_alert(&mut self, seq: u64, at: Timestamp, delivery: u32, ordinal: u32, source: u16, site: &str, n: &NewAlert) {
+    /// Adds an alert not seen before; `place` is its delivery and its ordinal within the entry.
+    pub fn new_alert(&mut self, seq: u64, at: Timestamp, place: (u32, u32), source: u16, n: &NewAlert) {
+        let (delivery, ordinal) = place;
+        let site = self.sources[usize::from(source)].site.clone();
+        let site = site.as_str();
         let NewAlert(record, id, key, time, severity, ends, rule, print) = n;
         debug_assert_eq!(*id, self.next_alert(), "alert ids follow the journal");
         self.slots.push(AlertSlot {
@@ -181,7 +217,8 @@ impl State {
         }
     }
 
-    fn merged_record(&mut self, source: u16, m: &Merged) {
+    /// Counts a record on the alert it repeats.
+    pub fn merged_record(&mut self, source: u16, m: &Merged) {
         let Merged(_, alert, time, cause, severity, print) = m;
         if let Some(slot) = self.slot_mut(*alert) {
             slot.count += 1;
@@ -192,6 +229,9 @@ impl State {
             }
             let (key, own) = (slot.key, slot.source == source);
             self.seen.update(key, |known| {
+                if known.alert != *alert {
+                    return; // a newer alert has taken the key over since
+                }
                 known.delivery = *print;
                 // Only the source that made the claim can take it back.
                 known.resolved = own && *cause == MergeCause::Resolution;
@@ -207,13 +247,19 @@ impl State {
         }
         let Some((source, _)) = self.source(&e.source) else { return };
         self.sources[usize::from(source)].merged = self.sources[usize::from(source)].merged.saturating_sub(1);
-        let site = self.sources[usize::from(source)].site.clone();
         let seq = self.seq;
-        self.new_alert(seq, at, 0, 0, source, &site, &e.alert);
+        self.new_alert(seq, at, (0, 0), source, &e.alert);
     }
 
     fn assessed(&mut self, e: &Assessed) {
         for a in &e.items {
+            self.assess_one(a);
+        }
+    }
+
+    /// Applies one verdict.
+    pub fn assess_one(&mut self, a: &Assessment) {
+        {
             let cause = match &a.1 {
                 Verdict::Open => None,
                 Verdict::Suppressed(by) => Some(self.intern(by)),
@@ -234,11 +280,17 @@ impl State {
             if slot.disposition == Disposition::InIncident {
                 let incident = IncidentId(u64::from(slot.link));
                 self.learn(incident, e);
-                self.mark(incident, at, MarkKind::Enriched, format!("{} facts about {}", e.facts.len(), e.alert));
+                self.mark(
+                    incident,
+                    at,
+                    MarkKind::Enriched,
+                    format!("{} facts about {}", e.facts.len(), e.alert),
+                );
                 return;
             }
         }
-        let missing = e.missing.iter().map(|m| format!("{} about {}: {}", m.provider, m.about, m.failure)).collect();
+        let missing =
+            e.missing.iter().map(|m| format!("{} about {}: {}", m.provider, m.about, m.failure)).collect();
         self.facts.insert(e.alert, (e.facts.clone(), missing));
     }
 
@@ -281,6 +333,7 @@ impl State {
             status: Status::Triggered,
             alerts: Vec::new(),
             entities: BTreeMap::new(),
+            totals: Totals::default(),
             facts: BTreeMap::new(),
             missing: Vec::new(),
             first_received: at,
@@ -306,10 +359,18 @@ impl State {
         i.first_received = if i.alerts.is_empty() { arrived } else { i.first_received.min(arrived) };
         i.span = (i.span.0.min(j.time), i.span.1.max(j.time));
         for (entity, acted) in fingerprint::roles(&j.ends) {
-            let part = i.entities.entry(entity.clone()).or_insert(Part { first: j.time, last: j.time, ..Part::default() });
+            let part = i.entities.entry(entity.clone()).or_insert(Part {
+                first: j.time,
+                last: j.time,
+                ..Part::default()
+            });
             part.first = part.first.min(j.time);
             part.last = part.last.max(j.time);
-            if acted { part.acted += 1 } else { part.suffered += 1 }
+            if acted {
+                part.acted += 1
+            } else {
+                part.suffered += 1
+            }
             let print = fingerprint::entity(&i.site, &entity);
             let of = self.by_entity.entry(print).or_default();
             if !of.contains(&incident) {
@@ -321,6 +382,7 @@ impl State {
                 i.facts.insert((f.provider.clone(), f.about.to_string()), f);
             }
         }
+        i.totals.add(j);
         i.alerts.push(j.clone());
     }
 
@@ -332,6 +394,7 @@ impl State {
         // What is left decides who still takes part: recount rather than subtract.
         let stay = std::mem::take(&mut from.alerts);
         from.entities.clear();
+        from.totals = Totals::default();
         from.span = (Timestamp(i64::MAX), Timestamp(i64::MIN));
         for j in &stay {
             self.joined(e.from, j);
@@ -365,7 +428,9 @@ impl State {
     }
 
     fn unmerged(&mut self, at: Timestamp, e: &IncidentsUnmerged) {
-        let Some(into) = self.incidents.get_mut(&e.from).and_then(|from| from.merged_into.take()) else { return };
+        let Some(into) = self.incidents.get_mut(&e.from).and_then(|from| from.merged_into.take()) else {
+            return;
+        };
         if let Some(i) = self.incidents.get_mut(&into) {
             i.parts.remove(&e.from);
         }
@@ -376,7 +441,12 @@ impl State {
     }
 
     fn escalated(&mut self, at: Timestamp, e: &Escalated) {
-        self.mark(e.incident, at, MarkKind::Escalated, format!("rung {}: told {}", e.rung, e.teams.join(", ")));
+        self.mark(
+            e.incident,
+            at,
+            MarkKind::Escalated,
+            format!("rung {}: told {}", e.rung, e.teams.join(", ")),
+        );
         if let Some(i) = self.incidents.get_mut(&e.incident) {
             i.climb.rung = e.rung;
             i.climb.next = e.next;
@@ -433,7 +503,12 @@ impl State {
     fn action_permitted(&mut self, at: Timestamp, e: &ActionPermitted) {
         let action = e.permit.action().clone();
         self.next.action = self.next.action.max(action.id.0 + 1);
-        self.mark(action.incident, at, MarkKind::ChangePermitted, format!("{}: {}", action.id, action.kind.words()));
+        self.mark(
+            action.incident,
+            at,
+            MarkKind::ChangePermitted,
+            format!("{}: {}", action.id, action.kind.words()),
+        );
         if let Some(run) = self.runs.get_mut(&e.run) {
             run.actions.push(action.id);
             run.step_action = Some(action.id);
@@ -446,6 +521,7 @@ impl State {
             observed: None,
             in_force: None,
             ended: None,
+            permit: e.permit.clone(),
             action: action.clone(),
         };
         self.actions.insert(action.id, state);
@@ -481,7 +557,8 @@ impl State {
 
     fn intended(&mut self, at: Timestamp, e: &Intended) {
         self.next.effect = self.next.effect.max(e.effect.0 + 1);
-        let pending = Pending { what: e.what.clone(), since: at, attempts: 0, not_before: at, last_failure: None };
+        let pending =
+            Pending { what: e.what.clone(), since: at, attempts: 0, not_before: at, last_failure: None };
         self.pending.insert(e.effect, pending);
     }
 
@@ -500,10 +577,4 @@ impl State {
             self.mark(notice.incident, at, MarkKind::NocNotified, text);
         }
     }
-}
-
-/// The address an entity names, if it names one.
-#[must_use]
-pub fn address_of(entity: &str) -> Option<IpAddr> {
-    entity.parse().ok()
 }

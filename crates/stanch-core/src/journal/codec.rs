@@ -105,5 +105,6 @@ kinds! {
     SilenceEnded => "silence_ended", |e: &super::event::SilenceEnded| e.silence.to_string();
     AlertsClosed => "alerts_closed", |_: &super::event::AlertsClosed| "intake".into();
     OccurrenceSplit => "occurrence_split", |e: &super::event::OccurrenceSplit| e.from.to_string();
+    KillSwitch => "kill_switch", |_: &super::event::KillSwitch| "stanch".into();
     Loaded => "loaded", |_: &super::event::Loaded| "stanch".into();
 }

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use stanch_model::{
-    Action, ActionId, AlertId, ApprovalId, EffectId, Fact, Failure, Flow, IncidentId, Notice, Observable, Observed,
-    RunId, Severity, SilenceId, Timestamp,
+    Action, ActionId, AlertId, ApprovalId, EffectId, Fact, Failure, Flow, IncidentId, Notice, Observable,
+    Observed, RunId, Severity, SilenceId, Timestamp,
 };
 
 use crate::contain::{Approval, Permit};
@@ -44,6 +44,7 @@ pub enum Event {
     AlertsClosed(AlertsClosed),
     OccurrenceSplit(OccurrenceSplit),
     Loaded(Loaded),
+    KillSwitch(KillSwitch),
 }
 
 /// Deliveries that came in, and what became of each record. The bytes lie in the entry's detail.
@@ -637,6 +638,15 @@ pub struct Loaded {
     pub hash: String,
     /// Version of this program.
     pub version: String,
+    /// By whom.
+    pub by: String,
+}
+
+/// Changes to the outside world were stopped, or allowed again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KillSwitch {
+    /// True: stopped.
+    pub engaged: bool,
     /// By whom.
     pub by: String,
 }

@@ -87,6 +87,32 @@ pub struct Climb {
     pub next: Option<Timestamp>,
 }
 
+/// Sums over the alerts of an incident.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Stages seen, each with its first event time.
+    pub stages: BTreeMap<Stage, Timestamp>,
+    /// The best score of each rule, in thousandths.
+    pub rules: BTreeMap<String, u16>,
+    /// The highest severity.
+    pub severity: Severity,
+}
+
+impl Totals {
+    /// Adds one alert.
+    pub fn add(&mut self, j: &Joined) {
+        let first = self.stages.entry(j.stage).or_insert(j.time);
+        *first = j.time.min(*first);
+        match self.rules.get_mut(&j.rule) {
+            Some(best) => *best = j.score.max(*best),
+            None => drop(self.rules.insert(j.rule.clone(), j.score)),
+        }
+        if j.severity.rank() > self.severity.rank() || self.severity == Severity::Unknown {
+            self.severity = j.severity;
+        }
+    }
+}
+
 /// Findings worked as one.
 #[derive(Clone, Debug)]
 pub struct Incident {
@@ -104,6 +130,8 @@ pub struct Incident {
     pub alerts: Vec<Joined>,
     /// Who takes part: addresses, `host:…`, `user:…`.
     pub entities: BTreeMap<String, Part>,
+    /// Sums over its alerts, kept so that a large incident stays cheap to judge.
+    pub totals: Totals,
     /// What is known about them, by provider and observable.
     pub facts: BTreeMap<(String, String), Fact>,
     /// Look-ups that did not answer.
@@ -132,19 +160,14 @@ impl Incident {
     /// The highest severity of its alerts.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        self.alerts.iter().map(|a| a.severity).max_by_key(|s| s.rank()).unwrap_or_default()
+        self.totals.severity
     }
 
     /// Probability that it matters, 0 to 1: one minus the product of the doubts of its distinct
     /// rules, so that ten different signs weigh more than one sign ten times.
     #[must_use]
     pub fn confidence(&self) -> f64 {
-        let mut best: BTreeMap<&str, u16> = BTreeMap::new();
-        for a in &self.alerts {
-            let score = best.entry(a.rule.as_str()).or_default();
-            *score = a.score.max(*score);
-        }
-        let mut scores: Vec<f64> = best.values().map(|s| f64::from(*s) / 1000.0).collect();
+        let mut scores: Vec<f64> = self.totals.rules.values().map(|s| f64::from(*s) / 1000.0).collect();
         scores.sort_by(|a, b| b.total_cmp(a));
         // Signs of one incident are not independent; each further one counts half of the one before.
         let mut doubt = 1.0;
@@ -156,13 +179,8 @@ impl Incident {
 
     /// The stages seen, in attack order, each with its first event time.
     #[must_use]
-    pub fn stages(&self) -> BTreeMap<Stage, Timestamp> {
-        let mut stages = BTreeMap::new();
-        for a in &self.alerts {
-            let first = stages.entry(a.stage).or_insert(a.time);
-            *first = a.time.min(*first);
-        }
-        stages
+    pub fn stages(&self) -> &BTreeMap<Stage, Timestamp> {
+        &self.totals.stages
     }
 
     /// What kind of incident it is, for playbooks and routes.

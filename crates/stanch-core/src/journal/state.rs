@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use stanch_model::{
-    ActionId, AlertId, ApprovalId, EffectId, Fact, IncidentId, Observed, RunId, Severity, SilenceId, Timestamp,
+    ActionId, AlertId, ApprovalId, EffectId, Fact, IncidentId, Observed, RunId, Severity, SilenceId,
+    Timestamp,
 };
 
 use super::event::{ActionEnd, ApprovalSettled, Effect, Ends, RuleSeen, SilenceSet};
@@ -61,6 +62,8 @@ pub struct State {
     pub seq: u64,
     /// Time of the last entry folded.
     pub at: Timestamp,
+    /// Changes to the outside world are stopped.
+    pub kill_switch: bool,
     /// The configuration in force when the last entry was written.
     pub config_hash: String,
 }
@@ -184,6 +187,8 @@ pub struct Asked {
 /// Where a change to the outside world stands.
 #[derive(Clone, Debug)]
 pub struct ActionState {
+    /// The guard's yes.
+    pub permit: crate::contain::Permit,
     /// The change.
     pub action: stanch_model::Action,
     /// For which run.
@@ -273,7 +278,15 @@ pub const CONTACT_PEERS: usize = 512;
 
 impl Contacts {
     /// Notes one exchange, both ways round.
-    pub fn note(&mut self, site: &str, src: IpAddr, dst: IpAddr, at: Timestamp, bytes: u64, established: bool) {
+    pub fn note(
+        &mut self,
+        site: &str,
+        src: IpAddr,
+        dst: IpAddr,
+        at: Timestamp,
+        bytes: u64,
+        established: bool,
+    ) {
         for (a, b) in [(src, dst), (dst, src)] {
             let full = self.peers.len() >= CONTACT_ADDRESSES;
             let key = (site.to_owned(), a);
@@ -297,22 +310,6 @@ impl Contacts {
     #[must_use]
     pub fn of(&self, site: &str, address: IpAddr) -> Option<&BTreeMap<IpAddr, Contact>> {
         self.peers.get(&(site.to_owned(), address))
-    }
-
-    /// The peers of every address in a prefix, as one pair for each peer.
-    #[must_use]
-    pub fn within(&self, site: &str, net: &ipnet::IpNet) -> Vec<(IpAddr, Contact)> {
-        let mut all: BTreeMap<IpAddr, Contact> = BTreeMap::new();
-        let range = (site.to_owned(), net.network())..=(site.to_owned(), net.broadcast());
-        for (peer, c) in self.peers.range(range).flat_map(|(_, peers)| peers) {
-            let sum = all.entry(*peer).or_insert(Contact { first: c.first, last: c.last, ..Contact::default() });
-            sum.first = sum.first.min(c.first);
-            sum.last = sum.last.max(c.last);
-            sum.count += c.count;
-            sum.bytes = sum.bytes.saturating_add(c.bytes);
-            sum.established |= c.established;
-        }
-        all.into_iter().collect()
     }
 
     /// True when the table is full, so that absence proves nothing.

@@ -8,20 +8,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use stanch_model::{
-    Action, ActionId, ActionKind, ApprovalId, EffectId, Fact, IncidentId, Meaning, Notice, Observable, ObservableKind,
-    RunId, Span, Timestamp, Urgency,
+    Action, ActionId, ActionKind, ApprovalId, EffectId, Fact, IncidentId, Meaning, Notice, RunId, Span,
+    Timestamp, Urgency,
 };
 
 use super::{Playbook, StepKind};
 use crate::config::{Config, Protected};
+use crate::contain::contacts::from_contacts;
 use crate::contain::{
-    Approval, Approved, BlastRadius, Evidence, GuardFacts, Mode, Peer, Permit, Usage, Verdict, guard, parse_target,
+    Approval, Approved, BlastRadius, Evidence, GuardFacts, Mode, Permit, Usage, Verdict, guard, parse_target,
 };
 use crate::decided::Reason;
 use crate::expr::{Expr, Scope, Text};
 use crate::journal::event::{
-    ActionEnd, ActionPermitted, Answered, ApprovalSettled, Effect, Event, Intended, RunEnd, RunEnded, RunStarted,
-    StepDone,
+    ActionEnd, ActionPermitted, Answered, ApprovalSettled, Effect, Event, Intended, RunEnd, RunEnded,
+    RunStarted, StepDone,
 };
 use crate::journal::incident::Incident;
 use crate::journal::state::State;
@@ -128,7 +129,11 @@ pub fn advance(world: World<'_>, run: &Run) -> Vec<Event> {
             None | Some(Ok(true)) => {}
             Some(Ok(false)) => return done(run, &step.id, "skipped: its condition does not hold"),
             Some(Err(e)) => {
-                return end(run, RunEnd::Handed, &format!("the condition of step {} cannot be told: {e}", step.id));
+                return end(
+                    run,
+                    RunEnd::Handed,
+                    &format!("the condition of step {} cannot be told: {e}", step.id),
+                );
             }
         }
     }
@@ -143,7 +148,8 @@ pub fn advance(world: World<'_>, run: &Run) -> Vec<Event> {
             if over { done(run, &step.id, &format!("waited {span}")) } else { Vec::new() }
         }
         StepKind::Wait { span: None } => {
-            let all = run.actions.iter().all(|a| world.state.actions.get(a).is_none_or(|a| a.ended.is_some()));
+            let all =
+                run.actions.iter().all(|a| world.state.actions.get(a).is_none_or(|a| a.ended.is_some()));
             if all { done(run, &step.id, "every change is lifted") } else { Vec::new() }
         }
         StepKind::Verify => verify_step(world, run, &step.id),
@@ -177,7 +183,8 @@ pub fn incident_value(state: &State, i: &Incident) -> serde_json::Value {
         .map(|ip| ip.to_string())
         .collect();
     let assets: BTreeSet<&str> = i.facts.values().filter_map(|f| asset_name(f)).collect();
-    let set = |f: fn(&crate::journal::event::Joined) -> &str| i.alerts.iter().map(f).collect::<BTreeSet<&str>>();
+    let set =
+        |f: fn(&crate::journal::event::Joined) -> &str| i.alerts.iter().map(f).collect::<BTreeSet<&str>>();
     let techniques: BTreeSet<&String> = i.alerts.iter().flat_map(|a| &a.techniques).collect();
     serde_json::json!({
         "id": i.id.to_string(),
@@ -215,7 +222,11 @@ fn scope(state: &State, incident: &Incident, run: &Run) -> Scope {
 ///
 /// # Errors
 /// What could not be evaluated.
-pub fn triggers(state: &State, playbook: &Playbook, incident: &Incident) -> Result<bool, crate::expr::ExprError> {
+pub fn triggers(
+    state: &State,
+    playbook: &Playbook,
+    incident: &Incident,
+) -> Result<bool, crate::expr::ExprError> {
     playbook.when.test(&Scope::new().with("incident", incident_value(state, incident)))
 }
 
@@ -229,7 +240,13 @@ struct BlockPlan<'a> {
     step: &'a str,
 }
 
-fn block(world: World<'_>, run: &Run, incident: &Incident, plan: &BlockPlan<'_>, scope: &Scope) -> Vec<Event> {
+fn block(
+    world: World<'_>,
+    run: &Run,
+    incident: &Incident,
+    plan: &BlockPlan<'_>,
+    scope: &Scope,
+) -> Vec<Event> {
     if let Some(action) = run.step_action.and_then(|a| world.state.actions.get(&a)) {
         return match (&action.ended, &action.in_force) {
             (Some((_, ActionEnd::Lifted, why)), _) => done(run, plan.step, why),
@@ -263,7 +280,13 @@ fn block(world: World<'_>, run: &Run, incident: &Incident, plan: &BlockPlan<'_>,
     }
 }
 
-fn first_plan(world: World<'_>, run: &Run, incident: &Incident, plan: &BlockPlan<'_>, scope: &Scope) -> Vec<Event> {
+fn first_plan(
+    world: World<'_>,
+    run: &Run,
+    incident: &Incident,
+    plan: &BlockPlan<'_>,
+    scope: &Scope,
+) -> Vec<Event> {
     let handed = |why: String| end(run, RunEnd::Handed, &why);
     let target = match plan.target.eval(scope) {
         Ok(serde_json::Value::String(text)) if !text.is_empty() => text,
@@ -286,7 +309,9 @@ fn first_plan(world: World<'_>, run: &Run, incident: &Incident, plan: &BlockPlan
     };
     let judged = judge(world, incident, &action, None);
     match judged.verdict {
-        Verdict::Refused => handed(format!("the guard refused to {}: {}", action.kind.words(), join(&judged.because))),
+        Verdict::Refused => {
+            handed(format!("the guard refused to {}: {}", action.kind.words(), join(&judged.because)))
+        }
         Verdict::Permit(permit) => perform(world, run, incident, permit, None, judged.because),
         Verdict::NeedsApproval => ask(world, run, incident, plan, action, judged.because),
         Verdict::WouldPermit => end(run, RunEnd::Declined, "rehearsal: this would have been done now"),
@@ -351,23 +376,7 @@ pub fn judge(
 #[must_use]
 pub fn blast(world: World<'_>, incident: &Incident, action: &Action) -> BlastRadius {
     let ActionKind::BlockAddress { target } = &action.kind;
-    let mut facts = (world.look_up)(&incident.site, target.addr());
-    let mut peers = Vec::new();
-    let (mut flows, mut bytes) = (0u64, 0u64);
-    for (address, contact) in world.state.contacts.within(&incident.site, target) {
-        flows += contact.count;
-        bytes = bytes.saturating_add(contact.bytes);
-        let known = (world.look_up)(&incident.site, address);
-        let asset = known.into_iter().find(|f| matches!(f.meaning, Meaning::Asset { .. }));
-        peers.push(Peer { address, asset, last_contact: Some(contact.last) });
-    }
-    // A full table proves nothing by what it lacks, and what is unknown counts as high.
-    if !peers.is_empty() || !world.state.contacts.full() {
-        let meaning = Meaning::Traffic { peers: peers.len() as u64, flows, bytes, top: Vec::new() };
-        let about = Observable::new(ObservableKind::Ip, target.addr().to_string());
-        facts.push(Fact { provider: "contacts".into(), about, meaning });
-    }
-    BlastRadius::estimate(*target, &facts, &peers)
+    from_contacts(target, &incident.site, &world.state.contacts, world.look_up)
 }
 
 /// Evidence older than this no longer justifies a change. Default of the promise "no stale action".
@@ -395,7 +404,8 @@ fn usage(world: World<'_>, action: &Action) -> Usage {
     let since = world.now.plus(Span::mins(-10));
     let live = |a: &&crate::journal::state::ActionState| a.ended.is_none();
     Usage {
-        started_last_10_minutes: world.state.actions.values().filter(|a| a.permitted_at > since).count() as u32,
+        started_last_10_minutes: world.state.actions.values().filter(|a| a.permitted_at > since).count()
+            as u32,
         active: world.state.actions.values().filter(live).count() as u32,
         already_active_on_target: world
             .state
@@ -406,7 +416,9 @@ fn usage(world: World<'_>, action: &Action) -> Usage {
             .map(|a| a.action.id),
         earlier_on_target: {
             let week = world.now.plus(Span::hours(-24 * 7));
-            let same = |a: &&crate::journal::state::ActionState| a.action.kind == action.kind && a.permitted_at > week;
+            let same = |a: &&crate::journal::state::ActionState| {
+                a.action.kind == action.kind && a.permitted_at > week
+            };
             world.state.actions.values().filter(same).count() as u32
         },
     }
@@ -483,7 +495,8 @@ fn noc_notice(
         .and_then(|a| world.state.approvals.get(&a))
         .and_then(|a| a.settled.as_ref().map(|(_, s)| format!("approved by {}", s.by)))
         .unwrap_or_else(|| "pre-authorised by policy".into());
-    let subject = format!("Network change by SecOps: {} for {} ({})", action.kind.words(), action.ttl, incident.id);
+    let subject =
+        format!("Network change by SecOps: {} for {} ({})", action.kind.words(), action.ttl, incident.id);
     let mut body = format!(
         "What    {} on {}\nWhen    from {}, for {}; lifted by itself\nWhy     {}\nWho     {who}\nTag     {}\n\nEffect\n",
         action.kind.words(),
@@ -543,7 +556,9 @@ fn notify_step(
     let body = format!("{line}\n\n{}\n", crate::story::title(incident));
     let noc = world.config.containment.noc_team.as_deref() == Some(team);
     let mut events: Vec<Event> =
-        tell(world, &mut next, incident.id, team, (line, body, key), Urgency::Information, noc).into_iter().collect();
+        tell(world, &mut next, incident.id, team, (line, body, key), Urgency::Information, noc)
+            .into_iter()
+            .collect();
     events.extend(done(run, id, &format!("told {team}")));
     events
 }
@@ -554,7 +569,9 @@ fn verify_step(world: World<'_>, run: &Run, id: &str) -> Vec<Event> {
     let mut seen = Vec::new();
     for a in run.actions.iter().filter_map(|a| world.state.actions.get(a)) {
         match &a.observed {
-            Some((at, observed)) if *at >= run.step_since => seen.push(format!("{}: {observed:?}", a.action.id)),
+            Some((at, observed)) if *at >= run.step_since => {
+                seen.push(format!("{}: {observed:?}", a.action.id))
+            }
             _ if being_verified(world.state, a.action.id) => return Vec::new(),
             _ => events.push(intended(&mut next, Effect::Verify { action: a.action.clone() })),
         }

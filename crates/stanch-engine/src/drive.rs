@@ -1,0 +1,685 @@
+//! The threads: one that owns the state, and a task for each effect on its way.
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, RwLock};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use stanch_core::contain::Permit;
+use stanch_core::journal::detail::IntakeDetail;
+use stanch_core::journal::event::{Effect, Event, Loaded};
+use stanch_core::journal::{State, decode};
+use stanch_model::port::{Journal, JournalError, JournalReader, NewEntry, Notifier, Responder};
+use stanch_model::{Alert, AlertId, EffectId, Failure, Observable, Span, Timestamp};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::command::{Command, CommandError, Done};
+use crate::input::{Ack, Answer, Busy, Input, Outcome, Outgoing, Received};
+use crate::rules::Rules;
+use crate::turn::Turn;
+
+/// Inputs taken into one commit at most.
+const GROUP: usize = 512;
+/// Bytes of bodies taken into one commit at most; the rest waits for the next.
+const GROUP_BYTES: usize = 16 << 20;
+/// How often the clock is looked at.
+const TICK: std::time::Duration = std::time::Duration::from_millis(100);
+/// Ticks between scans for alerts that have aged.
+const AGE_EVERY: u64 = 600;
+/// Effects under way at once.
+const UNDER_WAY: usize = 4_096;
+/// A change, a look or a release that takes longer is given up; its outcome is then unknown.
+const CHANGE_TAKES: Span = Span::secs(30);
+/// A notice that takes longer is tried again.
+const NOTICE_TAKES: Span = Span::secs(30);
+
+/// Asks all enrichers about some observables of a site.
+pub type LookUp = Arc<dyn Fn(String, Vec<Observable>) -> BoxFuture<'static, Vec<Answer>> + Send + Sync>;
+/// Tells the time.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the engine calls in the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// All look-ups at once, each with its deadline: every answer, late and failed ones too.
+    pub look_up: LookUp,
+    /// Devices we can change.
+    pub responders: Vec<Arc<dyn Responder>>,
+    /// Ways to tell people.
+    pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// Our clock.
+    pub now: Now,
+}
+
+/// Why the engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal could not be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// It holds something this program cannot read.
+    #[error(transparent)]
+    Undecodable(#[from] stanch_core::journal::Undecodable),
+    /// No thread could be started.
+    #[error("no thread could be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+struct Shared {
+    state: RwLock<State>,
+    rules: RwLock<Arc<Rules>>,
+    ports: RwLock<Ports>,
+    reader: Mutex<Box<dyn JournalReader>>,
+    failed: watch::Sender<Option<String>>,
+    stopped: watch::Sender<bool>,
+}
+
+/// The running engine. Clones share it.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    inputs: mpsc::UnboundedSender<Input>,
+    room: Arc<Semaphore>,
+}
+
+/// Reads a lock whatever a panicking holder left: the state itself is only changed by the one thread,
+/// which stops the process on a panic.
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Folds a journal from its beginning.
+///
+/// # Errors
+/// When it cannot be read, or holds an entry this program does not know.
+pub fn recover(journal: &dyn Journal) -> Result<State, EngineError> {
+    let mut state = State::default();
+    let mut odd = None;
+    journal
+        .replay(0, &mut |entry| {
+            match decode(&entry) {
+                Ok(event) => state.apply(entry.seq, entry.at, &event),
+                Err(e) => {
+                    let seq = e.seq;
+                    odd.get_or_insert(e);
+                    return Err(JournalError::Broken { seq, why: "see above".into() });
+                }
+            }
+            Ok(())
+        })
+        .or_else(|e| odd.map_or(Err(EngineError::from(e)), |o| Err(o.into())))?;
+    Ok(state)
+}
+
+impl Engine {
+    /// Reads the journal, then starts. Blocks while reading.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or a thread cannot be started.
+    pub fn start(
+        journal: Box<dyn Journal>,
+        rules: Rules,
+        ports: Ports,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Engine, EngineError> {
+        let state = recover(journal.as_ref())?;
+        let reader = journal.reader()?;
+        let own_reader = journal.reader()?;
+        let room = Arc::new(Semaphore::new(rules.config.server.intake_queue));
+        let shared = Arc::new(Shared {
+            state: RwLock::new(state),
+            rules: RwLock::new(Arc::new(rules)),
+            ports: RwLock::new(ports),
+            reader: Mutex::new(reader),
+            failed: watch::Sender::new(None),
+            stopped: watch::Sender::new(false),
+        });
+        let (inputs, queue) = mpsc::unbounded_channel();
+        let core = Core {
+            shared: shared.clone(),
+            journal,
+            reader: own_reader,
+            inputs: inputs.clone(),
+            runtime: runtime.clone(),
+            in_flight: BTreeSet::new(),
+            ticks: 0,
+            slots: Arc::new(Semaphore::new(UNDER_WAY)),
+        };
+        std::thread::Builder::new().name("stanch-core".into()).spawn(move || core.run(queue))?;
+        let ticks = inputs.clone();
+        runtime.spawn(async move {
+            let mut every = tokio::time::interval(TICK);
+            every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                every.tick().await;
+                if ticks.send(Input::Tick).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Engine { shared, inputs, room })
+    }
+
+    /// Takes a delivery in; returns after the disk has it.
+    ///
+    /// # Errors
+    /// [`Busy`] when too much is waiting already, or the engine is stopping: nothing was taken in.
+    pub async fn receive(&self, received: Received) -> Result<Ack, Busy> {
+        let busy = Busy(Span::secs(1));
+        let permit = self.room.clone().try_acquire_owned().map_err(|_| busy)?;
+        let (reply, answer) = oneshot::channel();
+        self.inputs.send(Input::Received(received, reply, permit)).map_err(|_| busy)?;
+        answer.await.map_err(|_| busy)
+    }
+
+    /// Does what a person asked for.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.inputs.send(Input::Ordered(command, reply)).map_err(|_| CommandError::Stopping)?;
+        answer.await.map_err(|_| CommandError::Stopping)?
+    }
+
+    /// Swaps rules and ports whole; what is under way goes on with what it began with.
+    pub async fn reload(&self, rules: Rules, ports: Ports, by: &str) {
+        *write(&self.shared.ports) = ports;
+        let (reply, answer) = oneshot::channel();
+        if self.inputs.send(Input::Reloaded(Box::new(rules), by.to_owned(), reply)).is_ok() {
+            answer.await.ok();
+        }
+    }
+
+    /// Looks at the state; keep it short, the engine waits meanwhile.
+    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&read(&self.shared.state))
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        read(&self.shared.rules).clone()
+    }
+
+    /// The time by the engine's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        (read(&self.shared.ports).now)()
+    }
+
+    /// An alert and its bytes as received, from disk.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn alert(&self, id: AlertId) -> Result<Option<(Alert, Vec<u8>)>, JournalError> {
+        let place = self.read(|s| s.slot(id).map(|a| (a.seq, a.ordinal, a.delivery, a.record)));
+        let Some((seq, ordinal, delivery, record)) = place else { return Ok(None) };
+        let Some(detail) = self.detail(seq)? else { return Ok(None) };
+        let raw = detail.raw(delivery as usize, record as usize).unwrap_or_default().to_vec();
+        Ok(detail.alert(ordinal as usize).map(|a| (a, raw)))
+    }
+
+    /// The bytes of a quarantined record, with its source's name.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn quarantined(&self, id: u64) -> Result<Option<(String, Vec<u8>)>, JournalError> {
+        let place = self.read(|s| {
+            let q = s.quarantine.get(&id)?;
+            let source = s.sources.get(usize::from(q.source))?.name.clone();
+            Some((source, q.seq, q.delivery as usize, q.record as usize))
+        });
+        let Some((source, seq, delivery, record)) = place else { return Ok(None) };
+        Ok(self.detail(seq)?.and_then(|d| d.raw(delivery, record).map(|raw| (source, raw.to_vec()))))
+    }
+
+    /// Every record counted on an alert after the first, with its source, time and cause. Reads the
+    /// whole journal: for people, not for the hot path.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn occurrences(&self, id: AlertId) -> Result<Vec<Occurrence>, JournalError> {
+        let mut reader = self.journal()?;
+        let (mut after, mut found) = (self.read(|s| s.slot(id).map_or(u64::MAX, |a| a.seq - 1)), Vec::new());
+        loop {
+            let entries = reader.entries(after, 256)?;
+            let Some(last) = entries.last() else { return Ok(found) };
+            after = last.seq;
+            for e in entries.iter().filter(|e| e.kind == "intake") {
+                let Ok(Event::Intake(intake)) = decode(e) else { continue };
+                for (n, d) in intake.deliveries.iter().enumerate() {
+                    found.extend(d.merged.iter().filter(|m| m.1 == id).map(|m| Occurrence {
+                        entry: e.seq,
+                        delivery: n as u32,
+                        record: m.0,
+                        source: d.source.clone(),
+                        time: m.2,
+                        cause: m.3.words(),
+                    }));
+                }
+            }
+        }
+    }
+
+    /// The bytes of any record.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn record(&self, entry: u64, delivery: u32, record: u32) -> Result<Option<Vec<u8>>, JournalError> {
+        let detail = self.detail(entry)?;
+        Ok(detail.and_then(|d| d.raw(delivery as usize, record as usize).map(<[u8]>::to_vec)))
+    }
+
+    fn detail(&self, seq: u64) -> Result<Option<IntakeDetail>, JournalError> {
+        let mut reader = self.shared.reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(reader.detail(seq)?.and_then(|bytes| IntakeDetail::decode(&bytes)))
+    }
+
+    /// A reader over the journal itself.
+    ///
+    /// # Errors
+    /// Currently none; kept because a reader may have to be opened one day.
+    pub fn journal(&self) -> Result<SharedReader, JournalError> {
+        Ok(SharedReader(self.shared.clone()))
+    }
+
+    /// Why an alert was judged as it was: the reasons stored beside its verdict.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn reasons(&self, id: AlertId) -> Result<Vec<String>, JournalError> {
+        let Some(seq) = self.read(|s| s.slot(id).map(|a| a.seq)) else { return Ok(Vec::new()) };
+        let mut reader = self.journal()?;
+        // The verdict follows its intake in the same commit, a few entries on at most.
+        for entry in reader.entries(seq, 8)?.iter().filter(|e| e.kind == "assessed") {
+            let Ok(Event::Assessed(a)) = decode(entry) else { continue };
+            if let Some(n) = a.items.iter().position(|i| i.0 == id) {
+                let all = reader
+                    .detail(entry.seq)?
+                    .and_then(|d| serde_json::from_slice::<Vec<Vec<String>>>(&d).ok());
+                return Ok(all
+                    .and_then(|mut all| (n < all.len()).then(|| all.swap_remove(n)))
+                    .unwrap_or_default());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// True while intake is taken in.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn healthy(&self) -> Result<(), String> {
+        match self.shared.failed.borrow().clone() {
+            Some(why) => Err(why),
+            None if *self.shared.stopped.borrow() => Err("stopped".into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Finishes what is in hand and stops. Effects under way are settled at the next start.
+    pub async fn stop(&self) {
+        self.room.close();
+        self.inputs.send(Input::Stop).ok();
+        let mut stopped = self.shared.stopped.subscribe();
+        stopped.wait_for(|s| *s).await.ok();
+    }
+
+    /// Resolves, with the reason, when the engine can go on no longer: the process must then exit.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.shared.failed.subscribe();
+        let why = failed.wait_for(Option::is_some).await;
+        why.ok().and_then(|w| w.clone()).unwrap_or_else(|| "the engine is gone".into())
+    }
+}
+
+/// One record counted on an alert after the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// The journal entry that holds it.
+    pub entry: u64,
+    /// Its delivery within the entry.
+    pub delivery: u32,
+    /// Its record within the delivery.
+    pub record: u32,
+    /// From which source.
+    pub source: String,
+    /// When it happened.
+    pub time: Timestamp,
+    /// Why it was merged.
+    pub cause: &'static str,
+}
+
+/// The engine's reader of the journal, one look at a time.
+pub struct SharedReader(Arc<Shared>);
+
+impl SharedReader {
+    fn with<T>(&self, look: impl FnOnce(&mut dyn JournalReader) -> T) -> T {
+        let mut reader = self.0.reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        look(reader.as_mut())
+    }
+}
+
+impl JournalReader for SharedReader {
+    fn detail(&mut self, seq: u64) -> Result<Option<Vec<u8>>, JournalError> {
+        self.with(|r| r.detail(seq))
+    }
+
+    fn entries(&mut self, after: u64, limit: usize) -> Result<Vec<stanch_model::port::Entry>, JournalError> {
+        self.with(|r| r.entries(after, limit))
+    }
+
+    fn verify(&mut self, progress: &mut dyn FnMut(u64)) -> Result<stanch_model::port::Head, JournalError> {
+        self.with(|r| r.verify(progress))
+    }
+}
+
+/// The thread that owns the state.
+struct Core {
+    shared: Arc<Shared>,
+    journal: Box<dyn Journal>,
+    reader: Box<dyn JournalReader>,
+    inputs: mpsc::UnboundedSender<Input>,
+    runtime: tokio::runtime::Handle,
+    in_flight: BTreeSet<EffectId>,
+    ticks: u64,
+    slots: Arc<Semaphore>,
+}
+
+/// What is answered once the disk has the commit.
+#[derive(Default)]
+struct Replies {
+    acks: Vec<(oneshot::Sender<Ack>, Ack, tokio::sync::OwnedSemaphorePermit)>,
+    answers: Vec<(oneshot::Sender<Result<Done, CommandError>>, Result<Done, CommandError>)>,
+    reloads: Vec<oneshot::Sender<()>>,
+}
+
+impl Core {
+    fn run(mut self, mut queue: mpsc::UnboundedReceiver<Input>) {
+        let why = match std::panic::catch_unwind(AssertUnwindSafe(|| self.work(&mut queue))) {
+            Ok(Ok(())) => {
+                self.shared.stopped.send_replace(true);
+                return;
+            }
+            Ok(Err(e)) => e.to_string(),
+            Err(_) => "a bug stopped the engine; nothing that was acknowledged is lost".to_owned(),
+        };
+        tracing::error!(error = why, "the engine stops");
+        self.shared.failed.send_replace(Some(why));
+        self.shared.stopped.send_replace(true);
+    }
+
+    fn work(&mut self, queue: &mut mpsc::UnboundedReceiver<Input>) -> Result<(), JournalError> {
+        self.wake()?;
+        let mut taken = Vec::with_capacity(GROUP);
+        while queue.blocking_recv_many(&mut taken, GROUP) > 0 {
+            if self.turn(std::mem::take(&mut taken))? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The first turn after a start: says so, and goes on with what was under way.
+    fn wake(&mut self) -> Result<(), JournalError> {
+        let rules = self.rules();
+        let shared = self.shared.clone();
+        let mut state = write(&shared.state);
+        let mut turn = Turn::new(&mut state, &rules, self.now(), self.journal.head().seq);
+        if turn.state.config_hash != rules.config.hash {
+            turn.record(loaded(&rules, "start"));
+        }
+        turn.wake();
+        turn.due();
+        let (at, entries, mut outgoing) = (turn.now, turn.entries, turn.outgoing);
+        let known: BTreeSet<EffectId> = outgoing.iter().map(|o| o.id).collect();
+        let idle = Turn::new(&mut state, &rules, at, 0).retries(&known);
+        drop(state);
+        self.commit(at, &entries)?;
+        outgoing.extend(idle);
+        self.dispatch(outgoing);
+        Ok(())
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        read(&self.shared.rules).clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        (read(&self.shared.ports).now)()
+    }
+
+    /// One turn over what has come in. True when it is time to stop.
+    fn turn(&mut self, inputs: Vec<Input>) -> Result<bool, JournalError> {
+        let mut rules = self.rules();
+        let mut replies = Replies::default();
+        let mut stop = false;
+        let (mut deliveries, mut rest) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        for input in inputs {
+            match input {
+                Input::Received(r, reply, permit) => {
+                    bytes += r.body.len();
+                    deliveries.push((r, reply, permit));
+                    if bytes > GROUP_BYTES {
+                        self.deliver(&rules, std::mem::take(&mut deliveries), &mut replies)?;
+                        bytes = 0;
+                    }
+                }
+                Input::Reloaded(new, by, reply) => {
+                    rules = Arc::new(*new);
+                    *write(&self.shared.rules) = rules.clone();
+                    rest.push(Other::Loaded(by));
+                    replies.reloads.push(reply);
+                }
+                Input::Ordered(c, reply) => rest.push(Other::Ordered(Box::new(c), reply)),
+                Input::Settled(id, outcome) => rest.push(Other::Settled(id, outcome)),
+                Input::Tick => rest.push(Other::Tick),
+                Input::Stop => stop = true,
+            }
+        }
+        if !deliveries.is_empty() {
+            self.deliver(&rules, deliveries, &mut replies)?;
+        }
+        if !rest.is_empty() {
+            self.others(&rules, rest, &mut replies)?;
+        }
+        replies.send();
+        Ok(stop)
+    }
+
+    fn deliver(
+        &mut self,
+        rules: &Rules,
+        deliveries: Vec<(Received, oneshot::Sender<Ack>, tokio::sync::OwnedSemaphorePermit)>,
+        replies: &mut Replies,
+    ) -> Result<(), JournalError> {
+        let (mut bodies, mut waiting) = (Vec::new(), Vec::new());
+        for (r, reply, permit) in deliveries {
+            bodies.push(r);
+            waiting.push((reply, permit));
+        }
+        let shared = self.shared.clone();
+        let mut state = write(&shared.state);
+        let mut turn = Turn::new(&mut state, rules, self.now(), self.journal.head().seq);
+        let acks = turn.receive(bodies);
+        let (at, entries, outgoing) = (turn.now, turn.entries, turn.outgoing);
+        drop(state);
+        self.commit(at, &entries)?;
+        self.dispatch(outgoing);
+        replies.acks.extend(waiting.into_iter().zip(acks).map(|((reply, permit), ack)| (reply, ack, permit)));
+        Ok(())
+    }
+
+    fn others(&mut self, rules: &Rules, rest: Vec<Other>, replies: &mut Replies) -> Result<(), JournalError> {
+        let shared = self.shared.clone();
+        let mut state = write(&shared.state);
+        let mut turn = Turn::new(&mut state, rules, self.now(), self.journal.head().seq);
+        let mut ticked = false;
+        for other in rest {
+            match other {
+                Other::Loaded(by) => turn.record(loaded(rules, &by)),
+                Other::Ordered(command, reply) => {
+                    let answer = turn.order(*command);
+                    replies.answers.push((reply, answer));
+                }
+                Other::Settled(id, outcome) => {
+                    self.in_flight.remove(&id);
+                    let reader = &mut self.reader;
+                    turn.settle(id, outcome, &mut |state, alert| fetch(reader.as_mut(), state, alert));
+                }
+                Other::Tick => ticked = true,
+            }
+        }
+        if ticked {
+            self.ticks += 1;
+            turn.due();
+            if self.ticks % AGE_EVERY == 0 {
+                turn.age_out();
+            }
+        }
+        let mut outgoing = std::mem::take(&mut turn.outgoing);
+        if ticked {
+            let mut known = self.in_flight.clone();
+            known.extend(outgoing.iter().map(|o| o.id));
+            outgoing.extend(turn.retries(&known));
+        }
+        let (at, entries) = (turn.now, turn.entries);
+        drop(state);
+        self.commit(at, &entries)?;
+        self.dispatch(outgoing);
+        Ok(())
+    }
+
+    fn commit(&mut self, at: Timestamp, entries: &[NewEntry]) -> Result<(), JournalError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.journal.append(at, entries).map(drop)
+    }
+
+    /// Sends effects out. Whatever happens to one, an outcome comes back.
+    fn dispatch(&mut self, outgoing: Vec<Outgoing>) {
+        for Outgoing { id, what } in outgoing {
+            if !self.in_flight.insert(id) {
+                continue;
+            }
+            let ports = read(&self.shared.ports).clone();
+            let (inputs, slots) = (self.inputs.clone(), self.slots.clone());
+            let permit = match &what {
+                Effect::Perform { action } => {
+                    read(&self.shared.state).actions.get(action).map(|a| a.permit.clone())
+                }
+                Effect::LookUp { .. }
+                | Effect::Notify { .. }
+                | Effect::Verify { .. }
+                | Effect::Revert { .. } => None,
+            };
+            self.runtime.spawn(async move {
+                let _slot = slots.acquire_owned().await;
+                let outcome = carry_out(ports, what, permit).await;
+                inputs.send(Input::Settled(id, outcome)).ok();
+            });
+        }
+    }
+}
+
+enum Other {
+    Loaded(String),
+    Ordered(Box<Command>, oneshot::Sender<Result<Done, CommandError>>),
+    Settled(EffectId, Outcome),
+    Tick,
+}
+
+impl Replies {
+    fn send(self) {
+        for (reply, ack, _permit) in self.acks {
+            reply.send(ack).ok();
+        }
+        for (reply, answer) in self.answers {
+            reply.send(answer).ok();
+        }
+        for reply in self.reloads {
+            reply.send(()).ok();
+        }
+    }
+}
+
+fn loaded(rules: &Rules, by: &str) -> Event {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Event::Loaded(Loaded { hash: rules.config.hash.clone(), version, by: by.to_owned() })
+}
+
+fn fetch(reader: &mut dyn JournalReader, state: &State, alert: AlertId) -> Option<Alert> {
+    let slot = state.slot(alert)?;
+    let detail = reader.detail(slot.seq).ok()??;
+    IntakeDetail::decode(&detail)?.alert(slot.ordinal as usize)
+}
+
+/// Carries out one effect. The only place that calls a responder, and it needs the permit to change
+/// anything.
+async fn carry_out(ports: Ports, what: Effect, permit: Option<Permit>) -> Outcome {
+    match what {
+        Effect::LookUp { site, about, .. } => {
+            let asked = about.clone();
+            let answers = AssertUnwindSafe((ports.look_up)(site, about)).catch_unwind().await;
+            Outcome::Looked(answers.unwrap_or_else(|_| panicked(&asked)))
+        }
+        Effect::Notify { notifier, notice, .. } => {
+            let Some(n) = ports.notifiers.iter().find(|n| n.name() == notifier) else {
+                return Outcome::Told(Err(Failure::transient(format!("no notifier is called {notifier}"))));
+            };
+            let told = AssertUnwindSafe(tokio::time::timeout(NOTICE_TAKES.to_std(), n.notify(&notice)));
+            Outcome::Told(match told.catch_unwind().await {
+                Ok(Ok(told)) => told,
+                Ok(Err(_)) => Err(Failure::Late { after: NOTICE_TAKES }),
+                Err(_) => Err(Failure::transient("a bug in the notifier")),
+            })
+        }
+        Effect::Perform { .. } => match permit {
+            None => Outcome::Changed(Err(Failure::permanent("there is no permit for this change"))),
+            Some(permit) => {
+                let action = permit.into_action();
+                change(&ports, &action.responder.clone(), |r| async move { r.perform(&action).await }).await
+            }
+        },
+        Effect::Verify { action } => {
+            change(&ports, &action.responder.clone(), |r| async move { r.verify(&action).await }).await
+        }
+        Effect::Revert { action } => {
+            change(&ports, &action.responder.clone(), |r| async move { r.revert(&action).await }).await
+        }
+    }
+}
+
+async fn change<F, T>(ports: &Ports, responder: &str, call: F) -> Outcome
+where
+    F: FnOnce(Arc<dyn Responder>) -> T,
+    T: Future<Output = Result<stanch_model::Observed, Failure>>,
+{
+    let Some(r) = ports.responders.iter().find(|r| r.name() == responder).cloned() else {
+        return Outcome::Changed(Err(Failure::transient(format!("no responder is called {responder}"))));
+    };
+    let call = AssertUnwindSafe(tokio::time::timeout(CHANGE_TAKES.to_std(), call(r)));
+    Outcome::Changed(match call.catch_unwind().await {
+        Ok(Ok(observed)) => observed,
+        Ok(Err(_)) => Err(Failure::unknown(format!("no answer within {CHANGE_TAKES}"))),
+        Err(_) => Err(Failure::unknown("a bug in the responder")),
+    })
+}
+
+fn panicked(about: &[Observable]) -> Vec<Answer> {
+    let one = |o: &Observable| Answer {
+        provider: "enrichers".into(),
+        about: o.clone(),
+        outcome: Err(Failure::permanent("a bug in an enricher")),
+        took: Span::ZERO,
+    };
+    about.iter().map(one).collect()
+}

@@ -1,0 +1,108 @@
+//! What time brings: rungs, expiries, leases, retries, ageing. Full scans over what is open, so that
+//! nothing depends on a timer that might have been lost.
+
+use std::collections::BTreeSet;
+
+use stanch_core::journal::event::{AlertsClosed, Effect, Event, Settled};
+use stanch_core::journal::incident::Status;
+use stanch_core::journal::state::Disposition;
+use stanch_core::playbook::run::{being_reverted, being_verified};
+use stanch_model::{Action, AlertId, EffectId, Failure, IncidentId, Span};
+
+use crate::input::Outgoing;
+use crate::turn::Turn;
+
+/// Changes in force are looked at this often. Source: promise "drift is found within 60 s".
+pub(crate) const LOOK_EVERY: Span = Span::secs(30);
+/// A change permitted longer ago than this is looked for, not made, after a restart.
+const STALE_CHANGE: Span = Span::mins(2);
+/// Alerts aged out in one turn.
+const AGED_AT_ONCE: usize = 10_000;
+
+impl Turn<'_> {
+    /// Does what is due.
+    pub(crate) fn due(&mut self) {
+        let open: Vec<IncidentId> = self
+            .state
+            .incidents
+            .values()
+            .filter(|i| i.status < Status::Resolved && i.climb.next.is_some_and(|t| t <= self.now))
+            .map(|i| i.id)
+            .collect();
+        for id in open {
+            self.escalate(id);
+        }
+        self.advance_runs();
+        self.leases();
+    }
+
+    /// Changes whose time is over are lifted; those in force are looked at.
+    fn leases(&mut self) {
+        let mut over: Vec<Action> = Vec::new();
+        let mut look: Vec<Action> = Vec::new();
+        for a in self.state.live_actions() {
+            let Some((_, until)) = a.in_force else { continue };
+            if until <= self.now {
+                if !being_reverted(self.state, a.action.id) {
+                    over.push(a.action.clone());
+                }
+            } else if a.observed.as_ref().is_none_or(|(at, _)| self.now.since(*at) >= LOOK_EVERY)
+                && !being_verified(self.state, a.action.id)
+            {
+                look.push(a.action.clone());
+            }
+        }
+        for action in over {
+            self.intend(Effect::Revert { action });
+        }
+        for action in look {
+            self.intend(Effect::Verify { action });
+        }
+    }
+
+    /// Open alerts without a repeat for long enough are closed. Scans everything: called rarely.
+    pub(crate) fn age_out(&mut self) {
+        let limit = self.rules.config.triage.age_out;
+        let old = |s: &stanch_core::journal::AlertSlot| {
+            s.disposition == Disposition::Open
+                && self.now.since(s.arrived) > limit
+                && self.now.since(s.last) > limit
+        };
+        let alerts: Vec<AlertId> = (1u64..)
+            .zip(&self.state.slots)
+            .filter(|(_, s)| old(s))
+            .take(AGED_AT_ONCE)
+            .map(|(id, _)| AlertId(id))
+            .collect();
+        if !alerts.is_empty() {
+            self.record(Event::AlertsClosed(AlertsClosed { alerts, why: format!("no repeat for {limit}") }));
+        }
+    }
+
+    /// Intentions whose next try is due and that nobody is carrying out.
+    pub(crate) fn retries(&self, in_flight: &BTreeSet<EffectId>) -> Vec<Outgoing> {
+        let due =
+            self.state.pending.iter().filter(|(id, p)| p.not_before <= self.now && !in_flight.contains(id));
+        due.map(|(id, p)| Outgoing { id: *id, what: p.what.clone() }).collect()
+    }
+
+    /// After a restart: a change that may have been made long ago is looked for, never made blindly.
+    pub(crate) fn wake(&mut self) {
+        let stale: Vec<(EffectId, Action)> = self
+            .state
+            .pending
+            .iter()
+            .filter_map(|(id, p)| match &p.what {
+                Effect::Perform { action } => Some((*id, self.state.actions.get(action)?)),
+                _ => None,
+            })
+            .filter(|(_, a)| self.now.since(a.permitted_at) > STALE_CHANGE)
+            .map(|(id, a)| (id, a.action.clone()))
+            .collect();
+        for (effect, action) in stale {
+            let failure = Some(Failure::unknown("stanch was stopped while the change was being made"));
+            self.record(Event::Settled(Settled { effect, failure, retry_at: None, receipt: String::new() }));
+            self.intend(Effect::Verify { action });
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What decisions are made by: swapped whole at a reload, or not at all.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use stanch_core::Config;
+use stanch_core::config::Protected;
+use stanch_core::contain::Mode;
+use stanch_core::stage::triage::{Baselines, Model};
+use stanch_model::port::Reference;
+use stanch_model::{Fact, Observable, ObservableKind};
+
+/// What decisions are made by.
+#[derive(Clone)]
+pub struct Rules {
+    /// The configuration folder, compiled.
+    pub config: Arc<Config>,
+    /// Look-ups that answer at once: inventory, intelligence, warninglists.
+    pub references: Vec<Arc<dyn Reference>>,
+    /// Names of the enrichers that are asked through the outbox; none means nothing is waited for.
+    pub enrichers: Vec<String>,
+    /// Addresses never to be blocked, found by ourselves.
+    pub discovered: Vec<Protected>,
+    /// Responders by name: true when nothing real is changed.
+    pub responders: BTreeMap<String, bool>,
+    /// May the world be changed at all?
+    pub mode: Mode,
+    /// Judges alerts.
+    pub model: Arc<dyn Model>,
+}
+
+impl Rules {
+    /// Rules with nothing connected: no look-ups, no devices.
+    #[must_use]
+    pub fn new(config: Arc<Config>) -> Rules {
+        Rules {
+            config,
+            references: Vec::new(),
+            enrichers: Vec::new(),
+            discovered: Vec::new(),
+            responders: BTreeMap::new(),
+            mode: Mode::Live,
+            model: Arc::new(Baselines),
+        }
+    }
+
+    /// All that is known at once about an address.
+    #[must_use]
+    pub fn about_address(&self, site: &str, address: IpAddr) -> Vec<Fact> {
+        self.about(site, &Observable::new(ObservableKind::Ip, address.to_string()))
+    }
+
+    /// All that is known at once about an observable.
+    #[must_use]
+    pub fn about(&self, site: &str, about: &Observable) -> Vec<Fact> {
+        self.references.iter().flat_map(|r| r.look_up(site, about)).collect()
+    }
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rules({})", self.config.hash)
+    }
+}

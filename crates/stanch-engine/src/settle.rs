@@ -1,0 +1,297 @@
+//! What came of an effect: done, to be tried again, or to be looked at by a person.
+
+use stanch_core::journal::event::{
+    ActionEnd, ActionEnded, ActionObserved, ByPerson, Effect, Enriched, Event, Missing, Settled,
+};
+use stanch_core::journal::state::Disposition;
+use stanch_core::stage::correlate::{self, Place};
+use stanch_core::stage::{fingerprint, triage};
+use stanch_model::{Action, ActionId, AlertId, EffectId, Failure, IncidentId, Meaning, Observed, Span};
+
+use crate::input::{Answer, Outcome};
+use crate::pipeline::from_alert;
+use crate::turn::{Fetch, Turn};
+
+/// Tries of a change before it is given up; a release is never given up.
+const CHANGE_TRIES: u32 = 5;
+/// Tries of a notice before people are told that it could not be delivered. About a day at the cap.
+const NOTICE_TRIES: u32 = 1_500;
+
+/// Waits between tries: 1 s doubling to a minute, or as long as the other side asks.
+fn backoff(attempts: u32, failure: &Failure) -> Span {
+    let own = Span::secs(1i64 << attempts.min(6)).min(Span::mins(1));
+    match failure {
+        Failure::RateLimited { retry_after, .. } => (*retry_after).max(own).min(Span::hours(1)),
+        Failure::Transient { .. }
+        | Failure::Unauthorised { .. }
+        | Failure::Permanent { .. }
+        | Failure::Unknown { .. }
+        | Failure::Late { .. } => own,
+    }
+}
+
+impl Turn<'_> {
+    /// Takes the outcome of an effect. One that is not pending (any more) changes nothing.
+    pub(crate) fn settle(&mut self, id: EffectId, outcome: Outcome, fetch: Fetch<'_>) {
+        let Some(pending) = self.state.pending.get(&id).cloned() else { return };
+        match (pending.what, outcome) {
+            (Effect::LookUp { alert, site, .. }, Outcome::Looked(answers)) => {
+                self.done(id, String::new());
+                self.enrich(alert, &site, answers, fetch);
+            }
+            (Effect::Notify { notice, .. }, Outcome::Told(told)) => match told {
+                Ok(receipt) => self.done(id, receipt),
+                Err(failure) if pending.attempts + 1 >= NOTICE_TRIES => {
+                    let text = format!("could not be told: {} ({failure})", notice.subject);
+                    self.failed(id, failure);
+                    self.note(notice.incident, text);
+                }
+                Err(failure) => self.again(id, pending.attempts, failure),
+            },
+            (Effect::Perform { action }, Outcome::Changed(r)) => {
+                self.performed(id, action, pending.attempts, r)
+            }
+            (Effect::Verify { action }, Outcome::Changed(r)) => {
+                self.verified(id, &action, pending.attempts, r)
+            }
+            (Effect::Revert { action }, Outcome::Changed(r)) => {
+                self.reverted(id, &action, pending.attempts, r)
+            }
+            (what, _) => {
+                tracing::error!(effect = %id, ?what, "an outcome of another kind came back; ignored")
+            }
+        }
+        self.advance_runs();
+    }
+
+    fn done(&mut self, effect: EffectId, receipt: String) {
+        self.record(Event::Settled(Settled { effect, failure: None, retry_at: None, receipt }));
+    }
+
+    fn failed(&mut self, effect: EffectId, failure: Failure) {
+        let receipt = String::new();
+        self.record(Event::Settled(Settled { effect, failure: Some(failure), retry_at: None, receipt }));
+    }
+
+    fn again(&mut self, effect: EffectId, attempts: u32, failure: Failure) {
+        let retry_at = Some(self.now.plus(backoff(attempts, &failure)));
+        let receipt = String::new();
+        self.record(Event::Settled(Settled { effect, failure: Some(failure), retry_at, receipt }));
+    }
+
+    fn note(&mut self, incident: IncidentId, text: String) {
+        self.record(Event::Noted(ByPerson { incident, by: "stanch".into(), text }));
+    }
+
+    // ------------------------------------------------------------------------------ look-ups
+
+    fn enrich(&mut self, alert: AlertId, site: &str, answers: Vec<Answer>, fetch: Fetch<'_>) {
+        let mut facts = Vec::new();
+        let mut missing = Vec::new();
+        for a in answers {
+            match a.outcome {
+                Ok(found) => facts.extend(found),
+                Err(failure) => missing.push(Missing { provider: a.provider, about: a.about, failure }),
+            }
+        }
+        let Some(body) = fetch(self.state, alert) else {
+            tracing::error!(%alert, "the alert of a look-up cannot be read back; its answers are dropped");
+            return;
+        };
+        let ends = fingerprint::ends(&body);
+        facts.extend(self.history(site, alert, &ends));
+        let policy = &self.rules.config.triage;
+        let features = triage::features(self.state, policy, site, &body, &ends, &facts);
+        let score = self.rules.model.score(&features);
+        let thousandths = score.thousandths().max(self.state.slot(alert).map_or(0, |s| s.score));
+        let e = Enriched { alert, facts, missing, score: thousandths, because: score.because.clone() };
+        self.record(Event::Enriched(e));
+        let Some(slot) = self.state.slot(alert).filter(|s| s.disposition == Disposition::Open) else {
+            return;
+        };
+        let source =
+            self.state.sources.get(usize::from(slot.source)).map(|s| s.name.clone()).unwrap_or_default();
+        let joined = from_alert(alert, &body, &source, thousandths, self.state);
+        let decided = correlate::correlate(self.state, policy, site, &joined);
+        let because = decided.because.first().map(ToString::to_string).unwrap_or_default();
+        let joined = stanch_core::journal::event::Joined { because, ..joined };
+        match decided.verdict {
+            Place::Join { incident, merge } => self.join(incident, merge, joined),
+            Place::Open => self.open(site, joined, decided.because),
+            Place::Alone => {}
+        }
+    }
+
+    /// "Has this machine touched this before?" and "who talks to it lately?", from our own journal.
+    fn history(
+        &self,
+        site: &str,
+        alert: AlertId,
+        ends: &stanch_core::journal::event::Ends,
+    ) -> Vec<stanch_model::Fact> {
+        let mut facts = Vec::new();
+        let arrived = self.state.slot(alert).map_or(self.now, |s| s.first);
+        for ip in [ends.src, ends.dst].into_iter().flatten() {
+            let about = stanch_model::Observable::new(stanch_model::ObservableKind::Ip, ip.to_string());
+            let Some(peers) = self.state.contacts.of(site, ip) else { continue };
+            let other = if ends.src == Some(ip) { ends.dst } else { ends.src };
+            if let Some((other, c)) = other.and_then(|o| peers.get(&o).map(|c| (o, c)))
+                && c.first < arrived
+            {
+                let with = format!("with {other}");
+                let meaning = Meaning::Seen { first: c.first, last: c.last, count: c.count, with };
+                facts.push(stanch_model::Fact { provider: "history".into(), about: about.clone(), meaning });
+            }
+            let mut busiest: Vec<_> = peers.iter().collect();
+            busiest.sort_by_key(|(ip, c)| (std::cmp::Reverse(c.count), **ip));
+            let meaning = Meaning::Traffic {
+                peers: peers.len() as u64,
+                flows: peers.values().map(|c| c.count).sum(),
+                bytes: peers.values().fold(0u64, |sum, c| sum.saturating_add(c.bytes)),
+                top: busiest.iter().take(3).map(|(ip, _)| ip.to_string()).collect(),
+            };
+            facts.push(stanch_model::Fact { provider: "flows".into(), about, meaning });
+        }
+        facts
+    }
+
+    // ------------------------------------------------------------------------------- changes
+
+    fn performed(&mut self, id: EffectId, action: ActionId, attempts: u32, r: Result<Observed, Failure>) {
+        let Some(a) = self.state.actions.get(&action).map(|a| a.action.clone()) else { return };
+        match r {
+            Ok(observed) => {
+                self.done(id, String::new());
+                self.first_seen(&a, observed);
+            }
+            Err(f @ (Failure::Unknown { .. } | Failure::Late { .. })) => {
+                // It may have happened: look before doing anything else.
+                self.failed(id, f);
+                self.intend(Effect::Verify { action: a });
+            }
+            Err(f @ (Failure::Transient { .. } | Failure::RateLimited { .. }))
+                if attempts + 1 < CHANGE_TRIES =>
+            {
+                self.again(id, attempts, f);
+            }
+            Err(f) => {
+                let why = f.to_string();
+                self.failed(id, f);
+                self.end(action, ActionEnd::Failed, why);
+            }
+        }
+    }
+
+    /// What the device shows of a change that was not known to be in place yet.
+    fn first_seen(&mut self, a: &Action, observed: Observed) {
+        match &observed {
+            Observed::Present { expires_in } => {
+                let until = self.now.plus(expires_in.unwrap_or(a.ttl).min(a.ttl));
+                self.record(Event::ActionObserved(ActionObserved {
+                    action: a.id,
+                    observed,
+                    until: Some(until),
+                }));
+            }
+            Observed::Absent => {
+                self.record(Event::ActionObserved(ActionObserved { action: a.id, observed, until: None }));
+                self.end(a.id, ActionEnd::Failed, "the device does not show the change".into());
+            }
+            Observed::Different { what } => {
+                let why = format!("the device shows something else: {what}");
+                self.record(Event::ActionObserved(ActionObserved { action: a.id, observed, until: None }));
+                self.end(a.id, ActionEnd::Failed, why);
+            }
+        }
+    }
+
+    fn end(&mut self, action: ActionId, end: ActionEnd, why: String) {
+        self.record(Event::ActionEnded(ActionEnded { action, end, why }));
+    }
+
+    fn verified(&mut self, id: EffectId, a: &Action, attempts: u32, r: Result<Observed, Failure>) {
+        let Some(state) = self.state.actions.get(&a.id).cloned() else { return };
+        let observed = match r {
+            Ok(observed) => observed,
+            Err(f) if attempts + 1 < CHANGE_TRIES || state.in_force.is_some() => {
+                return self.again(id, attempts, f);
+            }
+            Err(f) => {
+                let why = format!("nobody can tell whether it was made: {f}");
+                self.failed(id, f);
+                return self.end(a.id, ActionEnd::Unknown, why);
+            }
+        };
+        self.done(id, String::new());
+        if state.in_force.is_none() && state.ended.is_none() {
+            return self.first_seen(a, observed);
+        }
+        let gone_early = state.ended.is_none() && observed != still(&observed);
+        self.record(Event::ActionObserved(ActionObserved {
+            action: a.id,
+            observed: observed.clone(),
+            until: None,
+        }));
+        if gone_early {
+            let text =
+                format!("{}: {} is not on {} any more, before its time", a.id, a.kind.words(), a.responder);
+            self.note(a.incident, text.clone());
+            self.tell_noc(a, "Drift", &text, "drift");
+        }
+        if state.ended.is_some() && matches!(observed, Observed::Present { .. }) {
+            self.note(
+                a.incident,
+                format!("{}: {} was lifted but is there again; lifting it", a.id, a.kind.words()),
+            );
+            self.intend(Effect::Revert { action: a.clone() });
+        }
+    }
+
+    fn reverted(&mut self, id: EffectId, a: &Action, attempts: u32, r: Result<Observed, Failure>) {
+        let gone = match r {
+            Ok(Observed::Absent) => Ok(()),
+            Ok(other) => Err(Failure::transient(format!("still shown by {}: {other:?}", a.responder))),
+            Err(f) => Err(f),
+        };
+        match gone {
+            Ok(()) => {
+                self.done(id, String::new());
+                self.record(Event::ActionObserved(ActionObserved {
+                    action: a.id,
+                    observed: Observed::Absent,
+                    until: None,
+                }));
+                if self.state.actions.get(&a.id).is_some_and(|s| s.ended.is_none()) {
+                    self.end(a.id, ActionEnd::Lifted, "lifted, and seen to be gone".into());
+                }
+                let text =
+                    format!("{} on {} is lifted; traffic flows as before.", a.kind.words(), a.responder);
+                self.tell_noc(a, "Network change lifted", &text, "lifted");
+            }
+            Err(f) => {
+                // A release is never given up; people hear of it early and then hourly.
+                if attempts == 3 || (attempts > 0 && attempts % 60 == 0) {
+                    let text = format!("{}: {} cannot be lifted: {f}", a.id, a.kind.words());
+                    self.note(a.incident, text.clone());
+                    self.tell_noc(a, "Network change cannot be lifted", &text, &format!("stuck-{attempts}"));
+                }
+                self.again(id, attempts, f);
+            }
+        }
+    }
+
+    fn tell_noc(&mut self, a: &Action, what: &str, text: &str, key: &str) {
+        let Some(team) = self.rules.config.containment.noc_team.clone() else { return };
+        let subject = format!("{what}: {} ({})", a.kind.words(), a.incident);
+        let body = format!("{text}\n\nTag     {}\nStory   stanch story {}\n", a.tag(), a.incident);
+        self.tell(a.incident, &team, (subject, body, format!("{}-{key}", a.id)), true);
+    }
+}
+
+/// The observation itself when it shows the change in place; `Absent` otherwise never equals it.
+fn still(observed: &Observed) -> Observed {
+    match observed {
+        Observed::Present { .. } => observed.clone(),
+        Observed::Absent | Observed::Different { .. } => Observed::Present { expires_in: None },
+    }
+}
