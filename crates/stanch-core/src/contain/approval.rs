@@ -148,7 +148,7 @@ impl Approved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Yes.
-    Approved(Approved),
+    Approved(Box<Approved>),
     /// No.
     Denied {
         /// Who.
@@ -271,7 +271,7 @@ pub fn decide(
         return Ok(Decision::Denied { by: person, reason: answer.reason.map(str::to_owned) });
     }
     let approval = approval.clone();
-    Ok(Decision::Approved(Approved { approval, digest, by: person, at: now, used: false }))
+    Ok(Decision::Approved(Box::new(Approved { approval, digest, by: person, at: now, used: false })))
 }
 
 /// Compares with the same work wherever the first difference lies.

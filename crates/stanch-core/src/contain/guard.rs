@@ -126,7 +126,7 @@ pub struct GuardFacts<'a> {
 /// The guard's yes: the one thing the outbox acts upon. It cannot be written down by hand, read
 /// from outside, or made anywhere else:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// let permit: stanch_core::contain::Permit = serde_json::from_str("{}").unwrap();
 /// ```
 ///

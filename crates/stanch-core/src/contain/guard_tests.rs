@@ -107,7 +107,7 @@ impl Case {
             reason: None,
         };
         match decide(&question, &ApprovalState::Pending, &answer, NOW) {
-            Ok(Decision::Approved(yes)) => self.approval = Some(yes),
+            Ok(Decision::Approved(yes)) => self.approval = Some(*yes),
             other => panic!("{other:?}"),
         }
         self
