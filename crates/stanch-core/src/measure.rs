@@ -94,7 +94,8 @@ pub fn clock(i: &Incident, now: Timestamp) -> Clock {
         resolve: since(MarkKind::Resolved),
     };
     let waiting = partition(i, start, end);
-    let costliest = waiting.iter().max_by_key(|(w, s)| (**s, std::cmp::Reverse(**w))).map_or(Waiting::Tool, |(w, _)| *w);
+    let costliest =
+        waiting.iter().max_by_key(|(w, s)| (**s, std::cmp::Reverse(**w))).map_or(Waiting::Tool, |(w, _)| *w);
     Clock { incident: i.id, wall: end.since(start), phases, waiting, costliest }
 }
 
@@ -233,7 +234,9 @@ fn quantiles(sorted: &[Span]) -> Option<Quantiles> {
 
 fn advice(waiting: &BTreeMap<Waiting, Span>) -> String {
     let total: i64 = waiting.values().map(|s| s.0).sum();
-    let Some((w, s)) = waiting.iter().max_by_key(|(w, s)| (**s, std::cmp::Reverse(**w))).filter(|_| total > 0) else {
+    let Some((w, s)) =
+        waiting.iter().max_by_key(|(w, s)| (**s, std::cmp::Reverse(**w))).filter(|_| total > 0)
+    else {
         return "no incident yet".into();
     };
     let share = s.0 * 100 / total;

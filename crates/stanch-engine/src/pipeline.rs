@@ -264,12 +264,12 @@ impl Turn<'_> {
     /// An alert joins an incident, and shows perhaps that others are one with it.
     pub(crate) fn join(&mut self, incident: IncidentId, merge: Vec<IncidentId>, joined: Joined) {
         let before = self.state.incidents.get(&incident).map(shape);
-        let ends = joined.ends.clone();
+        let (ends, stage) = (joined.ends.clone(), joined.stage);
         let because = format!("{} belongs to both: {}", joined.alert, joined.because);
         let acted_before = |s: &State| {
             let i = s.incidents.get(&incident)?;
             Some(
-                fingerprint::roles(&ends)
+                fingerprint::roles(&ends, stage)
                     .iter()
                     .all(|(e, acted)| !acted || i.entities.get(e).is_some_and(|p| p.acted > 0)),
             )

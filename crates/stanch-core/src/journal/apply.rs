@@ -358,7 +358,7 @@ impl State {
         let Some(i) = self.incidents.get_mut(&incident) else { return };
         i.first_received = if i.alerts.is_empty() { arrived } else { i.first_received.min(arrived) };
         i.span = (i.span.0.min(j.time), i.span.1.max(j.time));
-        for (entity, acted) in fingerprint::roles(&j.ends) {
+        for (entity, acted) in fingerprint::roles(&j.ends, j.stage) {
             let part = i.entities.entry(entity.clone()).or_insert(Part {
                 first: j.time,
                 last: j.time,

@@ -156,6 +156,25 @@ pub struct Incident {
     pub parts: BTreeSet<IncidentId>,
 }
 
+/// Which kind an incident is named after which stage, the most telling first: a machine that calls
+/// home is the matter, whatever else was tried on the way.
+const KINDS: [(Stage, &str); 10] = [
+    (Stage::CommandAndControl, "c2"),
+    (Stage::Exfiltration, "exfiltration"),
+    (Stage::Impact, "impact"),
+    (Stage::LateralMovement, "lateral_movement"),
+    (Stage::Execution, "malware"),
+    (Stage::Persistence, "malware"),
+    (Stage::PrivilegeEscalation, "malware"),
+    (Stage::CredentialAccess, "brute_force"),
+    (Stage::InitialAccess, "exploit"),
+    (Stage::Reconnaissance, "scan"),
+];
+
+fn kind_of(stage: Stage) -> &'static str {
+    KINDS.iter().find(|(s, _)| *s == stage).map_or("other", |(_, kind)| kind)
+}
+
 impl Incident {
     /// The highest severity of its alerts.
     #[must_use]
@@ -186,37 +205,24 @@ impl Incident {
     /// What kind of incident it is, for playbooks and routes.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        let stages = self.stages();
-        let has = |s: Stage| stages.contains_key(&s);
-        if has(Stage::CommandAndControl) {
-            "c2"
-        } else if has(Stage::Exfiltration) {
-            "exfiltration"
-        } else if has(Stage::Impact) {
-            "impact"
-        } else if has(Stage::LateralMovement) {
-            "lateral_movement"
-        } else if has(Stage::Execution) || has(Stage::Persistence) || has(Stage::PrivilegeEscalation) {
-            "malware"
-        } else if has(Stage::CredentialAccess) {
-            "brute_force"
-        } else if has(Stage::InitialAccess) {
-            "exploit"
-        } else if has(Stage::Reconnaissance) {
-            "scan"
-        } else {
-            "other"
-        }
+        KINDS.iter().find(|(stage, _)| self.totals.stages.contains_key(stage)).map_or("other", |(_, kind)| kind)
     }
 
-    /// The machine on the other side: the one to block. Chosen from the alerts furthest along the
-    /// attack; among equals the one seen most, then the lowest address, so that it never flickers.
+    /// The alerts that make it what it is: those of the stages its kind is named after.
+    pub fn telling(&self) -> impl Iterator<Item = &Joined> + '_ {
+        let kind = self.kind();
+        self.alerts.iter().filter(move |a| kind_of(a.stage) == kind)
+    }
+
+    /// The machine on the other side: the one to block. Chosen from the alerts that make the incident
+    /// what it is, so that a call home is answered by blocking the machine called and not whoever
+    /// scanned loudest; among equals the one seen most, then the lowest address, so that it never
+    /// flickers.
     #[must_use]
     pub fn peer(&self) -> Option<IpAddr> {
         let ours = self.own_addresses();
-        let deepest = self.alerts.iter().map(|a| a.stage).max_by_key(|s| s.weight())?;
         let mut votes: BTreeMap<IpAddr, u64> = BTreeMap::new();
-        for a in self.alerts.iter().filter(|a| a.stage == deepest) {
+        for a in self.telling() {
             if let Some(ip) = outside_end(a, &ours) {
                 *votes.entry(ip).or_default() += 1;
             }

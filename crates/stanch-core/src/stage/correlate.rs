@@ -1,7 +1,7 @@
 //! Which incident does an alert belong to? Entities, time and direction decide.
 //!
-//! Strong links: the same machine acts again; a victim starts to act; somebody reaches back to the
-//! machine that acted; the same account or named machine. A weak link, the same victim alone, only
+//! Strong links: the same machine attacks again; a victim starts to act; somebody reaches the machine
+//! that attacked; the same account or named machine. A weak link, the same victim alone, only
 //! counts for alerts that would be worth an incident by themselves, so that one busy server does not
 //! glue unrelated scans together.
 
@@ -40,12 +40,13 @@ const CROWD: usize = 8;
 pub fn correlate(state: &State, policy: &TriagePolicy, site: &str, alert: &Joined) -> Decided<Place> {
     let score = f64::from(alert.score) / 1000.0;
     let mut links: BTreeMap<IncidentId, (bool, String)> = BTreeMap::new();
-    for (entity, _) in fingerprint::roles(&alert.ends) {
+    for (entity, attacks) in fingerprint::roles(&alert.ends, alert.stage) {
         for id in state.by_entity.get(&fingerprint::entity(site, &entity)).into_iter().flatten() {
-            let Some(incident) = state.incidents.get(id).filter(|i| near(i, alert, policy.correlate_gap)) else {
+            let Some(incident) = state.incidents.get(id).filter(|i| near(i, alert, policy.correlate_gap))
+            else {
                 continue;
             };
-            if let Some((strong, why)) = link(incident, &entity, alert, score, policy) {
+            if let Some((strong, why)) = link(incident, (&entity, attacks), score, policy) {
                 let head = state.head_of(*id);
                 let best = links.entry(head).or_insert((strong, why.clone()));
                 if strong && !best.0 {
@@ -55,22 +56,29 @@ pub fn correlate(state: &State, policy: &TriagePolicy, site: &str, alert: &Joine
         }
     }
     links.retain(|id, _| state.incidents.get(id).is_some_and(|i| i.status < Status::Resolved));
-    let Some((incident, (_, why))) = links.iter().find(|(_, (strong, _))| *strong).or_else(|| links.iter().next()) else {
+    let Some((incident, (_, why))) =
+        links.iter().find(|(_, (strong, _))| *strong).or_else(|| links.iter().next())
+    else {
         return if score >= policy.incident_at {
             Decided::new(Place::Open, format!("score {score:.2} reaches {:.2}", policy.incident_at))
         } else {
-            Decided::new(Place::Alone, format!("score {score:.2} is below {:.2} and nothing links it", policy.incident_at))
+            Decided::new(
+                Place::Alone,
+                format!("score {score:.2} is below {:.2} and nothing links it", policy.incident_at),
+            )
         };
     };
-    let incident = *incident;
-    // Only an alert that means something by itself may show that two incidents are one.
-    let merge = if score < policy.enrich_at {
-        Vec::new()
-    } else {
-        let others = links.iter().filter(|(id, (strong, _))| **id != incident && *strong).map(|(id, _)| *id);
-        others.filter(|id| !state.apart.contains(&(incident.min(*id), incident.max(*id)))).collect()
-    };
-    Decided { verdict: Place::Join { incident, merge }, because: vec![Reason::new(why.clone())] }
+    let chosen = *incident;
+    let apart = |other: IncidentId| state.apart.contains(&(chosen.min(other), chosen.max(other)));
+    // Only an alert that means something by itself may show that two incidents are one; the oldest
+    // goes on.
+    let mut one: Vec<IncidentId> = vec![chosen];
+    if score >= policy.enrich_at {
+        one.extend(links.keys().copied().filter(|id| *id != chosen && !apart(*id)));
+    }
+    one.sort_unstable();
+    let incident = one.remove(0);
+    Decided { verdict: Place::Join { incident, merge: one }, because: vec![Reason::new(why.clone())] }
 }
 
 fn near(incident: &Incident, alert: &Joined, gap: Span) -> bool {
@@ -78,22 +86,26 @@ fn near(incident: &Incident, alert: &Joined, gap: Span) -> bool {
     alert.time <= last.plus(gap) && first <= alert.time.plus(gap)
 }
 
-fn link(i: &Incident, entity: &str, alert: &Joined, score: f64, policy: &TriagePolicy) -> Option<(bool, String)> {
+fn link(
+    i: &Incident,
+    (entity, attacks): (&str, bool),
+    score: f64,
+    policy: &TriagePolicy,
+) -> Option<(bool, String)> {
     let part = i.entities.get(entity)?;
-    let is_src = alert.ends.src.is_some_and(|ip| ip.to_string() == entity);
     let named = entity.starts_with("host:") || entity.starts_with("user:");
     let notable = score >= policy.enrich_at;
     if named && notable {
         return Some((true, format!("{} also takes part in {}", entity.replacen(':', " ", 1), i.id)));
     }
-    if is_src && part.acted > 0 {
-        return Some((true, format!("{entity} also acted in {}", i.id)));
+    if attacks && part.acted > 0 {
+        return Some((true, format!("{entity} is also on the attacking side of {}", i.id)));
     }
-    if is_src && part.suffered > 0 && notable {
+    if attacks && part.suffered > 0 && notable {
         return Some((true, format!("{entity}, a victim in {}, now acts itself", i.id)));
     }
-    if !is_src && part.acted > 0 && notable {
-        return Some((true, format!("{entity}, which acted in {}, is reached", i.id)));
+    if !attacks && part.acted > 0 && notable {
+        return Some((true, format!("{entity}, which attacks in {}, is reached", i.id)));
     }
     let crowd = i.entities.values().filter(|p| p.acted > 0).count() > CROWD;
     (!named && part.suffered > 0 && score >= policy.incident_at && !crowd)
@@ -114,11 +126,12 @@ pub fn gather(state: &State, policy: &TriagePolicy, incident: &Incident, ends: &
             if found.len() >= GATHER_LIMIT {
                 break;
             }
-            let acted = m.ends.src.is_some_and(|ip| ip.to_string() == actor);
-            if !acted || found.contains_key(&m.alert) {
+            if found.contains_key(&m.alert) {
                 continue;
             }
-            if let Some(j) = mention_to_joined(state, m, format!("{actor} also acted in {}", incident.id))
+            let because = format!("{actor} is also on the attacking side of {}", incident.id);
+            if let Some(j) = mention_to_joined(state, m, because)
+                && fingerprint::roles(&j.ends, j.stage).contains(&(actor.clone(), true))
                 && near(incident, &j, policy.correlate_gap)
             {
                 found.insert(m.alert, j);

@@ -11,7 +11,10 @@ use crate::journal::incident::{Incident, Status};
 #[must_use]
 pub fn escalate(config: &Config, incident: &Incident, now: Timestamp) -> Option<Decided<Escalated>> {
     let due = incident.climb.next.filter(|t| *t <= now)?;
-    if incident.acknowledged_by.is_some() || incident.status >= Status::Contained || incident.merged_into.is_some() {
+    if incident.acknowledged_by.is_some()
+        || incident.status >= Status::Contained
+        || incident.merged_into.is_some()
+    {
         return None;
     }
     let policy = config.escalations.get(incident.climb.policy.as_ref()?)?;

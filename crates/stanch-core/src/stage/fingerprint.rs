@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use stanch_model::{Alert, Endpoint};
 
 use crate::journal::event::{Ends, Key};
+use crate::stage::kill_chain::Stage;
 
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
@@ -92,7 +93,8 @@ pub fn ends(alert: &Alert) -> Ends {
     Ends {
         src: ip(&alert.src_endpoint),
         // A host-based alert with no connection speaks of its own machine.
-        dst: ip(&alert.dst_endpoint).or_else(|| ip(&alert.device).filter(|d| Some(*d) != ip(&alert.src_endpoint))),
+        dst: ip(&alert.dst_endpoint)
+            .or_else(|| ip(&alert.device).filter(|d| Some(*d) != ip(&alert.src_endpoint))),
         port: alert.dst_endpoint.as_ref().and_then(|e| e.port).unwrap_or(0),
         who,
         established: alert.established,
@@ -102,15 +104,17 @@ pub fn ends(alert: &Alert) -> Ends {
 /// The entities of an alert as text: addresses, `host:…`, `user:…`.
 #[must_use]
 pub fn entities(ends: &Ends) -> Vec<String> {
-    roles(ends).into_iter().map(|(e, _)| e).collect()
+    roles(ends, Stage::Unknown).into_iter().map(|(e, _)| e).collect()
 }
 
-/// The entities of an alert, each with whether it acted.
+/// The entities of an alert, each with whether it is on the attacking side. Mostly that is whoever
+/// opened the connection; a machine that calls home is the victim, and the one it calls the attacker.
 #[must_use]
-pub fn roles(ends: &Ends) -> Vec<(String, bool)> {
+pub fn roles(ends: &Ends, stage: Stage) -> Vec<(String, bool)> {
+    let opener = !stage.is_outbound();
     let mut all = Vec::with_capacity(2 + ends.who.len());
-    all.extend(ends.src.map(|ip| (ip.to_string(), true)));
-    all.extend(ends.dst.filter(|d| Some(*d) != ends.src).map(|ip| (ip.to_string(), false)));
+    all.extend(ends.src.map(|ip| (ip.to_string(), opener)));
+    all.extend(ends.dst.filter(|d| Some(*d) != ends.src).map(|ip| (ip.to_string(), !opener)));
     all.extend(ends.who.iter().map(|w| (w.clone(), false)));
     all
 }

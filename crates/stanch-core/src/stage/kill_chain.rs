@@ -80,6 +80,13 @@ impl Stage {
         })
     }
 
+    /// The names matchers know it by: ATT&CK ids and names of its tactics.
+    #[must_use]
+    pub fn tactic_names(self) -> Vec<String> {
+        let own = TACTICS.iter().filter(|(_, _, s)| *s == self);
+        own.flat_map(|(id, name, _)| [(*id).to_owned(), (*name).to_owned()]).collect()
+    }
+
     /// True when the machine that opens the connection is the victim.
     #[must_use]
     pub const fn is_outbound(self) -> bool {
@@ -220,7 +227,10 @@ mod tests {
 
     #[test]
     fn the_sources_own_reference_beats_the_class_which_beats_words() {
-        assert_eq!(of("ET SCAN probe", Some("Web Application Attack"), Some("TA0011")), Stage::CommandAndControl);
+        assert_eq!(
+            of("ET SCAN probe", Some("Web Application Attack"), Some("TA0011")),
+            Stage::CommandAndControl
+        );
         assert_eq!(of("ET SCAN probe", Some("Web Application Attack"), None), Stage::InitialAccess);
         assert_eq!(of("ET SCAN probe", None, None), Stage::Reconnaissance);
         assert_eq!(of("sshd: brute force", None, Some("Credential Access")), Stage::CredentialAccess);

@@ -31,7 +31,7 @@ impl Seen {
     pub fn of_alert(ends: &Ends, stage: Stage) -> Seen {
         let (hosts, users) = names(&ends.who);
         let ips = [ends.src, ends.dst].into_iter().flatten().collect();
-        Seen { ips, hosts, users, tactics: vec![stage.words().replace(' ', "-")] }
+        Seen { ips, hosts, users, tactics: stage.tactic_names() }
     }
 
     /// The subject, with what else matchers ask for.
@@ -68,10 +68,11 @@ pub fn route_incident(config: &Config, i: &Incident) -> Decided<Routed> {
         who.extend(a.ends.who.iter().cloned());
     }
     let (hosts, users) = names(&who.into_iter().collect::<Vec<_>>());
-    let tactics = i.stages().keys().map(|s| s.words().replace(' ', "-")).collect();
+    let tactics = i.stages().keys().flat_map(|s| s.tactic_names()).collect();
     let seen = Seen { ips: ips.into_iter().collect(), hosts, users, tactics };
-    // Source, product and rule of the alert that weighs most speak for the incident.
-    let first = i.alerts.iter().max_by_key(|a| a.score);
+    // Source, product and rule of the alert that weighs most speak for the incident; among equals the
+    // one furthest along the attack, then the first.
+    let first = i.alerts.iter().max_by_key(|a| (a.score, a.stage.weight(), std::cmp::Reverse(a.alert)));
     let words = first.map_or(("", "", ""), |a| (&a.source, &a.product, &a.rule));
     let subject = seen.subject((words.0, &i.site, words.1, words.2), i.severity().id(), Some(i.kind()));
     route::route(&config.routes, &subject)

@@ -25,11 +25,13 @@ pub fn in_force(rules: &[SilenceRule], state: &State, now: Timestamp) -> Vec<Qui
         let name = format!("{kind} {} until {} ({}: {})", r.name, r.until, r.author, r.comment);
         Quiet { name, matchers: r.matchers.clone() }
     });
-    let set = state.silences.values().filter(|(s, ended)| ended.is_none() && now < s.until).filter_map(|(s, _)| {
-        let matchers = s.matchers.iter().map(|m| Matcher::parse(m)).collect::<Result<Vec<_>, _>>().ok()?;
-        let name = format!("{} until {} ({}: {})", s.silence, s.until, s.by, s.comment);
-        Some(Quiet { name, matchers })
-    });
+    let set =
+        state.silences.values().filter(|(s, ended)| ended.is_none() && now < s.until).filter_map(|(s, _)| {
+            let matchers =
+                s.matchers.iter().map(|m| Matcher::parse(m)).collect::<Result<Vec<_>, _>>().ok()?;
+            let name = format!("{} until {} ({}: {})", s.silence, s.until, s.by, s.comment);
+            Some(Quiet { name, matchers })
+        });
     configured.chain(set).collect()
 }
 

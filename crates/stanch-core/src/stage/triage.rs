@@ -71,10 +71,18 @@ const LOOK_BACK: usize = 128;
 
 /// Gathers what is known about an alert. `facts` are answers of look-ups so far; none is fine.
 #[must_use]
-pub fn features(state: &State, policy: &TriagePolicy, site: &str, alert: &Alert, ends: &Ends, facts: &[Fact]) -> Features {
+pub fn features(
+    state: &State,
+    policy: &TriagePolicy,
+    site: &str,
+    alert: &Alert,
+    ends: &Ends,
+    facts: &[Fact],
+) -> Features {
     let rule = fingerprint::rule(alert);
     let stage = kill_chain::stage(alert);
-    let count = |map: &crate::journal::seen::HashedMap<u64, u32>, key: u64| map.get(&key).copied().unwrap_or(0);
+    let count =
+        |map: &crate::journal::seen::HashedMap<u64, u32>, key: u64| map.get(&key).copied().unwrap_or(0);
     let mut f = Features {
         severity: severity(policy, alert),
         stage,
@@ -123,7 +131,10 @@ fn learn(f: &mut Features, fact: &Fact) {
         }
         Meaning::Shared { list } => f.shared = Some(list.clone()),
         Meaning::Harmless { list } => f.harmless = Some(list.clone()),
-        Meaning::NeverBlock { .. } | Meaning::Seen { .. } | Meaning::Traffic { .. } | Meaning::Note { .. } => {}
+        Meaning::NeverBlock { .. }
+        | Meaning::Seen { .. }
+        | Meaning::Traffic { .. }
+        | Meaning::Note { .. } => {}
     }
 }
 
@@ -142,11 +153,17 @@ impl Model for Baselines {
             (2.6 * f64::from(f.severity.rank()) / 6.0, format!("severity {}", f.severity.word())),
             (3.0 * f64::from(f.stage.weight().0) / 100.0, format!("stage: {}", f.stage.words())),
             (0.8 / (1.0 + f64::from(f.rule_seen).ln_1p()), rarity("this rule at this site", f.rule_seen)),
-            (0.4 / (1.0 + f64::from(f.rule_on_seen).ln_1p()), rarity("this rule on this machine", f.rule_on_seen)),
+            (
+                0.4 / (1.0 + f64::from(f.rule_on_seen).ln_1p()),
+                rarity("this rule on this machine", f.rule_on_seen),
+            ),
         ];
         if f.stages_of_actor > 1 {
             let more = f64::from(f.stages_of_actor.min(4) - 1);
-            parts.push((0.5 * more, format!("the same machine showed {} stages of an attack", f.stages_of_actor)));
+            parts.push((
+                0.5 * more,
+                format!("the same machine showed {} stages of an attack", f.stages_of_actor),
+            ));
         }
         if let Some((name, criticality)) = &f.asset {
             let (weight, word) = match criticality {
@@ -158,7 +175,10 @@ impl Model for Baselines {
             parts.push((weight, format!("asset {name} is of {word} criticality")));
         }
         if let Some((feed, value, confidence)) = &f.malicious {
-            parts.push((2.5 * f64::from(*confidence) / 100.0, format!("{feed} calls {value} hostile ({confidence} %)")));
+            parts.push((
+                2.5 * f64::from(*confidence) / 100.0,
+                format!("{feed} calls {value} hostile ({confidence} %)"),
+            ));
         }
         if let Some(list) = &f.shared {
             parts.push((-0.3, format!("shared by many: {list}")));
@@ -195,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_severe_rare_call_home_passes_alone_and_everyday_scanning_never_does() {
-        let call = Features { severity: Severity::High, stage: Stage::CommandAndControl, ..Features::default() };
+        let call =
+            Features { severity: Severity::High, stage: Stage::CommandAndControl, ..Features::default() };
         let scan = Features {
             severity: Severity::Medium,
             stage: Stage::Reconnaissance,

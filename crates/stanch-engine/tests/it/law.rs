@@ -1,0 +1,100 @@
+//! The laws: folding the journal gives the live state, and everything received is counted once,
+//! whatever comes in, in whatever order, with restarts between.
+
+use proptest::prelude::*;
+use stanch_engine::{Command, recover};
+use stanch_model::{IncidentId, Span};
+
+use crate::world::{World, call_home, eve, lead, summary};
+
+#[derive(Clone, Debug)]
+enum Move {
+    Send(Vec<(u8, u8, u8)>),
+    Junk,
+    Pass(u16),
+    Acknowledge(u64),
+    Resolve(u64),
+    Merge(u64, u64),
+    Approve(u64),
+    Restart,
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        6 => prop::collection::vec((0u8..6, 0u8..8, 0u8..3), 1..20).prop_map(Move::Send),
+        1 => Just(Move::Junk),
+        2 => (1u16..4000).prop_map(Move::Pass),
+        1 => (1u64..4).prop_map(Move::Acknowledge),
+        1 => (1u64..4).prop_map(Move::Resolve),
+        1 => (1u64..4, 1u64..4).prop_map(|(a, b)| Move::Merge(a, b)),
+        1 => (1u64..3).prop_map(Move::Approve),
+        1 => Just(Move::Restart),
+    ];
+    prop::collection::vec(one, 1..24)
+}
+
+async fn play(moves: Vec<Move>) -> Result<(), TestCaseError> {
+    let mut w = World::new().await;
+    let mut clock = 0i64;
+    let mut sent = 0u64;
+    for m in moves {
+        match m {
+            Move::Send(alerts) => {
+                let lines: Vec<String> = alerts
+                    .iter()
+                    .map(|(victim, rule, kind)| match kind {
+                        0 => call_home(clock, &format!("10.0.0.{victim}"), &format!("203.0.113.{rule}")),
+                        _ => eve(clock, u32::from(*rule), "Attempted Information Leak", 2, &format!("203.0.113.{rule}"), &format!("10.0.0.{victim}")),
+                    })
+                    .collect();
+                sent += lines.len() as u64;
+                let ack = w.send(if clock % 2 == 0 { "ids" } else { "ids-2" }, &lines.join("\n")).await;
+                prop_assert_eq!(ack.accepted, ack.new + ack.merged + ack.context + ack.quarantined);
+            }
+            Move::Junk => {
+                sent += 1;
+                w.send("ids", "{\"half\": ").await;
+            }
+            Move::Pass(s) => {
+                clock += i64::from(s);
+                w.pass(Span::secs(i64::from(s)));
+            }
+            Move::Acknowledge(n) => drop(w.order(Command::Acknowledge { incident: IncidentId(n), who: lead() }).await),
+            Move::Resolve(n) => {
+                let (incident, text) = (IncidentId(n), String::new());
+                drop(w.order(Command::Resolve { incident, who: lead(), text, leave_changes: true }).await);
+            }
+            Move::Merge(a, b) => {
+                let (from, into, because) = (IncidentId(a), IncidentId(b), String::new());
+                drop(w.order(Command::Merge { from, into, who: lead(), because }).await);
+            }
+            Move::Approve(n) => {
+                let id = stanch_model::ApprovalId(n);
+                if let Some(digest) = w.engine.read(|s| s.approvals.get(&id).map(|a| a.approval.digest())) {
+                    let yes = Command::Decide { approval: id, who: lead(), digest, approve: true, reason: None };
+                    drop(w.order(yes).await);
+                }
+            }
+            Move::Restart => w = w.restart().await,
+        }
+        let ledger = w.engine.read(stanch_core::journal::State::ledger);
+        prop_assert!(ledger.balanced, "{:?}", ledger);
+        prop_assert_eq!(ledger.total.received, sent);
+    }
+    w.engine.stop().await;
+    let live = w.engine.read(summary);
+    let folded = recover(&w.journal.reopen()).expect("readable");
+    prop_assert_eq!(live, summary(&folded), "the fold differs from the live state");
+    prop_assert!(w.device.doubles().is_empty(), "{:?}", w.device.ledger());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn folding_the_journal_gives_the_live_state_and_nothing_is_lost(moves in moves()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(play(moves))?;
+    }
+}

@@ -1,0 +1,8 @@
+//! The engine as a whole: real stages, a journal in memory, a clock moved by hand.
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod alerts;
+mod containment;
+mod law;
+mod people;
+mod world;
