@@ -9,7 +9,7 @@ use serde::Serialize;
 use stanch_model::{AlertId, IncidentId, Meaning, Timestamp};
 
 use crate::journal::event::Joined;
-use crate::journal::incident::{Incident, Status};
+use crate::journal::incident::{Incident, MarkKind, Status};
 use crate::journal::state::State;
 use crate::stage::kill_chain::Stage;
 
@@ -96,9 +96,9 @@ pub fn title(i: &Incident) -> String {
         _ => "Suspicious activity",
     };
     let peer = i.peer();
-    let deepest = i.alerts.iter().map(|a| a.stage).max_by_key(|s| s.weight()).unwrap_or_default();
+    let outbound = i.telling().any(|a| a.stage.is_outbound());
     let mut victims: BTreeMap<String, usize> = BTreeMap::new();
-    for a in i.alerts.iter().filter(|a| a.stage == deepest) {
+    for a in i.telling() {
         for ip in [a.ends.src, a.ends.dst].into_iter().flatten().filter(|ip| Some(*ip) != peer) {
             *victims.entry(name_of(i, &ip.to_string())).or_default() += 1;
         }
@@ -111,7 +111,7 @@ pub fn title(i: &Incident) -> String {
         [(one, _), rest @ ..] => format!("{one} and {} more", rest.len()),
     };
     match peer {
-        Some(p) if deepest.is_outbound() => format!("{what}: {victim} → {p}"),
+        Some(p) if outbound => format!("{what}: {victim} → {p}"),
         Some(p) => format!("{what}: {p} → {victim}"),
         None => format!("{what}: {victim}"),
     }
@@ -150,13 +150,28 @@ pub fn story(state: &State, incident: &Incident) -> Story {
         stages: incident.stages().keys().map(|s| s.words()).collect(),
         techniques: whole.iter().flat_map(|j| j.techniques.iter().cloned()).collect(),
         unknown: unknown(incident),
-        done: incident
-            .marks
-            .iter()
-            .map(|m| Sentence { at: m.at, text: m.text.clone(), alerts: Vec::new(), more: 0 })
-            .collect(),
+        done: done(incident),
         parts: incident.parts.iter().copied().collect(),
     }
+}
+
+/// What we did, in order. Look-ups are made for each alert and told once, where they began.
+fn done(i: &Incident) -> Vec<Sentence> {
+    let looked = i.marks.iter().filter(|m| m.what == MarkKind::Enriched).count();
+    let mut told = false;
+    let mut sentences = Vec::new();
+    for m in &i.marks {
+        let text = match m.what {
+            MarkKind::Enriched if looked > 1 && told => continue,
+            MarkKind::Enriched if looked > 1 => {
+                told = true;
+                format!("looked up who takes part, for {looked} alerts")
+            }
+            _ => m.text.clone(),
+        };
+        sentences.push(Sentence { at: m.at, text, alerts: Vec::new(), more: 0 });
+    }
+    sentences
 }
 
 fn with_parts<'a>(state: &'a State, incident: &'a Incident) -> Vec<&'a Joined> {
@@ -180,7 +195,8 @@ fn with_parts<'a>(state: &'a State, incident: &'a Incident) -> Vec<&'a Joined> {
 fn happened(state: &State, incident: &Incident, alerts: &[&Joined]) -> Vec<Sentence> {
     let mut groups: BTreeMap<(Stage, String, String), Vec<&Joined>> = BTreeMap::new();
     for j in alerts {
-        let actor = j.ends.src.map(|ip| ip.to_string()).or_else(|| j.ends.who.first().cloned()).unwrap_or_default();
+        let actor =
+            j.ends.src.map(|ip| ip.to_string()).or_else(|| j.ends.who.first().cloned()).unwrap_or_default();
         groups.entry((j.stage, actor, j.rule.clone())).or_default().push(j);
     }
     let mut by_stage: BTreeMap<Stage, Vec<((String, String), Vec<&Joined>)>> = BTreeMap::new();
@@ -198,9 +214,13 @@ fn happened(state: &State, incident: &Incident, alerts: &[&Joined]) -> Vec<Sente
             let rules: BTreeSet<&String> = rest.iter().map(|((_, r), _)| r).collect();
             let actors: BTreeSet<&String> = rest.iter().map(|((a, _), _)| a).collect();
             let all: Vec<&Joined> = rest.iter().flat_map(|(_, g)| g.iter().copied()).collect();
-            let actor = format!("{} machines", actors.len());
+            let actor = match actors.first() {
+                Some(one) if actors.len() == 1 => (*one).clone(),
+                _ => format!("{} machines", actors.len()),
+            };
             let mut s = sentence(state, incident, stage, &actor, None, &all);
-            s.text = format!("{} ({} further rules)", s.text, rules.len());
+            let rules = if rules.len() == 1 { "1 further rule".into() } else { format!("{} further rules", rules.len()) };
+            s.text = format!("{} ({rules})", s.text);
             sentences.push(s);
         }
     }
@@ -226,7 +246,8 @@ fn sentence(
     group: &[&Joined],
 ) -> Sentence {
     let records: u64 = group.iter().filter_map(|j| state.slot(j.alert)).map(|s| u64::from(s.count)).sum();
-    let targets: BTreeSet<String> = group.iter().filter_map(|j| j.ends.dst).map(|ip| ip.to_string()).collect();
+    let targets: BTreeSet<String> =
+        group.iter().filter_map(|j| j.ends.dst).map(|ip| ip.to_string()).collect();
     let to = match targets.len() {
         0 => String::new(),
         1..=2 => {
@@ -238,7 +259,8 @@ fn sentence(
         group.iter().map(|j| j.time).min().unwrap_or_default(),
         group.iter().filter_map(|j| state.slot(j.alert)).map(|s| s.last).max().unwrap_or_default(),
     );
-    let times = if records > 1 { format!(", {records} times over {}", last.since(first)) } else { String::new() };
+    let times =
+        if records > 1 { format!(", {records} times over {}", last.since(first)) } else { String::new() };
     let what = rule.map(|r| format!(": {r}")).unwrap_or_default();
     let mut ids: Vec<AlertId> = group.iter().map(|j| j.alert).collect();
     ids.sort_unstable();
@@ -283,15 +305,21 @@ fn known_as(i: &Incident, entity: &str) -> Vec<String> {
             Meaning::Shared { list } => format!("shared by many: {list}"),
             Meaning::Harmless { list } => format!("usually harmless: {list}"),
             Meaning::Seen { first, count, with, .. } => format!("seen {count} times since {first}: {with}"),
-            Meaning::Traffic { peers, flows, .. } => format!("{flows} connections with {peers} machines lately"),
+            Meaning::Traffic { peers, flows, .. } => {
+                format!("{flows} connections with {peers} machines lately")
+            }
             Meaning::Note { name, value } => format!("{name}: {value}"),
         })
         .collect()
 }
 
 fn unknown(i: &Incident) -> Vec<String> {
-    let mut unknown: Vec<String> =
-        i.missing.iter().take(10).map(|m| format!("{} did not answer about {}: {}", m.provider, m.about, m.failure)).collect();
+    let mut unknown: Vec<String> = i
+        .missing
+        .iter()
+        .take(10)
+        .map(|m| format!("{} did not answer about {}: {}", m.provider, m.about, m.failure))
+        .collect();
     if i.missing.len() > 10 {
         unknown.push(format!("and {} more look-ups without an answer", i.missing.len() - 10));
     }

@@ -258,7 +258,7 @@ fn block(node: &Node, m: &mut Vec<Mistake>) -> Option<StepKind> {
     fields.finish(&["target", "ttl", "approvers", "expires"], m);
     let target = fields.required("target", m).and_then(|n| target(n, m));
     let before = m.len();
-    let ttl = fields.optional("ttl").and_then(|n| n.span_within(Span::mins(1)..=Span::hours(24 * 90), m));
+    let ttl = fields.optional("ttl").and_then(|n| n.span_within(Span::secs(1)..=Span::hours(24 * 90), m));
     let expires = fields.optional("expires").and_then(|n| n.span_within(Span::mins(1)..=Span::hours(24), m));
     let list = fields.required("approvers", m);
     let approvers = list.and_then(|n| n.list(m, |n, m| n.name(m)));

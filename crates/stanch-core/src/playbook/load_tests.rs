@@ -209,7 +209,7 @@ fn times_teams_and_texts_are_checked() {
     broken(
         "ttl: 4h",
         "ttl: 0s",
-        "6:42 `ttl`: \"0s\" is not a duration from 1m to 90d | choose one within the range",
+        "6:42 `ttl`: \"0s\" is not a duration from 1s to 90d | choose one within the range",
     );
     broken(
         "approvers: [netops]",

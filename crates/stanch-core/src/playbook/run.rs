@@ -260,6 +260,7 @@ fn block(
         };
     }
     match run.approval.and_then(|a| world.state.approvals.get(&a)) {
+        None if looking_up(world.state, run, incident) => Vec::new(),
         None => first_plan(world, run, incident, plan, scope),
         Some(asked) => match &asked.settled {
             None if asked.approval.expires_at <= world.now => vec![Event::ApprovalSettled(ApprovalSettled {
@@ -278,6 +279,18 @@ fn block(
             },
         },
     }
+}
+
+/// True while look-ups that were begun before the run are under way: they may tell whose machines
+/// these are, and so which one to block. Later ones are not waited for, and each has a deadline, so
+/// that a stream of alerts cannot hold a run up.
+fn looking_up(state: &State, run: &Run, incident: &Incident) -> bool {
+    let begun = |since: Timestamp| since <= run.started;
+    let alerts = state.pending.values().filter(|p| begun(p.since)).filter_map(|p| match &p.what {
+        Effect::LookUp { alert, .. } => Some(*alert),
+        Effect::Notify { .. } | Effect::Perform { .. } | Effect::Verify { .. } | Effect::Revert { .. } => None,
+    });
+    alerts.into_iter().any(|alert| incident.telling().any(|a| a.alert == alert))
 }
 
 fn first_plan(
