@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, RwLock};
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
-use stanch_core::contain::Permit;
 use stanch_core::journal::detail::IntakeDetail;
 use stanch_core::journal::event::{Effect, Event, Loaded};
 use stanch_core::journal::{State, decode};
 use stanch_model::port::{Journal, JournalError, JournalReader, NewEntry, Notifier, Responder};
-use stanch_model::{Alert, AlertId, EffectId, Failure, Observable, Span, Timestamp};
+use stanch_model::{Alert, AlertId, EffectId, Observable, Span, Timestamp};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::command::{Command, CommandError, Done};
 use crate::input::{Ack, Answer, Busy, Input, Outcome, Outgoing, Received};
+use crate::outbox::carry_out;
 use crate::rules::Rules;
 use crate::turn::Turn;
 
@@ -29,10 +28,6 @@ const TICK: std::time::Duration = std::time::Duration::from_millis(100);
 const AGE_EVERY: u64 = 600;
 /// Effects under way at once.
 const UNDER_WAY: usize = 4_096;
-/// A change, a look or a release that takes longer is given up; its outcome is then unknown.
-const CHANGE_TAKES: Span = Span::secs(30);
-/// A notice that takes longer is tried again.
-const NOTICE_TAKES: Span = Span::secs(30);
 
 /// Asks all enrichers about some observables of a site.
 pub type LookUp = Arc<dyn Fn(String, Vec<Observable>) -> BoxFuture<'static, Vec<Answer>> + Send + Sync>;
@@ -66,11 +61,11 @@ pub enum EngineError {
     Thread(#[from] std::io::Error),
 }
 
-struct Shared {
+pub(crate) struct Shared {
     state: RwLock<State>,
     rules: RwLock<Arc<Rules>>,
     ports: RwLock<Ports>,
-    reader: Mutex<Box<dyn JournalReader>>,
+    pub(crate) reader: Mutex<Box<dyn JournalReader>>,
     failed: watch::Sender<Option<String>>,
     stopped: watch::Sender<bool>,
 }
@@ -78,7 +73,7 @@ struct Shared {
 /// The running engine. Clones share it.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     inputs: mpsc::UnboundedSender<Input>,
     room: Arc<Semaphore>,
 }
@@ -213,104 +208,6 @@ impl Engine {
         (read(&self.shared.ports).now)()
     }
 
-    /// An alert and its bytes as received, from disk.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn alert(&self, id: AlertId) -> Result<Option<(Alert, Vec<u8>)>, JournalError> {
-        let place = self.read(|s| s.slot(id).map(|a| (a.seq, a.ordinal, a.delivery, a.record)));
-        let Some((seq, ordinal, delivery, record)) = place else { return Ok(None) };
-        let Some(detail) = self.detail(seq)? else { return Ok(None) };
-        let raw = detail.raw(delivery as usize, record as usize).unwrap_or_default().to_vec();
-        Ok(detail.alert(ordinal as usize).map(|a| (a, raw)))
-    }
-
-    /// The bytes of a quarantined record, with its source's name.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn quarantined(&self, id: u64) -> Result<Option<(String, Vec<u8>)>, JournalError> {
-        let place = self.read(|s| {
-            let q = s.quarantine.get(&id)?;
-            let source = s.sources.get(usize::from(q.source))?.name.clone();
-            Some((source, q.seq, q.delivery as usize, q.record as usize))
-        });
-        let Some((source, seq, delivery, record)) = place else { return Ok(None) };
-        Ok(self.detail(seq)?.and_then(|d| d.raw(delivery, record).map(|raw| (source, raw.to_vec()))))
-    }
-
-    /// Every record counted on an alert after the first, with its source, time and cause. Reads the
-    /// whole journal: for people, not for the hot path.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn occurrences(&self, id: AlertId) -> Result<Vec<Occurrence>, JournalError> {
-        let mut reader = self.journal()?;
-        let (mut after, mut found) = (self.read(|s| s.slot(id).map_or(u64::MAX, |a| a.seq - 1)), Vec::new());
-        loop {
-            let entries = reader.entries(after, 256)?;
-            let Some(last) = entries.last() else { return Ok(found) };
-            after = last.seq;
-            for e in entries.iter().filter(|e| e.kind == "intake") {
-                let Ok(Event::Intake(intake)) = decode(e) else { continue };
-                for (n, d) in intake.deliveries.iter().enumerate() {
-                    found.extend(d.merged.iter().filter(|m| m.1 == id).map(|m| Occurrence {
-                        entry: e.seq,
-                        delivery: n as u32,
-                        record: m.0,
-                        source: d.source.clone(),
-                        time: m.2,
-                        cause: m.3.words(),
-                    }));
-                }
-            }
-        }
-    }
-
-    /// The bytes of any record.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn record(&self, entry: u64, delivery: u32, record: u32) -> Result<Option<Vec<u8>>, JournalError> {
-        let detail = self.detail(entry)?;
-        Ok(detail.and_then(|d| d.raw(delivery as usize, record as usize).map(<[u8]>::to_vec)))
-    }
-
-    fn detail(&self, seq: u64) -> Result<Option<IntakeDetail>, JournalError> {
-        let mut reader = self.shared.reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(reader.detail(seq)?.and_then(|bytes| IntakeDetail::decode(&bytes)))
-    }
-
-    /// A reader over the journal itself.
-    ///
-    /// # Errors
-    /// Currently none; kept because a reader may have to be opened one day.
-    pub fn journal(&self) -> Result<SharedReader, JournalError> {
-        Ok(SharedReader(self.shared.clone()))
-    }
-
-    /// Why an alert was judged as it was: the reasons stored beside its verdict.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn reasons(&self, id: AlertId) -> Result<Vec<String>, JournalError> {
-        let Some(seq) = self.read(|s| s.slot(id).map(|a| a.seq)) else { return Ok(Vec::new()) };
-        let mut reader = self.journal()?;
-        // The verdict follows its intake in the same commit, a few entries on at most.
-        for entry in reader.entries(seq, 8)?.iter().filter(|e| e.kind == "assessed") {
-            let Ok(Event::Assessed(a)) = decode(entry) else { continue };
-            if let Some(n) = a.items.iter().position(|i| i.0 == id) {
-                let all = reader
-                    .detail(entry.seq)?
-                    .and_then(|d| serde_json::from_slice::<Vec<Vec<String>>>(&d).ok());
-                return Ok(all
-                    .and_then(|mut all| (n < all.len()).then(|| all.swap_remove(n)))
-                    .unwrap_or_default());
-            }
-        }
-        Ok(Vec::new())
-    }
-
     /// True while intake is taken in.
     ///
     /// # Errors
@@ -336,47 +233,6 @@ impl Engine {
         let mut failed = self.shared.failed.subscribe();
         let why = failed.wait_for(Option::is_some).await;
         why.ok().and_then(|w| w.clone()).unwrap_or_else(|| "the engine is gone".into())
-    }
-}
-
-/// One record counted on an alert after the first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Occurrence {
-    /// The journal entry that holds it.
-    pub entry: u64,
-    /// Its delivery within the entry.
-    pub delivery: u32,
-    /// Its record within the delivery.
-    pub record: u32,
-    /// From which source.
-    pub source: String,
-    /// When it happened.
-    pub time: Timestamp,
-    /// Why it was merged.
-    pub cause: &'static str,
-}
-
-/// The engine's reader of the journal, one look at a time.
-pub struct SharedReader(Arc<Shared>);
-
-impl SharedReader {
-    fn with<T>(&self, look: impl FnOnce(&mut dyn JournalReader) -> T) -> T {
-        let mut reader = self.0.reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        look(reader.as_mut())
-    }
-}
-
-impl JournalReader for SharedReader {
-    fn detail(&mut self, seq: u64) -> Result<Option<Vec<u8>>, JournalError> {
-        self.with(|r| r.detail(seq))
-    }
-
-    fn entries(&mut self, after: u64, limit: usize) -> Result<Vec<stanch_model::port::Entry>, JournalError> {
-        self.with(|r| r.entries(after, limit))
-    }
-
-    fn verify(&mut self, progress: &mut dyn FnMut(u64)) -> Result<stanch_model::port::Head, JournalError> {
-        self.with(|r| r.verify(progress))
     }
 }
 
@@ -620,66 +476,4 @@ fn fetch(reader: &mut dyn JournalReader, state: &State, alert: AlertId) -> Optio
     let slot = state.slot(alert)?;
     let detail = reader.detail(slot.seq).ok()??;
     IntakeDetail::decode(&detail)?.alert(slot.ordinal as usize)
-}
-
-/// Carries out one effect. The only place that calls a responder, and it needs the permit to change
-/// anything.
-async fn carry_out(ports: Ports, what: Effect, permit: Option<Permit>) -> Outcome {
-    match what {
-        Effect::LookUp { site, about, .. } => {
-            let asked = about.clone();
-            let answers = AssertUnwindSafe((ports.look_up)(site, about)).catch_unwind().await;
-            Outcome::Looked(answers.unwrap_or_else(|_| panicked(&asked)))
-        }
-        Effect::Notify { notifier, notice, .. } => {
-            let Some(n) = ports.notifiers.iter().find(|n| n.name() == notifier) else {
-                return Outcome::Told(Err(Failure::transient(format!("no notifier is called {notifier}"))));
-            };
-            let told = AssertUnwindSafe(tokio::time::timeout(NOTICE_TAKES.to_std(), n.notify(&notice)));
-            Outcome::Told(match told.catch_unwind().await {
-                Ok(Ok(told)) => told,
-                Ok(Err(_)) => Err(Failure::Late { after: NOTICE_TAKES }),
-                Err(_) => Err(Failure::transient("a bug in the notifier")),
-            })
-        }
-        Effect::Perform { .. } => match permit {
-            None => Outcome::Changed(Err(Failure::permanent("there is no permit for this change"))),
-            Some(permit) => {
-                let action = permit.into_action();
-                change(&ports, &action.responder.clone(), |r| async move { r.perform(&action).await }).await
-            }
-        },
-        Effect::Verify { action } => {
-            change(&ports, &action.responder.clone(), |r| async move { r.verify(&action).await }).await
-        }
-        Effect::Revert { action } => {
-            change(&ports, &action.responder.clone(), |r| async move { r.revert(&action).await }).await
-        }
-    }
-}
-
-async fn change<F, T>(ports: &Ports, responder: &str, call: F) -> Outcome
-where
-    F: FnOnce(Arc<dyn Responder>) -> T,
-    T: Future<Output = Result<stanch_model::Observed, Failure>>,
-{
-    let Some(r) = ports.responders.iter().find(|r| r.name() == responder).cloned() else {
-        return Outcome::Changed(Err(Failure::transient(format!("no responder is called {responder}"))));
-    };
-    let call = AssertUnwindSafe(tokio::time::timeout(CHANGE_TAKES.to_std(), call(r)));
-    Outcome::Changed(match call.catch_unwind().await {
-        Ok(Ok(observed)) => observed,
-        Ok(Err(_)) => Err(Failure::unknown(format!("no answer within {CHANGE_TAKES}"))),
-        Err(_) => Err(Failure::unknown("a bug in the responder")),
-    })
-}
-
-fn panicked(about: &[Observable]) -> Vec<Answer> {
-    let one = |o: &Observable| Answer {
-        provider: "enrichers".into(),
-        about: o.clone(),
-        outcome: Err(Failure::permanent("a bug in an enricher")),
-        took: Span::ZERO,
-    };
-    about.iter().map(one).collect()
 }

@@ -9,12 +9,15 @@ pub mod command;
 mod drive;
 mod due;
 pub mod input;
+mod look;
+mod outbox;
 mod pipeline;
 pub mod rules;
 mod settle;
 mod turn;
 
 pub use command::{Command, CommandError, Done};
-pub use drive::{Engine, EngineError, LookUp, Now, Occurrence, Ports, SharedReader, recover};
+pub use drive::{Engine, EngineError, LookUp, Now, Ports, recover};
 pub use input::{Ack, Answer, Busy, Received};
+pub use look::{Occurrence, SharedReader};
 pub use rules::Rules;

@@ -39,7 +39,8 @@ async fn a_repeat_a_redelivery_and_a_relay_are_one_alert_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicates_inside_one_delivery_are_counted_like_any_other() {
     let w = World::new().await;
-    let body: Vec<String> = (0..100).map(|n| eve(n, 1 + (n % 3) as u32, SCAN, 3, "203.0.113.9", "10.0.0.5")).collect();
+    let body: Vec<String> =
+        (0..100).map(|n| eve(n, 1 + (n % 3) as u32, SCAN, 3, "203.0.113.9", "10.0.0.5")).collect();
     let ack = w.send("ids", &format!("[{}]", body.join(","))).await;
     assert_eq!((ack.accepted, ack.new, ack.merged), (100, 3, 97));
 }
@@ -50,7 +51,11 @@ async fn a_repeat_after_the_window_or_with_higher_severity_opens_anew() {
     w.send("ids", &eve(0, 1, SCAN, 3, "203.0.113.9", "10.0.0.5")).await;
     assert_eq!(w.send("ids", &eve(60, 1, SCAN, 1, "203.0.113.9", "10.0.0.5")).await.new, 1, "more severe");
     w.pass(Span::hours(48));
-    assert_eq!(w.send("ids", &eve(2 * 86_400, 1, SCAN, 1, "203.0.113.9", "10.0.0.5")).await.new, 1, "much later");
+    assert_eq!(
+        w.send("ids", &eve(2 * 86_400, 1, SCAN, 1, "203.0.113.9", "10.0.0.5")).await.new,
+        1,
+        "much later"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +80,12 @@ async fn what_cannot_be_read_is_kept_listed_and_can_be_tried_again() {
 async fn a_silence_hides_with_its_cause_and_nothing_else() {
     let w = World::new().await;
     let until = crate::world::START.plus(Span::hours(1));
-    let set = Command::Silence { matchers: vec!["ip=10.0.0.0/24".into()], until, comment: "scan".into(), who: lead() };
+    let set = Command::Silence {
+        matchers: vec!["ip=10.0.0.0/24".into()],
+        until,
+        comment: "scan".into(),
+        who: lead(),
+    };
     w.order(set).await.unwrap();
     w.send("ids", &eve(0, 1, SCAN, 2, "203.0.113.9", "10.0.0.5")).await;
     w.send("ids", &eve(0, 1, SCAN, 2, "203.0.113.9", "10.0.1.5")).await;
@@ -100,7 +110,8 @@ async fn a_resolution_closes_only_what_its_own_source_claimed() {
     };
     w.send("metrics", &alert("firing")).await;
     w.send("metrics-2", &alert("resolved")).await;
-    w.engine.read(|s| assert_eq!(s.slots[0].disposition, Disposition::Open, "another source cannot close it"));
+    w.engine
+        .read(|s| assert_eq!(s.slots[0].disposition, Disposition::Open, "another source cannot close it"));
     w.send("metrics", &alert("resolved")).await;
     w.engine.read(|s| {
         assert_eq!(s.place_of(&s.slots[0]), "closed: resolved by its source");

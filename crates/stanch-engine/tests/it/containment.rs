@@ -32,7 +32,8 @@ async fn contained() -> World {
 async fn ask_block_tell_the_noc_hold_and_release_is_one_story() {
     let w = contained().await;
     assert_eq!(w.device.device().blocked().len(), 1);
-    w.until("the NOC told", |s| s.incidents[&IncidentId(1)].first_mark(MarkKind::NocNotified).is_some()).await;
+    w.until("the NOC told", |s| s.incidents[&IncidentId(1)].first_mark(MarkKind::NocNotified).is_some())
+        .await;
     let noc = |w: &World| w.mail.mails().iter().filter(|m| m.to.iter().any(|t| t.contains("noc@"))).count();
     assert!(noc(&w) >= 1);
     w.pass(Span::mins(61));
@@ -44,7 +45,9 @@ async fn ask_block_tell_the_noc_hold_and_release_is_one_story() {
     assert!(noc(&w) >= 2, "told of the release as well");
     let clock = w.engine.read(|s| stanch_core::measure::clock(&s.incidents[&IncidentId(1)], w.engine.now()));
     assert_eq!(clock.waiting.values().map(|s| s.0).sum::<i64>(), clock.wall.0, "{clock:?}");
-    assert!(clock.phases.contain.is_some() && clock.phases.notify_noc.is_some() && clock.phases.approve.is_some());
+    assert!(
+        clock.phases.contain.is_some() && clock.phases.notify_noc.is_some() && clock.phases.approve.is_some()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +60,8 @@ async fn an_answer_counts_once_for_exactly_what_was_shown_and_in_time() {
     assert!(matches!(w.order(other).await, Err(CommandError::Refused(_))));
     let mut stranger = lead();
     stranger.teams = ["netops".to_owned()].into();
-    let not_asked = Command::Decide { approval: a.id, who: stranger, digest: a.digest(), approve: true, reason: None };
+    let not_asked =
+        Command::Decide { approval: a.id, who: stranger, digest: a.digest(), approve: true, reason: None };
     assert!(matches!(w.order(not_asked).await, Err(CommandError::Refused(_))));
     assert!(w.device.ledger().is_empty(), "nothing was changed");
     w.order(yes(&a)).await.unwrap();
@@ -75,7 +79,8 @@ async fn silence_is_a_no_and_a_no_changes_nothing() {
 
     let w = World::new().await;
     let a = asked(&w).await;
-    let no = Command::Decide { approval: a.id, who: lead(), digest: a.digest(), approve: false, reason: None };
+    let no =
+        Command::Decide { approval: a.id, who: lead(), digest: a.digest(), approve: false, reason: None };
     w.order(no).await.unwrap();
     w.until("declined", |s| matches!(s.runs[&RunId(1)].ended, Some((_, RunEnd::Declined, _)))).await;
     assert!(w.device.ledger().is_empty());
@@ -140,7 +145,10 @@ async fn a_block_that_somebody_removed_is_noticed_and_told() {
     w.device.device().flush();
     w.pass(Span::secs(60));
     w.until("noticed", |s| matches!(s.actions[&ActionId(1)].observed, Some((_, Observed::Absent)))).await;
-    w.until("noted", |s| s.incidents[&IncidentId(1)].marks.iter().any(|m| m.text.contains("before its time"))).await;
+    w.until("noted", |s| {
+        s.incidents[&IncidentId(1)].marks.iter().any(|m| m.text.contains("before its time"))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

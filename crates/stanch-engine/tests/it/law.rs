@@ -44,7 +44,14 @@ async fn play(moves: Vec<Move>) -> Result<(), TestCaseError> {
                     .iter()
                     .map(|(victim, rule, kind)| match kind {
                         0 => call_home(clock, &format!("10.0.0.{victim}"), &format!("203.0.113.{rule}")),
-                        _ => eve(clock, u32::from(*rule), "Attempted Information Leak", 2, &format!("203.0.113.{rule}"), &format!("10.0.0.{victim}")),
+                        _ => eve(
+                            clock,
+                            u32::from(*rule),
+                            "Attempted Information Leak",
+                            2,
+                            &format!("203.0.113.{rule}"),
+                            &format!("10.0.0.{victim}"),
+                        ),
                     })
                     .collect();
                 sent += lines.len() as u64;
@@ -59,7 +66,9 @@ async fn play(moves: Vec<Move>) -> Result<(), TestCaseError> {
                 clock += i64::from(s);
                 w.pass(Span::secs(i64::from(s)));
             }
-            Move::Acknowledge(n) => drop(w.order(Command::Acknowledge { incident: IncidentId(n), who: lead() }).await),
+            Move::Acknowledge(n) => {
+                drop(w.order(Command::Acknowledge { incident: IncidentId(n), who: lead() }).await)
+            }
             Move::Resolve(n) => {
                 let (incident, text) = (IncidentId(n), String::new());
                 drop(w.order(Command::Resolve { incident, who: lead(), text, leave_changes: true }).await);
@@ -71,7 +80,8 @@ async fn play(moves: Vec<Move>) -> Result<(), TestCaseError> {
             Move::Approve(n) => {
                 let id = stanch_model::ApprovalId(n);
                 if let Some(digest) = w.engine.read(|s| s.approvals.get(&id).map(|a| a.approval.digest())) {
-                    let yes = Command::Decide { approval: id, who: lead(), digest, approve: true, reason: None };
+                    let yes =
+                        Command::Decide { approval: id, who: lead(), digest, approve: true, reason: None };
                     drop(w.order(yes).await);
                 }
             }

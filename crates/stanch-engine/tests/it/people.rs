@@ -19,7 +19,8 @@ async fn an_unacknowledged_incident_climbs_by_itself_also_over_a_restart() {
     w.pass(Span::mins(2));
     w.until("rung 2", |s| s.incidents[&INC].climb.rung == 2).await;
     w.until("told", |s| s.pending.is_empty()).await;
-    let told: Vec<String> = w.mail.mails().iter().filter_map(|m| m.header("Subject")).map(Into::into).collect();
+    let told: Vec<String> =
+        w.mail.mails().iter().filter_map(|m| m.header("Subject")).map(Into::into).collect();
     assert!(told.iter().filter(|s| s.contains("INC-1")).count() >= 3, "{told:?}");
     w.pass(Span::hours(10));
     w.until("the ladder ends", |s| s.incidents[&INC].climb.next.is_none()).await;
@@ -43,7 +44,8 @@ async fn resolving_withdraws_open_questions_and_stops_the_clock() {
     w.send("ids", &call_home(0, "10.0.0.7", "203.0.113.9")).await;
     w.until("a question", |s| s.approvals.contains_key(&ApprovalId(1))).await;
     w.pass(Span::mins(3));
-    let resolve = Command::Resolve { incident: INC, who: lead(), text: "a test".into(), leave_changes: false };
+    let resolve =
+        Command::Resolve { incident: INC, who: lead(), text: "a test".into(), leave_changes: false };
     w.order(resolve).await.unwrap();
     w.engine.read(|s| {
         let i = &s.incidents[&INC];

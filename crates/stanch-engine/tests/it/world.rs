@@ -83,7 +83,8 @@ impl World {
         let extra: Vec<(&str, String)> = extra.iter().map(|(p, t)| (*p, (*t).to_owned())).collect();
         let clock = Arc::new(AtomicI64::new(START.0));
         let time = clock.clone();
-        let device = Faulty::new(Simulated::new("edge", Arc::new(move || Timestamp(time.load(Ordering::SeqCst)))));
+        let device =
+            Faulty::new(Simulated::new("edge", Arc::new(move || Timestamp(time.load(Ordering::SeqCst)))));
         let mail = Sink::start().await.unwrap();
         let journal = MemoryJournal::new();
         let engine = start(&journal, &extra, &device, &mail, &clock);
@@ -115,7 +116,11 @@ impl World {
     pub async fn until(&self, what: &str, holds: impl Fn(&State) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.engine.read(&holds) {
-            assert!(Instant::now() < deadline, "waited 20 s in vain for: {what}\n{}", self.engine.read(summary));
+            assert!(
+                Instant::now() < deadline,
+                "waited 20 s in vain for: {what}\n{}",
+                self.engine.read(summary)
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

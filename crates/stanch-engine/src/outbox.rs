@@ -1,0 +1,82 @@
+//! Carries intentions out, each once it is on disk, and brings back what came of it.
+//!
+//! The only place that calls a responder. A change needs the guard's permit by value; looking and
+//! undoing need none.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use stanch_core::contain::Permit;
+use stanch_core::journal::event::Effect;
+use stanch_model::port::Responder;
+use stanch_model::{Failure, Observable, Span};
+
+use crate::drive::Ports;
+use crate::input::{Answer, Outcome};
+
+/// A change, a look or a release that takes longer is given up; its outcome is then unknown.
+const CHANGE_TAKES: Span = Span::secs(30);
+/// A notice that takes longer is tried again.
+const NOTICE_TAKES: Span = Span::secs(30);
+/// Carries out one effect. The only place that calls a responder, and it needs the permit to change
+/// anything.
+pub(crate) async fn carry_out(ports: Ports, what: Effect, permit: Option<Permit>) -> Outcome {
+    match what {
+        Effect::LookUp { site, about, .. } => {
+            let asked = about.clone();
+            let answers = AssertUnwindSafe((ports.look_up)(site, about)).catch_unwind().await;
+            Outcome::Looked(answers.unwrap_or_else(|_| panicked(&asked)))
+        }
+        Effect::Notify { notifier, notice, .. } => {
+            let Some(n) = ports.notifiers.iter().find(|n| n.name() == notifier) else {
+                return Outcome::Told(Err(Failure::transient(format!("no notifier is called {notifier}"))));
+            };
+            let told = AssertUnwindSafe(tokio::time::timeout(NOTICE_TAKES.to_std(), n.notify(&notice)));
+            Outcome::Told(match told.catch_unwind().await {
+                Ok(Ok(told)) => told,
+                Ok(Err(_)) => Err(Failure::Late { after: NOTICE_TAKES }),
+                Err(_) => Err(Failure::transient("a bug in the notifier")),
+            })
+        }
+        Effect::Perform { .. } => match permit {
+            None => Outcome::Changed(Err(Failure::permanent("there is no permit for this change"))),
+            Some(permit) => {
+                let action = permit.into_action();
+                change(&ports, &action.responder.clone(), |r| async move { r.perform(&action).await }).await
+            }
+        },
+        Effect::Verify { action } => {
+            change(&ports, &action.responder.clone(), |r| async move { r.verify(&action).await }).await
+        }
+        Effect::Revert { action } => {
+            change(&ports, &action.responder.clone(), |r| async move { r.revert(&action).await }).await
+        }
+    }
+}
+
+async fn change<F, T>(ports: &Ports, responder: &str, call: F) -> Outcome
+where
+    F: FnOnce(Arc<dyn Responder>) -> T,
+    T: Future<Output = Result<stanch_model::Observed, Failure>>,
+{
+    let Some(r) = ports.responders.iter().find(|r| r.name() == responder).cloned() else {
+        return Outcome::Changed(Err(Failure::transient(format!("no responder is called {responder}"))));
+    };
+    let call = AssertUnwindSafe(tokio::time::timeout(CHANGE_TAKES.to_std(), call(r)));
+    Outcome::Changed(match call.catch_unwind().await {
+        Ok(Ok(observed)) => observed,
+        Ok(Err(_)) => Err(Failure::unknown(format!("no answer within {CHANGE_TAKES}"))),
+        Err(_) => Err(Failure::unknown("a bug in the responder")),
+    })
+}
+
+fn panicked(about: &[Observable]) -> Vec<Answer> {
+    let one = |o: &Observable| Answer {
+        provider: "enrichers".into(),
+        about: o.clone(),
+        outcome: Err(Failure::permanent("a bug in an enricher")),
+        took: Span::ZERO,
+    };
+    about.iter().map(one).collect()
+}
