@@ -10,6 +10,7 @@ mod drive;
 mod due;
 pub mod input;
 mod look;
+mod order;
 mod outbox;
 mod pipeline;
 pub mod rules;

@@ -1,0 +1,323 @@
+//! Does what people ask for, or says why not.
+
+use stanch_core::contain::approval::{self, ApprovalState};
+use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
+use stanch_core::journal::event::{
+    AlertsMoved, Answered, ApprovalSettled, ByPerson, Effect, Event, IncidentOpened, IncidentsMerged,
+    IncidentsUnmerged, KillSwitch, NewAlert, OccurrenceSplit, SilenceEnded, SilenceSet,
+};
+use stanch_core::journal::incident::{Incident, Status};
+use stanch_core::playbook::run::being_reverted;
+use stanch_core::stage::{dedup, fingerprint};
+use stanch_core::{Reason, config::Matcher};
+use stanch_model::port::Parsed;
+use stanch_model::{ActionId, AlertId, ApprovalId, IncidentId, SilenceId};
+
+use crate::command::{Command, CommandError, Done, Who};
+use crate::input::Received;
+use crate::turn::Turn;
+
+type Answer = Result<Done, CommandError>;
+
+fn said(message: impl Into<String>, incident: Option<IncidentId>) -> Answer {
+    Ok(Done { message: message.into(), incident, ack: None })
+}
+
+impl Turn<'_> {
+    /// Does what a person asked for, or says why not.
+    pub(crate) fn order(&mut self, command: Command) -> Answer {
+        let answer = match command {
+            Command::Acknowledge { incident, who } => self.acknowledge(incident, &who),
+            Command::Note { incident, who, text } => {
+                self.open_incident(incident)?;
+                self.record(Event::Noted(ByPerson { incident, by: who.name, text }));
+                said("noted", Some(incident))
+            }
+            Command::Resolve { incident, who, text, leave_changes } => {
+                self.resolve(incident, &who, text, leave_changes)
+            }
+            Command::Merge { from, into, who, because } => self.merge(from, into, &who, because),
+            Command::Unmerge { incident, who } => self.unmerge(incident, &who),
+            Command::Split { from, alerts, to, who } => self.split(from, alerts, to, &who),
+            Command::Decide { approval, who, digest, approve, reason } => {
+                self.decide(approval, &who, &digest, approve, reason)
+            }
+            Command::Release { action, who, reason } => self.release(action, &who, &reason),
+            Command::Silence { matchers, until, comment, who } => {
+                self.silence(matchers, until, comment, &who)
+            }
+            Command::Unsilence { silence, who } => self.unsilence(silence, &who),
+            Command::Retry { quarantine, received, who } => self.retry(quarantine, received, &who),
+            Command::SplitOccurrence { alert, received, who } => self.split_occurrence(alert, received, &who),
+            Command::KillSwitch { engaged, who } => {
+                self.record(Event::KillSwitch(KillSwitch { engaged, by: who.name }));
+                said(
+                    if engaged { "nothing new is changed outside" } else { "changes are allowed again" },
+                    None,
+                )
+            }
+        };
+        self.advance_runs();
+        answer
+    }
+
+    fn open_incident(&self, id: IncidentId) -> Result<&Incident, CommandError> {
+        let i = self.state.incidents.get(&id).ok_or_else(|| CommandError::NotFound(id.to_string()))?;
+        if let Some(into) = i.merged_into {
+            return Err(CommandError::Conflict(format!("{id} is a part of {into}; work on {into}")));
+        }
+        if i.status == Status::Resolved {
+            return Err(CommandError::Conflict(format!("{id} is resolved already")));
+        }
+        Ok(i)
+    }
+
+    fn acknowledge(&mut self, incident: IncidentId, who: &Who) -> Answer {
+        let i = self.open_incident(incident)?;
+        if let Some(by) = &i.acknowledged_by {
+            return Err(CommandError::Conflict(format!("{incident} was taken by {by} already")));
+        }
+        self.record(Event::Acknowledged(ByPerson { incident, by: who.name.clone(), text: String::new() }));
+        said(format!("{incident} is yours"), Some(incident))
+    }
+
+    fn resolve(&mut self, incident: IncidentId, who: &Who, text: String, leave: bool) -> Answer {
+        self.open_incident(incident)?;
+        let live: Vec<String> = self
+            .state
+            .live_actions()
+            .filter(|a| a.action.incident == incident && a.in_force.is_some())
+            .map(|a| format!("{} ({})", a.action.id, a.action.kind.words()))
+            .collect();
+        if !live.is_empty() && !leave {
+            return Err(CommandError::Conflict(format!(
+                "changes of {incident} are still in force: {}; release them first, or say that they may run to their end",
+                live.join(", ")
+            )));
+        }
+        self.withdraw_questions(incident);
+        self.record(Event::Resolved(ByPerson { incident, by: who.name.clone(), text }));
+        said(format!("{incident} is resolved"), Some(incident))
+    }
+
+    fn withdraw_questions(&mut self, incident: IncidentId) {
+        let open: Vec<ApprovalId> = self
+            .state
+            .approvals
+            .values()
+            .filter(|a| a.settled.is_none() && a.approval.incident == incident)
+            .map(|a| a.approval.id)
+            .collect();
+        for approval in open {
+            self.record(Event::ApprovalSettled(ApprovalSettled {
+                approval,
+                answer: Answered::Withdrawn,
+                by: "stanch".into(),
+                digest: String::new(),
+                reason: "the incident was closed".into(),
+            }));
+        }
+    }
+
+    fn merge(&mut self, from: IncidentId, into: IncidentId, who: &Who, because: String) -> Answer {
+        if from == into {
+            return Err(CommandError::Invalid("an incident cannot be merged into itself".into()));
+        }
+        let site = self.open_incident(from)?.site.clone();
+        if self.open_incident(into)?.site != site {
+            return Err(CommandError::Refused(
+                "incidents of different sites are about different machines".into(),
+            ));
+        }
+        self.record(Event::IncidentsMerged(IncidentsMerged { into, from, by: who.name.clone(), because }));
+        said(format!("{from} is now a part of {into}; unmerge {from} takes it back"), Some(into))
+    }
+
+    fn unmerge(&mut self, incident: IncidentId, who: &Who) -> Answer {
+        let i = self
+            .state
+            .incidents
+            .get(&incident)
+            .ok_or_else(|| CommandError::NotFound(incident.to_string()))?;
+        let Some(into) = i.merged_into else {
+            return Err(CommandError::Conflict(format!("{incident} is not a part of another incident")));
+        };
+        self.record(Event::IncidentsUnmerged(IncidentsUnmerged { from: incident, by: who.name.clone() }));
+        self.after_change(incident);
+        said(format!("{incident} stands alone again, apart from {into}"), Some(incident))
+    }
+
+    fn split(&mut self, from: IncidentId, alerts: Vec<AlertId>, to: Option<IncidentId>, who: &Who) -> Answer {
+        let i = self.open_incident(from)?;
+        let site = i.site.clone();
+        if alerts.is_empty() {
+            return Err(CommandError::Invalid("name at least one alert to move".into()));
+        }
+        if let Some(a) = alerts.iter().find(|a| !i.alert_ids().any(|x| x == **a)) {
+            return Err(CommandError::Invalid(format!("{a} is not in {from}")));
+        }
+        let to = match to {
+            Some(to) => self.open_incident(to)?.id,
+            None => {
+                let to = IncidentId(self.state.next.incident);
+                let because = vec![Reason::new(format!("{} split it from {from}", who.name))];
+                self.record(Event::IncidentOpened(IncidentOpened { incident: to, site, because }));
+                to
+            }
+        };
+        let n = alerts.len();
+        self.record(Event::AlertsMoved(AlertsMoved { from, to, alerts, by: who.name.clone() }));
+        self.after_change(to);
+        said(format!("{n} alerts moved from {from} to {to}"), Some(to))
+    }
+
+    fn decide(
+        &mut self,
+        id: ApprovalId,
+        who: &Who,
+        digest: &str,
+        approve: bool,
+        reason: Option<String>,
+    ) -> Answer {
+        let asked = self.state.approvals.get(&id).ok_or_else(|| CommandError::NotFound(id.to_string()))?;
+        let state = match &asked.settled {
+            None => ApprovalState::Pending,
+            Some((at, s)) => match s.answer {
+                Answered::Approved => ApprovalState::Approved { by: s.by.clone(), at: *at },
+                Answered::Denied => ApprovalState::Denied { by: s.by.clone(), at: *at },
+                Answered::Expired => ApprovalState::Expired,
+                Answered::Withdrawn => ApprovalState::Withdrawn,
+            },
+        };
+        let answer = approval::Answer {
+            person: &who.name,
+            machine: false,
+            role: who.role,
+            teams: &who.teams,
+            digest,
+            approve,
+            reason: reason.as_deref(),
+        };
+        let incident = asked.approval.incident;
+        approval::decide(&asked.approval, &state, &answer, self.now)
+            .map_err(|e| CommandError::Refused(e.to_string()))?;
+        self.record(Event::ApprovalSettled(ApprovalSettled {
+            approval: id,
+            answer: if approve { Answered::Approved } else { Answered::Denied },
+            by: who.name.clone(),
+            digest: digest.to_owned(),
+            reason: reason.unwrap_or_default(),
+        }));
+        said(format!("{id} {}", if approve { "approved" } else { "denied" }), Some(incident))
+    }
+
+    fn release(&mut self, id: ActionId, who: &Who, reason: &str) -> Answer {
+        let a = self.state.actions.get(&id).ok_or_else(|| CommandError::NotFound(id.to_string()))?;
+        if a.ended.is_some() {
+            return Err(CommandError::Conflict(format!("{id} is over already")));
+        }
+        let action = a.action.clone();
+        let incident = action.incident;
+        if !being_reverted(self.state, id) {
+            let text = format!("{id} is to be lifted: {reason}");
+            self.record(Event::Noted(ByPerson { incident, by: who.name.clone(), text }));
+            self.intend(Effect::Revert { action });
+        }
+        said(format!("{id} is being lifted"), Some(incident))
+    }
+
+    fn silence(
+        &mut self,
+        matchers: Vec<String>,
+        until: stanch_model::Timestamp,
+        comment: String,
+        who: &Who,
+    ) -> Answer {
+        if matchers.is_empty() {
+            return Err(CommandError::Invalid(
+                "a silence needs at least one matcher, for example rule=1:2010937".into(),
+            ));
+        }
+        if let Some(e) = matchers.iter().find_map(|m| Matcher::parse(m).err()) {
+            return Err(CommandError::Invalid(e.to_string()));
+        }
+        if until <= self.now {
+            return Err(CommandError::Invalid(format!("{until} has passed")));
+        }
+        let silence = SilenceId(self.state.next.silence);
+        self.record(Event::SilenceSet(SilenceSet {
+            silence,
+            matchers,
+            until,
+            by: who.name.clone(),
+            comment,
+        }));
+        said(format!("{silence} holds until {until}"), None)
+    }
+
+    fn unsilence(&mut self, silence: SilenceId, who: &Who) -> Answer {
+        match self.state.silences.get(&silence) {
+            None => Err(CommandError::NotFound(silence.to_string())),
+            Some((_, Some(at))) => Err(CommandError::Conflict(format!("{silence} ended at {at}"))),
+            Some((_, None)) => {
+                self.record(Event::SilenceEnded(SilenceEnded { silence, by: who.name.clone() }));
+                said(format!("{silence} is over"), None)
+            }
+        }
+    }
+
+    fn retry(&mut self, id: u64, received: Received, who: &Who) -> Answer {
+        let q = self
+            .state
+            .quarantine
+            .get(&id)
+            .ok_or_else(|| CommandError::NotFound(format!("quarantined record {id}")))?;
+        if q.recovered {
+            return Err(CommandError::Conflict(format!("record {id} has been recovered already")));
+        }
+        if let Some(Err(e)) = received.records.iter().map(|r| r.parsed.as_ref()).find(Result::is_err) {
+            return Err(CommandError::Invalid(format!("record {id} still cannot be read: {}", e.reason)));
+        }
+        if received.records.is_empty() {
+            return Err(CommandError::Invalid(format!("record {id} holds nothing that can be read")));
+        }
+        tracing::info!(quarantine = id, by = who.name, "a quarantined record is tried again");
+        let ack = self.receive(vec![Received { retry_of: Some(id), ..received }]).pop();
+        Ok(Done { message: format!("record {id} is recovered"), incident: None, ack })
+    }
+
+    fn split_occurrence(&mut self, from: AlertId, received: Received, who: &Who) -> Answer {
+        let slot = self.state.slot(from).ok_or_else(|| CommandError::NotFound(from.to_string()))?;
+        if slot.count < 2 {
+            return Err(CommandError::Conflict(format!(
+                "{from} is a single record; nothing can be taken out of it"
+            )));
+        }
+        let Some(Ok(Parsed::Alert { alert, group_key })) =
+            received.records.into_iter().next().map(|r| r.parsed)
+        else {
+            return Err(CommandError::Invalid("that record is not an alert".into()));
+        };
+        let id = self.state.next_alert();
+        // A key of its own: later repeats go on being counted on the old alert.
+        let key = fingerprint::key(&received.site, &format!("{group_key}|split {id}"));
+        let time = dedup::sane_time(alert.time, self.now);
+        let print = fingerprint::delivery(&received.source, &alert, &received.body);
+        let (ends, rule) = (fingerprint::ends(&alert), fingerprint::rule(&alert));
+        let new = NewAlert(0, id, key, time, alert.severity, ends, rule, print);
+        let event = Event::OccurrenceSplit(OccurrenceSplit {
+            from,
+            alert: new,
+            source: received.source,
+            by: who.name.clone(),
+        });
+        let range = vec![(0, received.body.len() as u32)];
+        let detail = IntakeDetail {
+            deliveries: vec![RawDelivery { body: received.body, records: range }],
+            alerts: vec![serde_json::to_vec(&alert).unwrap_or_default()],
+        };
+        self.state.apply(self.seq, self.now, &event);
+        self.queue(event, Some(detail.encode()));
+        said(format!("{id} was taken out of {from}"), None)
+    }
+}
