@@ -199,7 +199,8 @@ fn happened(state: &State, incident: &Incident, alerts: &[&Joined]) -> Vec<Sente
             j.ends.src.map(|ip| ip.to_string()).or_else(|| j.ends.who.first().cloned()).unwrap_or_default();
         groups.entry((j.stage, actor, j.rule.clone())).or_default().push(j);
     }
-    let mut by_stage: BTreeMap<Stage, Vec<((String, String), Vec<&Joined>)>> = BTreeMap::new();
+    type Group<'a> = ((String, String), Vec<&'a Joined>);
+    let mut by_stage: BTreeMap<Stage, Vec<Group<'_>>> = BTreeMap::new();
     for ((stage, actor, rule), group) in groups {
         by_stage.entry(stage).or_default().push(((actor, rule), group));
     }
@@ -219,7 +220,11 @@ fn happened(state: &State, incident: &Incident, alerts: &[&Joined]) -> Vec<Sente
                 _ => format!("{} machines", actors.len()),
             };
             let mut s = sentence(state, incident, stage, &actor, None, &all);
-            let rules = if rules.len() == 1 { "1 further rule".into() } else { format!("{} further rules", rules.len()) };
+            let rules = if rules.len() == 1 {
+                "1 further rule".into()
+            } else {
+                format!("{} further rules", rules.len())
+            };
             s.text = format!("{} ({rules})", s.text);
             sentences.push(s);
         }

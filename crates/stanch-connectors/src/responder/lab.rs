@@ -86,7 +86,9 @@ pub enum Beat {
 /// Three namespaces and what runs in them.
 #[derive(Debug)]
 pub struct Lab {
-    plan: LabPlan,
+    helper: Vec<OsString>,
+    /// The address of the host outside, once there is one.
+    outside: Option<IpAddr>,
     base: String,
     ip: PathBuf,
     listeners: Vec<Child>,
@@ -137,16 +139,47 @@ impl Lab {
     /// # Errors
     /// When a step failed; what was built until then is taken away again.
     pub async fn create(plan: LabPlan) -> Result<Lab, Failure> {
-        if plan.inside.is_ipv4() != plan.outside.is_ipv4() || plan.inside == plan.outside {
-            return Err(Failure::permanent("inside and outside must be two addresses of the same family"));
-        }
+        check(&plan.inside, &plan.outside)?;
+        let mut lab = Lab::empty(plan.helper).await?;
+        lab.wire(plan.inside, plan.outside).await?;
+        Ok(lab)
+    }
+
+    /// Builds the three namespaces with nothing between them, so that a firewall can be named before
+    /// it is known who shall stand on its two sides. [`Lab::wire`] does the rest.
+    ///
+    /// # Errors
+    /// When a step failed; what was built until then is taken away again.
+    pub async fn empty(helper: Vec<OsString>) -> Result<Lab, Failure> {
         let ip =
             run::find("ip").ok_or_else(|| Failure::permanent(format!("no `ip` here; run: {INSTALL}")))?;
         let base = next_base();
-        let mut lab = Lab { plan, base, ip, listeners: Vec::new(), target: None, reaper: None };
+        let mut lab =
+            Lab { helper, outside: None, base, ip, listeners: Vec::new(), target: None, reaper: None };
         lab.reaper = Some(lab.start_reaper()?);
-        lab.build().await?;
+        for ns in [lab.inside_ns(), lab.firewall_ns(), lab.outside_ns()] {
+            lab.ip(&["netns", "add", &ns]).await?;
+            lab.ip(&["-n", &ns, "link", "set", "lo", "up"]).await?;
+        }
         Ok(lab)
+    }
+
+    /// Gives the two hosts their addresses and connects both to the firewall. Once.
+    ///
+    /// # Errors
+    /// When the two addresses cannot stand on two sides of a firewall, or a step failed.
+    pub async fn wire(&mut self, inside: IpAddr, outside: IpAddr) -> Result<(), Failure> {
+        check(&inside, &outside)?;
+        if self.outside.replace(outside).is_some() {
+            return Err(Failure::permanent("this lab is wired already"));
+        }
+        let fw = self.firewall_ns();
+        self.set(&fw, "net/ipv4/ip_forward", "1").await?;
+        if inside.is_ipv6() {
+            self.set(&fw, "net/ipv6/conf/all/forwarding", "1").await?;
+        }
+        self.connect(&self.inside_ns(), inside, "to-in").await?;
+        self.connect(&self.outside_ns(), outside, "to-out").await
     }
 
     /// The namespace of the host inside.
@@ -173,7 +206,8 @@ impl Lab {
     /// # Errors
     /// When it could not listen.
     pub async fn start_listener(&mut self, port: u16) -> Result<SocketAddr, Failure> {
-        let address = SocketAddr::new(self.plan.outside, port);
+        let outside = self.outside.ok_or_else(|| Failure::permanent("this lab is not wired yet"))?;
+        let address = SocketAddr::new(outside, port);
         let (child, mut lines) = self.spawn(&self.outside_ns(), &["listen", &address.to_string()])?;
         let line = tokio::time::timeout(STEP, lines.next_line()).await;
         let line = line.ok().and_then(Result::ok).flatten().unwrap_or_default();
@@ -227,20 +261,6 @@ impl Lab {
         stale.filter(|name| remove_ns(&ip, name)).collect()
     }
 
-    async fn build(&self) -> Result<(), Failure> {
-        let (inside, fw, outside) = (self.inside_ns(), self.firewall_ns(), self.outside_ns());
-        for ns in [&inside, &fw, &outside] {
-            self.ip(&["netns", "add", ns]).await?;
-            self.ip(&["-n", ns, "link", "set", "lo", "up"]).await?;
-        }
-        self.set(&fw, "net/ipv4/ip_forward", "1").await?;
-        if self.plan.inside.is_ipv6() {
-            self.set(&fw, "net/ipv6/conf/all/forwarding", "1").await?;
-        }
-        self.connect(&inside, self.plan.inside, "to-in").await?;
-        self.connect(&outside, self.plan.outside, "to-out").await
-    }
-
     /// One host and its wire to the firewall. Host routes only, so that any two addresses work, and a
     /// next hop from a range that never leaves a link.
     async fn connect(&self, ns: &str, address: IpAddr, fw_port: &str) -> Result<(), Failure> {
@@ -287,7 +307,7 @@ impl Lab {
     fn spawn(&self, ns: &str, args: &[&str]) -> Result<(Child, Lines<BufReader<ChildStdout>>), Failure> {
         let mut command = std::process::Command::new(&self.ip);
         run::clean_env(&mut command);
-        command.args(["netns", "exec", ns]).args(&self.plan.helper).args(args);
+        command.args(["netns", "exec", ns]).args(&self.helper).args(args);
         let mut command = Command::from(command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().map_err(|e| Failure::permanent(format!("no helper: {e}")))?;
@@ -297,7 +317,7 @@ impl Lab {
 
     /// In a process group of its own, so that Ctrl-C ends us and leaves it to clean up.
     fn start_reaper(&self) -> Result<std::process::Child, Failure> {
-        let Some((program, args)) = self.plan.helper.split_first() else {
+        let Some((program, args)) = self.helper.split_first() else {
             return Err(Failure::permanent("the lab needs a helper program"));
         };
         let mut command = std::process::Command::new(program);
@@ -329,6 +349,13 @@ impl Drop for Lab {
             let _ = reaper.wait();
         }
     }
+}
+
+fn check(inside: &IpAddr, outside: &IpAddr) -> Result<(), Failure> {
+    if inside.is_ipv4() != outside.is_ipv4() || inside == outside {
+        return Err(Failure::permanent("inside and outside must be two addresses of the same family"));
+    }
+    Ok(())
 }
 
 /// The process a namespace belongs to, if its name is one of ours.

@@ -205,7 +205,10 @@ impl Incident {
     /// What kind of incident it is, for playbooks and routes.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        KINDS.iter().find(|(stage, _)| self.totals.stages.contains_key(stage)).map_or("other", |(_, kind)| kind)
+        KINDS
+            .iter()
+            .find(|(stage, _)| self.totals.stages.contains_key(stage))
+            .map_or("other", |(_, kind)| kind)
     }
 
     /// The alerts that make it what it is: those of the stages its kind is named after.
@@ -260,5 +263,73 @@ fn outside_end(a: &Joined, ours: &BTreeSet<IpAddr>) -> Option<IpAddr> {
             _ => Some(src),
         },
         (one, other) => one.or(other).filter(|ip| !ours.contains(ip)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stanch_model::{AlertId, Meaning, Observable, ObservableKind};
+
+    use super::*;
+    use crate::journal::event::{Event, IncidentOpened};
+    use crate::journal::state::State;
+    use crate::stage::fingerprint;
+
+    fn alert(stage: Stage, src: &str, dst: &str) -> Joined {
+        let ends = stanch_model::Alert {
+            src_endpoint: Some(stanch_model::Endpoint { ip: src.parse().ok(), ..Default::default() }),
+            dst_endpoint: Some(stanch_model::Endpoint { ip: dst.parse().ok(), ..Default::default() }),
+            ..Default::default()
+        };
+        Joined {
+            alert: AlertId(1),
+            time: Timestamp(0),
+            rule: format!("{stage:?}"),
+            product: "ids".into(),
+            source: "ids".into(),
+            severity: Severity::High,
+            score: 700,
+            stage,
+            ends: fingerprint::ends(&ends),
+            techniques: Vec::new(),
+            because: String::new(),
+        }
+    }
+
+    fn incident(alerts: Vec<Joined>, ours: &[&str]) -> Incident {
+        let mut state = State::default();
+        let id = IncidentId(1);
+        let opened = IncidentOpened { incident: id, site: "hq".into(), because: Vec::new() };
+        state.apply(1, Timestamp(0), &Event::IncidentOpened(opened));
+        let mut i = state.incidents.remove(&id).expect("just opened");
+        alerts.iter().for_each(|a| i.totals.add(a));
+        i.alerts = alerts;
+        for ip in ours {
+            let meaning = Meaning::Asset {
+                name: "server".into(),
+                criticality: Default::default(),
+                owner: None,
+                kind: None,
+            };
+            let about = Observable::new(ObservableKind::Ip, (*ip).to_owned());
+            let fact = Fact { provider: "assets".into(), about, meaning };
+            i.facts.insert(("assets".into(), (*ip).to_owned()), fact);
+        }
+        i
+    }
+
+    #[test]
+    fn a_call_home_is_answered_by_blocking_the_machine_called_not_the_loudest() {
+        let mut alerts = vec![alert(Stage::Impact, "203.0.113.7", "10.0.0.1"); 9];
+        alerts.push(alert(Stage::CommandAndControl, "10.0.0.1", "203.0.113.9"));
+        let i = incident(alerts, &["10.0.0.1"]);
+        assert_eq!((i.kind(), i.peer()), ("c2", "203.0.113.9".parse().ok()));
+    }
+
+    #[test]
+    fn a_call_home_seen_from_the_other_side_still_blocks_the_other_side() {
+        // Rules on what a shell says back fire on packets from the attacker to our machine.
+        let i = incident(vec![alert(Stage::CommandAndControl, "203.0.113.9", "10.0.0.1")], &["10.0.0.1"]);
+        assert_eq!(i.peer(), "203.0.113.9".parse().ok());
     }
 }

@@ -288,7 +288,9 @@ fn looking_up(state: &State, run: &Run, incident: &Incident) -> bool {
     let begun = |since: Timestamp| since <= run.started;
     let alerts = state.pending.values().filter(|p| begun(p.since)).filter_map(|p| match &p.what {
         Effect::LookUp { alert, .. } => Some(*alert),
-        Effect::Notify { .. } | Effect::Perform { .. } | Effect::Verify { .. } | Effect::Revert { .. } => None,
+        Effect::Notify { .. } | Effect::Perform { .. } | Effect::Verify { .. } | Effect::Revert { .. } => {
+            None
+        }
     });
     alerts.into_iter().any(|alert| incident.telling().any(|a| a.alert == alert))
 }
