@@ -248,11 +248,13 @@ struct Core {
     slots: Arc<Semaphore>,
 }
 
+type Ordered = Result<Done, CommandError>;
+
 /// What is answered once the disk has the commit.
 #[derive(Default)]
 struct Replies {
     acks: Vec<(oneshot::Sender<Ack>, Ack, tokio::sync::OwnedSemaphorePermit)>,
-    answers: Vec<(oneshot::Sender<Result<Done, CommandError>>, Result<Done, CommandError>)>,
+    answers: Vec<(oneshot::Sender<Ordered>, Ordered)>,
     reloads: Vec<oneshot::Sender<()>>,
 }
 
@@ -396,7 +398,7 @@ impl Core {
         if ticked {
             self.ticks += 1;
             turn.due();
-            if self.ticks % AGE_EVERY == 0 {
+            if self.ticks.is_multiple_of(AGE_EVERY) {
                 turn.age_out();
             }
         }

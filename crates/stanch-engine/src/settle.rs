@@ -270,7 +270,7 @@ impl Turn<'_> {
             }
             Err(f) => {
                 // A release is never given up; people hear of it early and then hourly.
-                if attempts == 3 || (attempts > 0 && attempts % 60 == 0) {
+                if attempts == 3 || (attempts > 0 && attempts.is_multiple_of(60)) {
                     let text = format!("{}: {} cannot be lifted: {f}", a.id, a.kind.words());
                     self.note(a.incident, text.clone());
                     self.tell_noc(a, "Network change cannot be lifted", &text, &format!("stuck-{attempts}"));

@@ -95,7 +95,7 @@ kinds! {
     RunStarted => "run_started", |e: &super::event::RunStarted| e.incident.to_string();
     StepDone => "step_done", |e: &super::event::StepDone| e.run.to_string();
     RunEnded => "run_ended", |e: &super::event::RunEnded| e.run.to_string();
-    ApprovalRequested => "approval_requested", |e: &Box<crate::contain::Approval>| e.incident.to_string();
+    ApprovalRequested => "approval_requested", |e: &crate::contain::Approval| e.incident.to_string();
     ApprovalSettled => "approval_settled", |e: &super::event::ApprovalSettled| e.approval.to_string();
     ActionObserved => "action_observed", |e: &super::event::ActionObserved| e.action.to_string();
     ActionEnded => "action_ended", |e: &super::event::ActionEnded| e.action.to_string();

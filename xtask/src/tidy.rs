@@ -1,0 +1,133 @@
+//! Walls and sizes: what prose alone would not keep.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::args::Args;
+
+/// A file larger than this cannot be held in mind. Bytes.
+const LARGEST: u64 = 25_000;
+
+/// Who may know whom, among our own crates. Dev-dependencies are free: tests may join anything.
+const WALLS: &[(&str, &[&str])] = &[
+    ("stanch-model", &[]),
+    ("stanch-core", &["stanch-model"]),
+    ("stanch-store", &["stanch-model"]),
+    ("stanch-connectors", &["stanch-model"]),
+    ("stanch-engine", &["stanch-model", "stanch-core"]),
+    ("stanch-server", &["stanch-model", "stanch-core", "stanch-store", "stanch-connectors", "stanch-engine"]),
+    ("stanch", &["stanch-model", "stanch-core", "stanch-connectors", "stanch-server"]),
+    ("stanch-bench", &[]),
+    ("xtask", &[]),
+];
+
+/// Heavy libraries and the only crates that may use them.
+const OWNERS: &[(&str, &[&str])] = &[
+    ("rusqlite", &["stanch-store", "stanch-bench"]),
+    ("axum", &["stanch-server", "stanch"]),
+    ("clap", &["stanch"]),
+    ("cel", &["stanch-core", "stanch-connectors"]),
+    ("lettre", &["stanch-connectors"]),
+    ("tokio", &["stanch-connectors", "stanch-engine", "stanch-server", "stanch", "stanch-bench"]),
+];
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    kind: Option<String>,
+}
+
+/// Checks it all and lists every breach.
+pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
+    Args::new(words).words()?;
+    let mut breaches = walls()?;
+    let mut files = Vec::new();
+    for root in ["crates", "xtask"] {
+        sources(Path::new(root), &mut files)?;
+    }
+    for file in &files {
+        breaches.extend(of_file(file)?);
+    }
+    for b in &breaches {
+        println!("{b}");
+    }
+    println!("tidy: {} files, {} breaches", files.len(), breaches.len());
+    Ok(if breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn walls() -> Result<Vec<String>> {
+    let out = Command::new("cargo").args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: Metadata = serde_json::from_slice(&out.stdout).context("cargo metadata")?;
+    let allowed: BTreeMap<&str, &[&str]> = WALLS.iter().copied().collect();
+    let mut breaches = Vec::new();
+    for p in &metadata.packages {
+        let Some(may) = allowed.get(p.name.as_str()) else {
+            breaches.push(format!("{}: a crate without a wall; add it to xtask/src/tidy.rs and write the ADR", p.name));
+            continue;
+        };
+        for d in p.dependencies.iter().filter(|d| d.kind.is_none()) {
+            if d.name.starts_with("stanch") && !may.contains(&d.name.as_str()) {
+                breaches.push(format!("{} may not know {}", p.name, d.name));
+            }
+            if let Some((_, owners)) = OWNERS.iter().find(|(lib, _)| *lib == d.name)
+                && !owners.contains(&p.name.as_str())
+            {
+                breaches.push(format!("{} may not use {}: {} owns it", p.name, d.name, owners.join(" or ")));
+            }
+        }
+    }
+    Ok(breaches)
+}
+
+fn sources(dir: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources(&path, into)?;
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            into.push(path);
+        }
+    }
+    into.sort();
+    Ok(())
+}
+
+fn of_file(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path)?;
+    let shown = path.display();
+    let mut breaches = Vec::new();
+    if text.len() as u64 > LARGEST {
+        breaches.push(format!("{shown}: {} bytes; the limit is {LARGEST}", text.len()));
+    }
+    let module = path.components().any(|c| c.as_os_str() == "src");
+    if module && !text.starts_with("//!") {
+        breaches.push(format!("{shown}: does not begin by saying what it is (//! …)"));
+    }
+    // Decisions are handed the time; they never ask for it.
+    let pure = shown.to_string().starts_with("crates/stanch-core/src") || shown.to_string().starts_with("crates/stanch-model/src");
+    for (n, line) in text.lines().enumerate() {
+        let asks = ["SystemTime::now", "Instant::now", "std::fs::", "std::env::var", "Timestamp::now"];
+        if let Some(what) = asks.iter().find(|a| pure && line.contains(*a) && !shown.to_string().contains("test")) {
+            breaches.push(format!("{shown}:{}: {what} in a crate that decides; hand it in", n + 1));
+        }
+        if line.contains(concat!("todo", "!(")) || line.contains(concat!("dbg", "!(")) {
+            breaches.push(format!("{shown}:{}: unfinished", n + 1));
+        }
+    }
+    Ok(breaches)
+}
