@@ -168,6 +168,7 @@ impl Engine {
         let busy = Busy(Span::secs(1));
         let permit = self.room.clone().try_acquire_owned().map_err(|_| busy)?;
         let (reply, answer) = oneshot::channel();
+        let received = (received, self.now());
         self.inputs.send(Input::Received(received, reply, permit)).map_err(|_| busy)?;
         answer.await.map_err(|_| busy)
     }
@@ -323,7 +324,7 @@ impl Core {
         for input in inputs {
             match input {
                 Input::Received(r, reply, permit) => {
-                    bytes += r.body.len();
+                    bytes += r.0.body.len();
                     deliveries.push((r, reply, permit));
                     if bytes > GROUP_BYTES {
                         self.deliver(&rules, std::mem::take(&mut deliveries), &mut replies)?;
@@ -355,7 +356,7 @@ impl Core {
     fn deliver(
         &mut self,
         rules: &Rules,
-        deliveries: Vec<(Received, oneshot::Sender<Ack>, tokio::sync::OwnedSemaphorePermit)>,
+        deliveries: Vec<((Received, Timestamp), oneshot::Sender<Ack>, tokio::sync::OwnedSemaphorePermit)>,
         replies: &mut Replies,
     ) -> Result<(), JournalError> {
         let (mut bodies, mut waiting) = (Vec::new(), Vec::new());

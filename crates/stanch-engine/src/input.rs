@@ -2,7 +2,7 @@
 
 use stanch_core::journal::event::Effect;
 use stanch_model::port::Record;
-use stanch_model::{EffectId, Fact, Failure, Observed, Span};
+use stanch_model::{EffectId, Fact, Failure, Observed, Span, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::command::{Command, CommandError, Done};
@@ -49,8 +49,8 @@ pub struct Busy(pub Span);
 
 /// All that can ever wake the engine.
 pub(crate) enum Input {
-    /// Alerts came in. The permit keeps their place in the queue until they are answered.
-    Received(Received, oneshot::Sender<Ack>, tokio::sync::OwnedSemaphorePermit),
+    /// Alerts came in, then. The permit keeps their place in the queue until they are answered.
+    Received((Received, Timestamp), oneshot::Sender<Ack>, tokio::sync::OwnedSemaphorePermit),
     /// A person asked for something.
     Ordered(Command, oneshot::Sender<Result<Done, CommandError>>),
     /// Something outside answered.

@@ -9,6 +9,7 @@ pub mod command;
 mod drive;
 mod due;
 pub mod input;
+mod known;
 mod look;
 mod order;
 mod outbox;

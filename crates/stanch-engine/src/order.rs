@@ -282,7 +282,7 @@ impl Turn<'_> {
             return Err(CommandError::Invalid(format!("record {id} holds nothing that can be read")));
         }
         tracing::info!(quarantine = id, by = who.name, "a quarantined record is tried again");
-        let ack = self.receive(vec![Received { retry_of: Some(id), ..received }]).pop();
+        let ack = self.receive(vec![(Received { retry_of: Some(id), ..received }, self.now)]).pop();
         Ok(Done { message: format!("record {id} is recovered"), incident: None, ack })
     }
 

@@ -17,7 +17,7 @@ use stanch_core::stage::triage::{self, Score};
 use stanch_core::stage::{escalate, fingerprint, kill_chain, subject};
 use stanch_core::{Reason, story};
 use stanch_model::port::Parsed;
-use stanch_model::{Alert, AlertId, AlertState, Fact, IncidentId, RunId};
+use stanch_model::{Alert, AlertId, AlertState, Fact, IncidentId, RunId, Timestamp};
 
 use crate::input::{Ack, Received};
 use crate::turn::Turn;
@@ -40,7 +40,7 @@ struct Fresh {
 
 impl Turn<'_> {
     /// Takes deliveries in, all in one journal entry, and leads what is new through the stages.
-    pub(crate) fn receive(&mut self, received: Vec<Received>) -> Vec<Ack> {
+    pub(crate) fn receive(&mut self, received: Vec<(Received, Timestamp)>) -> Vec<Ack> {
         let mut intake = Intake::default();
         let mut detail = IntakeDetail::default();
         let mut fresh = Vec::new();
@@ -63,7 +63,7 @@ impl Turn<'_> {
     /// Counts each record of a delivery in exactly one place.
     fn dedup(
         &mut self,
-        r: Received,
+        (r, arrived): (Received, Timestamp),
         delivery: u32,
         ordinal: &mut u32,
         fresh: &mut Vec<Fresh>,
@@ -71,8 +71,13 @@ impl Turn<'_> {
         bodies: &mut Vec<Vec<u8>>,
     ) -> (Delivered, RawDelivery, Ack) {
         let source = self.state.source_index(&r.source, &r.site);
-        let mut d =
-            Delivered { source: r.source, site: r.site, retry_of: r.retry_of, ..Delivered::default() };
+        let mut d = Delivered {
+            source: r.source,
+            site: r.site,
+            retry_of: r.retry_of,
+            arrived,
+            ..Delivered::default()
+        };
         let mut ack = Ack { entry: self.seq, ..Ack::default() };
         let mut ranges = Vec::with_capacity(r.records.len());
         let window = self.rules.config.triage.dedup_window;
@@ -111,7 +116,13 @@ impl Turn<'_> {
                             }
                             let time = dedup::sane_time(alert.time, self.now);
                             let new = NewAlert(n, id, key, time, alert.severity, ends.clone(), rule, print);
-                            self.state.new_alert(self.seq, self.now, (delivery, *ordinal), source, &new);
+                            self.state.new_alert(
+                                self.seq,
+                                (self.now, arrived),
+                                (delivery, *ordinal),
+                                source,
+                                &new,
+                            );
                             *ordinal += 1;
                             bodies.push(serde_json::to_vec(&alert).unwrap_or_default());
                             if ack.alerts.len() < NAMED {
@@ -258,12 +269,14 @@ impl Turn<'_> {
         self.record(Event::IncidentOpened(IncidentOpened { incident, site: site.to_owned(), because }));
         self.record(Event::AlertsJoined(AlertsJoined { incident, alerts: vec![joined] }));
         self.gather(incident, &ends);
+        self.know(incident, 0);
         self.after_change(incident);
     }
 
     /// An alert joins an incident, and shows perhaps that others are one with it.
     pub(crate) fn join(&mut self, incident: IncidentId, merge: Vec<IncidentId>, joined: Joined) {
         let before = self.state.incidents.get(&incident).map(shape);
+        let held = self.state.incidents.get(&incident).map_or(0, |i| i.alerts.len());
         let (ends, stage) = (joined.ends.clone(), joined.stage);
         let because = format!("{} belongs to both: {}", joined.alert, joined.because);
         let acted_before = |s: &State| {
@@ -284,6 +297,7 @@ impl Turn<'_> {
         if !known_actor {
             self.gather(incident, &ends);
         }
+        self.know(incident, held);
         if self.state.incidents.get(&incident).map(shape) != before {
             self.after_change(incident);
         }

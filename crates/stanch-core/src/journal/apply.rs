@@ -13,7 +13,8 @@ use super::event::{
 use super::incident::{Climb, Incident, Mark, MarkKind, Part, Status, Totals};
 use super::seen::Known;
 use super::state::{
-    ActionState, AlertSlot, Asked, Disposition, Mention, Pending, Quarantined, SourceState, State,
+    ActionState, AlertSlot, Asked, Disposition, LEARNT_KEPT, Learnt, Mention, Pending, Quarantined,
+    SourceState, State,
 };
 use crate::playbook::run::Run;
 use crate::stage::fingerprint;
@@ -126,7 +127,7 @@ impl State {
             self.rule_seen(r);
         }
         for n in &d.new {
-            self.new_alert(seq, at, (delivery, *ordinal), source, n);
+            self.new_alert(seq, (at, d.arrived), (delivery, *ordinal), source, n);
             *ordinal += 1;
         }
         for m in &d.merged {
@@ -181,7 +182,14 @@ impl State {
     }
 
     /// Adds an alert not seen before; `place` is its delivery and its ordinal within the entry.
-    pub fn new_alert(&mut self, seq: u64, at: Timestamp, place: (u32, u32), source: u16, n: &NewAlert) {
+    pub fn new_alert(
+        &mut self,
+        seq: u64,
+        (at, arrived): (Timestamp, Timestamp),
+        place: (u32, u32),
+        source: u16,
+        n: &NewAlert,
+    ) {
         let (delivery, ordinal) = place;
         let site = self.sources[usize::from(source)].site.clone();
         let site = site.as_str();
@@ -194,7 +202,8 @@ impl State {
             record: *record,
             source,
             score: 0,
-            arrived: at,
+            arrived: if arrived == Timestamp(0) { at } else { arrived },
+            judged: at,
             first: *time,
             last: *time,
             count: 1,
@@ -248,7 +257,7 @@ impl State {
         let Some((source, _)) = self.source(&e.source) else { return };
         self.sources[usize::from(source)].merged = self.sources[usize::from(source)].merged.saturating_sub(1);
         let seq = self.seq;
-        self.new_alert(seq, at, (0, 0), source, &e.alert);
+        self.new_alert(seq, (at, at), (0, 0), source, &e.alert);
     }
 
     fn assessed(&mut self, e: &Assessed) {
@@ -289,9 +298,10 @@ impl State {
                 return;
             }
         }
-        let missing =
-            e.missing.iter().map(|m| format!("{} about {}: {}", m.provider, m.about, m.failure)).collect();
-        self.facts.insert(e.alert, (e.facts.clone(), missing));
+        if self.facts.len() >= LEARNT_KEPT {
+            self.facts.pop_first();
+        }
+        self.facts.insert(e.alert, Learnt { at, facts: e.facts.clone(), missing: e.missing.clone() });
     }
 
     fn learn(&mut self, incident: IncidentId, e: &Enriched) {
@@ -352,11 +362,18 @@ impl State {
 
     fn joined(&mut self, incident: IncidentId, j: &Joined) {
         let Some(slot) = self.slot(j.alert) else { return };
-        let arrived = slot.arrived;
+        let (arrived, judged) = (slot.arrived, slot.judged);
         self.place(j.alert, Disposition::InIncident, incident.0 as u32);
         let learnt = self.facts.remove(&j.alert);
         let Some(i) = self.incidents.get_mut(&incident) else { return };
-        i.first_received = if i.alerts.is_empty() { arrived } else { i.first_received.min(arrived) };
+        if i.alerts.is_empty() && !i.marks.iter().any(|m| m.what == MarkKind::Received) {
+            i.first_received = arrived;
+            let text = format!("{} came in from {}", j.alert, j.source);
+            i.marks.push(Mark { at: arrived, what: MarkKind::Received, text });
+            let text = format!("{} judged: score {:.2}", j.alert, f64::from(j.score) / 1000.0);
+            i.marks.push(Mark { at: judged, what: MarkKind::Triaged, text });
+        }
+        i.first_received = i.first_received.min(arrived);
         i.span = (i.span.0.min(j.time), i.span.1.max(j.time));
         for (entity, acted) in fingerprint::roles(&j.ends, j.stage) {
             let part = i.entities.entry(entity.clone()).or_insert(Part {
@@ -377,9 +394,16 @@ impl State {
                 of.push(incident);
             }
         }
-        if let Some((facts, _)) = learnt {
-            for f in facts {
+        if let Some(learnt) = learnt {
+            let text = format!("{} facts about {}", learnt.facts.len(), j.alert);
+            i.marks.push(Mark { at: learnt.at, what: MarkKind::Enriched, text });
+            for f in learnt.facts {
                 i.facts.insert((f.provider.clone(), f.about.to_string()), f);
+            }
+            for m in learnt.missing {
+                if !i.missing.contains(&m) {
+                    i.missing.push(m);
+                }
             }
         }
         i.totals.add(j);

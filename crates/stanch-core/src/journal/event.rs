@@ -61,6 +61,9 @@ pub struct Delivered {
     pub source: String,
     /// Whose network that source watches.
     pub site: String,
+    /// When it came in; 0 means with the entry.
+    #[serde(default)]
+    pub arrived: Timestamp,
     /// How many records it held.
     pub n: u32,
     /// Set when this is a second try at a quarantined record: then nothing new was received.

@@ -9,7 +9,7 @@ use stanch_model::{
     Timestamp,
 };
 
-use super::event::{ActionEnd, ApprovalSettled, Effect, Ends, RuleSeen, SilenceSet};
+use super::event::{ActionEnd, ApprovalSettled, Effect, Ends, Missing, RuleSeen, SilenceSet};
 use super::incident::Incident;
 use super::seen::{HashedMap, Seen};
 use crate::contain::Approval;
@@ -41,7 +41,7 @@ pub struct State {
     /// Which incidents an entity is part of: fingerprint of site and entity.
     pub by_entity: HashedMap<u64, Vec<IncidentId>>,
     /// Facts learnt about alerts that are not in an incident yet.
-    pub facts: BTreeMap<AlertId, (Vec<Fact>, Vec<String>)>,
+    pub facts: BTreeMap<AlertId, Learnt>,
     /// Runs of playbooks.
     pub runs: BTreeMap<RunId, Run>,
     /// Questions to people.
@@ -117,6 +117,8 @@ pub struct AlertSlot {
     pub score: u16,
     /// When it arrived, by our clock.
     pub arrived: Timestamp,
+    /// When it was judged first, by our clock.
+    pub judged: Timestamp,
     /// Event time of the first record.
     pub first: Timestamp,
     /// Event time of the latest record.
@@ -155,6 +157,20 @@ pub struct SourceState {
     /// Event time of its latest record.
     pub last_event: Timestamp,
 }
+
+/// What look-ups found out about an alert that is in no incident yet.
+#[derive(Clone, Debug)]
+pub struct Learnt {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub facts: Vec<Fact>,
+    /// Who did not answer.
+    pub missing: Vec<Missing>,
+}
+
+/// Alerts in no incident whose facts are kept; beyond it the oldest are forgotten.
+pub const LEARNT_KEPT: usize = 20_000;
 
 /// A record that could not be read.
 #[derive(Clone, Debug)]

@@ -19,8 +19,7 @@ async fn an_unacknowledged_incident_climbs_by_itself_also_over_a_restart() {
     w.pass(Span::mins(2));
     w.until("rung 2", |s| s.incidents[&INC].climb.rung == 2).await;
     w.until("told", |s| s.pending.is_empty()).await;
-    let told: Vec<String> =
-        w.mail.mails().iter().filter_map(|m| m.header("Subject")).collect();
+    let told: Vec<String> = w.mail.mails().iter().filter_map(|m| m.header("Subject")).collect();
     assert!(told.iter().filter(|s| s.contains("INC-1")).count() >= 3, "{told:?}");
     w.pass(Span::hours(10));
     w.until("the ladder ends", |s| s.incidents[&INC].climb.next.is_none()).await;
