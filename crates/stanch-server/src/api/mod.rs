@@ -1,3 +1,113 @@
-//! The HTTP API.
+//! The HTTP API: one router, default deny.
+//!
+//! Routes for people live in [`v1`] and take one of the extractors of `auth`; routes without a person
+//! are listed in `anonymous` and nowhere else; intake brings its own locks.
 
+pub(crate) mod anonymous;
+mod extract;
 pub mod v1;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::{Router, middleware};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::auth::Desk;
+use crate::problem::Problem;
+
+/// The largest request body of a route for people, in bytes.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// Every route, with its description at `/api/v1/openapi.json`.
+pub(crate) fn router(desk: Desk, intake: Option<OpenApiRouter>) -> Router {
+    let people = OpenApiRouter::new().merge(v1::router()).merge(anonymous::router());
+    let people =
+        people.layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(middleware::from_fn(guarded)).with_state(desk);
+    let all = OpenApiRouter::with_openapi(about()).merge(people).merge(intake.unwrap_or_default());
+    let (router, described) = all.split_for_parts();
+    router.merge(anonymous::described(described)).fallback(no_route)
+}
+
+/// What stands at the head of the description.
+fn about() -> OpenApi {
+    let info = InfoBuilder::new().title("Stanch").version(env!("CARGO_PKG_VERSION")).description(Some(
+        "Turns security alerts into contained, explained incidents. Additive within v1. \
+             The scopes of `person` name the least role that passes.",
+    ));
+    let mut components = Components::new();
+    let http = |scheme, about: &str| {
+        SecurityScheme::Http(HttpBuilder::new().scheme(scheme).description(Some(about)).build())
+    };
+    components.add_security_scheme(
+        "person",
+        http(HttpAuthScheme::Bearer, "The token of a person in policies/people.yaml"),
+    );
+    components.add_security_scheme("source", http(HttpAuthScheme::Bearer, "The credential of a source: a bearer token, or a signature in the header that its configuration names"));
+    let key = ApiKey::Header(ApiKeyValue::with_description(
+        "routing_key",
+        "In the body, as PagerDuty's Events API v2 has it",
+    ));
+    components.add_security_scheme("routing_key", SecurityScheme::ApiKey(key));
+    OpenApiBuilder::new().info(info).components(Some(components)).build()
+}
+
+/// Refuses paths that could be spelled in another way, and marks every answer as private.
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response =
+        if canonical(request.uri()) { next.run(request).await } else { Problem::no_route().into_response() };
+    if response.status() == http::StatusCode::METHOD_NOT_ALLOWED {
+        let allow = response.headers().get(header::ALLOW).cloned();
+        response = Problem::method().into_response();
+        response.headers_mut().extend(allow.map(|a| (header::ALLOW, a)));
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// One spelling for each path: what is decided about is exactly what was asked for.
+///
+/// Source: SEC-27.
+fn canonical(uri: &Uri) -> bool {
+    let path = uri.path();
+    let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.".contains(&b));
+    plain
+        && !path.contains("//")
+        && (path == "/" || !path.ends_with('/'))
+        && !path.split('/').any(|p| p.starts_with('.') || p.ends_with('.'))
+}
+
+async fn no_route() -> Response {
+    Problem::no_route().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_spelling_of_a_path_is_answered() {
+        let good = ["/api/v1/alerts", "/api/v1/alerts/A-12/raw", "/api/v1/openapi.json", "/healthz"];
+        for path in good {
+            assert!(canonical(&path.parse().unwrap()), "{path}");
+        }
+        for path in [
+            "/api//v1/alerts",
+            "/api/v1/alerts/",
+            "/api/v1/%61lerts",
+            "/api/v1/alerts/A%2d1",
+            "/api/v1/./alerts",
+            "/api/v1/../v1/alerts",
+            "/api/v1/alerts;x=1",
+            "/api/v1/alerts.",
+            "/api/v1/%252e%252e/alerts",
+        ] {
+            assert!(!canonical(&path.parse().unwrap()), "{path}");
+        }
+    }
+}

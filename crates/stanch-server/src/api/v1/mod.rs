@@ -1,3 +1,99 @@
-//! API v1: additive only.
+//! API v1: additive only. One file for each resource, in the order of a request's life.
 
+mod admin;
+mod alerts;
+mod approvals;
+mod blocks;
+mod clock;
+mod incidents;
+mod journal;
+mod ledger;
+mod quarantine;
+mod runs;
+mod silences;
+mod sources;
+mod story;
 pub mod types;
+
+use stanch_engine::Done;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::auth::Desk;
+use crate::intake::ack_view;
+use crate::problem::Problem;
+use types::DoneView;
+
+/// What a handler gives back.
+type Answer<T> = Result<axum::Json<T>, Problem>;
+
+/// The errors that every route for people may answer with.
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code, reason = "described, never made")]
+enum Failures {
+    /// What was asked makes no sense
+    #[response(status = 400)]
+    Invalid(types::ErrorBody),
+    /// Who is asking is not known
+    #[response(status = 401)]
+    Unauthorised(types::ErrorBody),
+    /// This needs another role
+    #[response(status = 403)]
+    Forbidden(types::ErrorBody),
+    /// There is no such thing
+    #[response(status = 404)]
+    NotFound(types::ErrorBody),
+    /// Stopping, or not running
+    #[response(status = 503)]
+    Unavailable(types::ErrorBody),
+}
+
+fn done(done: Done) -> axum::Json<DoneView> {
+    axum::Json(DoneView {
+        message: done.message,
+        incident: done.incident.map(|i| i.to_string()),
+        ack: done.ack.map(ack_view),
+    })
+}
+
+/// The routes for people.
+pub(super) fn router() -> OpenApiRouter<Desk> {
+    OpenApiRouter::new()
+        .routes(routes!(admin::whoami))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::one))
+        .routes(routes!(alerts::raw))
+        .routes(routes!(alerts::ocsf_event))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
+        .routes(routes!(story::story))
+        .routes(routes!(incidents::ack))
+        .routes(routes!(incidents::note))
+        .routes(routes!(incidents::resolve))
+        .routes(routes!(incidents::merge))
+        .routes(routes!(incidents::unmerge))
+        .routes(routes!(incidents::split))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::one))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::deny))
+        .routes(routes!(blocks::list))
+        .routes(routes!(blocks::one))
+        .routes(routes!(blocks::release))
+        .routes(routes!(sources::list))
+        .routes(routes!(ledger::ledger))
+        .routes(routes!(clock::all))
+        .routes(routes!(clock::one))
+        .routes(routes!(journal::list))
+        .routes(routes!(journal::head))
+        .routes(routes!(journal::verify))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(quarantine::raw))
+        .routes(routes!(quarantine::retry))
+        .routes(routes!(silences::list, silences::set))
+        .routes(routes!(silences::end))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::one))
+        .routes(routes!(admin::reload))
+        .routes(routes!(admin::kill_switch_state, admin::kill_switch))
+}

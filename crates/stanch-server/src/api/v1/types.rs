@@ -17,23 +17,27 @@ mod people;
 mod runs;
 mod sources;
 
-pub use alerts::{AlertDetail, AlertPage, AlertQuery, AlertSummary, AttackRef, EndpointView, NormalisedAlert, ObservableView};
+pub use alerts::{
+    AlertDetail, AlertPage, AlertQuery, AlertSummary, AttackRef, EndpointView, NormalisedAlert,
+    ObservableView,
+};
 pub use approvals::{
-    ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, SettledView, TouchedAssetView,
+    ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, SettledView,
+    TouchedAssetView,
 };
 pub use blocks::{BlockEnd, BlockPage, BlockQuery, BlockView, ReleaseRequest};
-pub use clock::{ClockView, ClocksView, PhaseTime, PhaseQuantiles, WaitingTime};
+pub use clock::{ClockView, ClocksView, PhaseQuantiles, PhaseTime, WaitingTime};
 pub use common::{DoneView, ErrorBody, ErrorDetail, MistakeView};
 pub use incidents::{
     AckRequest, ActorView, ClimbView, EntityView, FactView, IncidentDetail, IncidentPage, IncidentQuery,
-    IncidentSummary, MarkView, MergeRequest, MissingView, NoteRequest, ResolveRequest, SentenceView, SplitRequest,
-    StoryView, UnmergeRequest,
+    IncidentSummary, MarkView, MergeRequest, MissingView, NoteRequest, ResolveRequest, SentenceView,
+    SplitRequest, StoryView, UnmergeRequest,
 };
 pub use intake::{AckView, PagerDutyAnswer};
 pub use journal::{JournalEntry, JournalHead, JournalPage, JournalQuery, VerifyBroken, VerifyView};
 pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, Whoami};
 pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary};
 pub use sources::{
-    LedgerView, QuarantineItem, QuarantinePage, QuarantineQuery, SilencePage, SilenceQuery, SilenceRequest, SilenceView, SourcePage,
-    SourceView, TallyView,
+    LedgerView, QuarantineItem, QuarantinePage, QuarantineQuery, SilencePage, SilenceQuery, SilenceRequest,
+    SilenceView, SourcePage, SourceView, TallyView,
 };

@@ -89,7 +89,9 @@ pub struct AlertDetail {
     pub summary: AlertSummary,
     /// Why it was judged as it was.
     pub reasons: Vec<String>,
-    /// Look-ups that did not answer.
+    /// What is known about the values in it.
+    pub facts: Vec<super::FactView>,
+    /// Look-ups that did not answer: the knowledge is partial when this is not empty.
     pub missing: Vec<String>,
     /// The alert in one canonical form, in OCSF's words.
     pub normalised: NormalisedAlert,

@@ -1,0 +1,62 @@
+//! Who asks, and what keeps Stanch running.
+
+use axum::Json;
+use stanch_core::config::Role;
+use stanch_engine::Command;
+
+use super::types::{DoneView, ErrorBody, KillSwitchRequest, KillSwitchView, ReloadView, Whoami};
+use super::{Answer, Failures, done};
+use crate::api::extract::Body;
+use crate::auth::{Admin, Approver, Viewer};
+use crate::problem::{Problem, mistake_view};
+
+/// Who the token belongs to
+#[utoipa::path(get, path = "/api/v1/whoami", tag = "people", security(("person" = ["viewer"])),
+    responses((status = 200, description = "You", body = Whoami), Failures))]
+pub(super) async fn whoami(viewer: Viewer) -> Json<Whoami> {
+    let who = viewer.who();
+    let role = who.role.word().to_owned();
+    Json(Whoami { name: who.name.clone(), role, teams: who.teams.iter().cloned().collect() })
+}
+
+/// Read the configuration again
+///
+/// The whole is put in force, or nothing: then all mistakes are in the answer.
+#[utoipa::path(post, path = "/api/v1/admin/reload", tag = "operation", security(("person" = ["admin"])),
+    responses((status = 200, description = "In force", body = ReloadView),
+        (status = 422, description = "Refused, with all mistakes", body = ErrorBody), Failures))]
+pub(super) async fn reload(admin: Admin) -> Answer<ReloadView> {
+    let reloaded = admin.running()?.reload(&admin.who().name).await;
+    let r = reloaded.map_err(|mistakes| Problem::configuration(&mistakes))?;
+    let message = if r.changed {
+        "the new configuration is in force"
+    } else {
+        "the configuration is as it was; files it names were read again"
+    };
+    let warnings = r.warnings.iter().map(mistake_view).collect();
+    Ok(Json(ReloadView { message: message.to_owned(), hash: r.hash, changed: r.changed, warnings }))
+}
+
+/// Are changes to the outside world stopped?
+#[utoipa::path(get, path = "/api/v1/admin/kill-switch", tag = "operation", security(("person" = ["viewer"])),
+    responses((status = 200, description = "Whether they are", body = KillSwitchView), Failures))]
+pub(super) async fn kill_switch_state(viewer: Viewer) -> Json<KillSwitchView> {
+    Json(KillSwitchView { engaged: viewer.books().read(|s| s.kill_switch) })
+}
+
+/// Stop changes to the outside world, or allow them again
+///
+/// Whoever may approve a change may stop them all; allowing them again needs an admin.
+#[utoipa::path(post, path = "/api/v1/admin/kill-switch", tag = "operation", security(("person" = ["approver"])),
+    request_body(content = KillSwitchRequest, example = json!({ "engaged": true })),
+    responses((status = 200, description = "Done", body = DoneView), Failures))]
+pub(super) async fn kill_switch(
+    approver: Approver,
+    Body(asked): Body<KillSwitchRequest>,
+) -> Answer<DoneView> {
+    if !asked.engaged {
+        approver.needs(Role::Admin)?;
+    }
+    let command = |who| Command::KillSwitch { engaged: asked.engaged, who };
+    Ok(done(approver.command(command).await?))
+}

@@ -1,0 +1,270 @@
+//! Start, reload, stop. All wiring is in [`App::start`].
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use stanch_core::config::Mistake;
+use stanch_core::contain::Mode;
+use stanch_engine::{Engine, EngineError, Now};
+use stanch_model::Timestamp;
+use stanch_model::port::JournalError;
+use stanch_store::SqliteJournal;
+
+use crate::auth::Desk;
+use crate::config_dir;
+use crate::connect::Kept;
+use crate::intake::{self, Intake};
+use crate::live::Live;
+use crate::swap::Swap;
+use crate::{api, serve};
+
+/// How long requests under way may take at a stop.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What a start needs to know.
+#[derive(Clone)]
+pub struct Options {
+    /// The configuration folder.
+    pub config_dir: PathBuf,
+    /// Where the journal lies.
+    pub data_dir: PathBuf,
+    /// Where to listen instead of what the configuration says.
+    pub listen: Option<SocketAddr>,
+    /// The clock; the machine's by default.
+    pub clock: Now,
+    /// May the world be changed at all?
+    pub mode: Mode,
+}
+
+impl Options {
+    /// The usual: the machine's clock, and changes where the guard agrees.
+    #[must_use]
+    pub fn new(config_dir: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Options {
+        let (config_dir, data_dir) = (config_dir.into(), data_dir.into());
+        Options { config_dir, data_dir, listen: None, clock: system_clock(), mode: Mode::Live }
+    }
+}
+
+/// Why Stanch did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has mistakes; all of them are here.
+    #[error("the configuration has mistakes")]
+    Configuration(Vec<Mistake>),
+    /// It would be reachable by others without protection.
+    #[error("{0}")]
+    Refused(String),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The engine cannot run on it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {why}; choose another with `listen` in stanch.yaml or --listen")]
+    Listen {
+        /// Where.
+        addr: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// A bug.
+    #[error("a bug ended the start: {0}")]
+    Bug(String),
+}
+
+/// The machine's clock.
+pub(crate) fn system_clock() -> Now {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    })
+}
+
+/// A running Stanch.
+pub struct App {
+    addr: SocketAddr,
+    live: Arc<Live>,
+    router: Router,
+    handle: Handle<SocketAddr>,
+    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl App {
+    /// Starts everything: configuration, journal, engine, listener, in this order; what fails first
+    /// ends it, and nothing is left running.
+    ///
+    /// # Errors
+    /// Why it did not start, in words that say how to mend it.
+    pub async fn start(options: Options) -> Result<App, StartError> {
+        let Options { config_dir, data_dir, listen, clock: now, mode } = options;
+        let (dir, clock) = (config_dir.clone(), now.clone());
+        let mut loaded = blocking(move || config_dir::load(&dir, &clock, &Kept::default()))
+            .await?
+            .map_err(StartError::Configuration)?;
+        for w in &loaded.warnings {
+            tracing::warn!(
+                file = w.file,
+                line = w.line,
+                warning = w.message,
+                mend = w.help,
+                "the configuration"
+            );
+        }
+        for b in &loaded.connected.blind {
+            tracing::warn!(warning = b, "discovery of addresses to protect");
+        }
+        let wanted = listen.unwrap_or(loaded.config.server.listen);
+        let tls = loaded.tls.take().map(|tls| RustlsConfig::from_config(Arc::new(tls)));
+        refuse_open_doors(wanted, tls.is_some(), loaded.people.nobody())?;
+        let cannot = |why| StartError::Listen { addr: wanted, why };
+        let listener = TcpListener::bind(wanted).map_err(cannot)?;
+        let addr = listener.local_addr().map_err(cannot)?;
+
+        let rules = loaded.connected.rules(loaded.config.clone(), mode);
+        let ports = loaded.connected.ports(now.clone());
+        let (dir, runtime) = (data_dir.clone(), tokio::runtime::Handle::current());
+        let engine = blocking(move || -> Result<Engine, StartError> {
+            let journal = SqliteJournal::open(&dir, stanch_store::Options::default())?;
+            if journal.is_volatile() {
+                tracing::warn!("the journal lies in memory and ends with this machine");
+            }
+            Ok(Engine::start(Box::new(journal), rules, ports, runtime)?)
+        })
+        .await??;
+
+        let intake = Arc::new(Intake::new(engine.clone(), loaded.doors, now.clone()));
+        let live = Arc::new(Live {
+            engine,
+            intake: intake.clone(),
+            people: Swap::new(loaded.people),
+            data_dir,
+            now,
+            open_metrics: addr.ip().is_loopback(),
+            config_dir,
+            mode,
+            tls: tls.clone(),
+            responders: Mutex::new(loaded.connected.responders.clone()),
+            reloading: tokio::sync::Mutex::new(()),
+        });
+        let router = api::router(Desk::live(live.clone()), Some(intake::router(intake)));
+        let handle = Handle::new();
+        let serving = tokio::spawn(serve::serve(listener, router.clone(), tls, handle.clone()));
+        tracing::info!(%addr, "stanch answers");
+        Ok(App { addr, live, router, handle, serving })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The engine, for those who run it in their own process: a demo, a benchmark, a test.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.live.engine
+    }
+
+    /// The whole API, for calls within the process.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Reads the configuration again and puts it in force whole, or keeps what is in force. Returns
+    /// what somebody should look at.
+    ///
+    /// # Errors
+    /// All mistakes, when nothing was changed.
+    pub async fn reload(&self, by: &str) -> Result<Vec<Mistake>, Vec<Mistake>> {
+        self.live.reload(by).await.map(|r| r.warnings)
+    }
+
+    /// Runs until it is told to stop (SIGTERM, SIGINT), reloading at SIGHUP.
+    ///
+    /// # Errors
+    /// Why it could not go on: the process must then end with an error.
+    pub async fn run(mut self) -> Result<(), String> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let catch = |kind| signal(kind).map_err(|e| format!("signals cannot be caught: {e}"));
+        let mut end = catch(SignalKind::terminate())?;
+        let mut interrupt = catch(SignalKind::interrupt())?;
+        let mut hang_up = catch(SignalKind::hangup())?;
+        let live = self.live.clone();
+        loop {
+            tokio::select! {
+                _ = end.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => {
+                    if let Err(mistakes) = live.reload("SIGHUP").await {
+                        for m in mistakes.iter().filter(|m| !m.warning) {
+                            tracing::error!(file = m.file, line = m.line, mistake = m.message, mend = m.help, "the configuration");
+                        }
+                    }
+                }
+                why = live.engine.failed() => return Err(why),
+                ended = &mut self.serving => {
+                    let why = ended.map_or_else(|e| e.to_string(), |r| r.map_or_else(|e| e.to_string(), |()| "it ended".into()));
+                    return Err(format!("the listener is gone: {why}"));
+                }
+            }
+        }
+        tracing::info!("stanch stops");
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Takes nothing new, finishes what is in hand, and stops. Another call would find nothing.
+    pub async fn stop(self) {
+        self.handle.graceful_shutdown(Some(DRAIN));
+        if let Err(e) = self.serving.await {
+            tracing::warn!(error = %e, "the listener ended badly");
+        }
+        self.live.engine.stop().await;
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StartError> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| StartError::Bug(e.to_string()))
+}
+
+/// Others must not reach what is not protected.
+fn refuse_open_doors(addr: SocketAddr, tls: bool, nobody: bool) -> Result<(), StartError> {
+    if addr.ip().is_loopback() {
+        return Ok(());
+    }
+    if !tls {
+        return Err(StartError::Refused(format!(
+            "{addr} can be reached from other machines, and there is no TLS; add `tls: {{ cert: …, key: … }}` to \
+             stanch.yaml, or listen on 127.0.0.1 behind a proxy that speaks TLS"
+        )));
+    }
+    if nobody {
+        return Err(StartError::Refused(format!(
+            "{addr} can be reached from other machines, and nobody could sign in; give at least one person in \
+             policies/people.yaml a token that can be read"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_reach_stanch_only_with_tls_and_somebody_who_can_sign_in() {
+        let open: SocketAddr = "0.0.0.0:7878".parse().unwrap();
+        let own: SocketAddr = "127.0.0.1:7878".parse().unwrap();
+        assert!(refuse_open_doors(own, false, true).is_ok());
+        assert!(refuse_open_doors(open, false, false).is_err());
+        assert!(refuse_open_doors(open, true, true).is_err());
+        assert!(refuse_open_doors(open, true, false).is_ok());
+    }
+}

@@ -1,0 +1,150 @@
+//! Where answers come from: the running engine, or a journal that was read once. Looks only.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use stanch_core::Config;
+use stanch_core::journal::detail::IntakeDetail;
+use stanch_core::journal::{AlertSlot, Event, State, decode};
+use stanch_model::port::{JournalError, JournalReader};
+use stanch_model::{Alert, AlertId, Timestamp};
+use stanch_store::{SqliteJournal, SqliteReader};
+
+use crate::intake::Doors;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::offline::Offline;
+
+/// Where answers come from.
+#[derive(Clone)]
+pub(crate) enum Books {
+    Live(Arc<Live>),
+    Offline(Arc<Offline>),
+}
+
+/// Where the bytes of an alert lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) id: AlertId,
+    pub(crate) seq: u64,
+    ordinal: u32,
+    delivery: u32,
+    record: u32,
+}
+
+impl Place {
+    pub(crate) fn of(id: AlertId, slot: &AlertSlot) -> Place {
+        Place { id, seq: slot.seq, ordinal: slot.ordinal, delivery: slot.delivery, record: slot.record }
+    }
+}
+
+impl Books {
+    /// Looks at the state; keep it short, the engine waits meanwhile.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        match self {
+            Books::Live(live) => live.engine.read(look),
+            Books::Offline(offline) => look(&offline.state),
+        }
+    }
+
+    /// The time: ours, or that of the last entry when nothing runs.
+    pub(crate) fn now(&self) -> Timestamp {
+        match self {
+            Books::Live(live) => (live.now)(),
+            Books::Offline(offline) => offline.state.at,
+        }
+    }
+
+    /// The configuration in force, where known.
+    pub(crate) fn config(&self) -> Option<Arc<Config>> {
+        match self {
+            Books::Live(live) => Some(live.engine.rules().config.clone()),
+            Books::Offline(offline) => offline.config.clone(),
+        }
+    }
+
+    /// The sources as intake sees them.
+    pub(crate) fn doors(&self) -> Option<Arc<Doors>> {
+        match self {
+            Books::Live(live) => Some(live.intake.doors()),
+            Books::Offline(_) => None,
+        }
+    }
+
+    /// True when changes on this device are only pretended, as far as is known.
+    pub(crate) fn simulated(&self, responder: &str) -> bool {
+        match self {
+            Books::Live(live) => live.engine.rules().responders.get(responder).copied().unwrap_or(false),
+            Books::Offline(_) => false,
+        }
+    }
+
+    /// What intake counts.
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        match self {
+            Books::Live(live) => Some(&live.intake.metrics),
+            Books::Offline(_) => None,
+        }
+    }
+
+    /// A connection of its own, so that a long look holds nobody up. Blocks.
+    pub(crate) fn journal(&self) -> Result<SqliteReader, JournalError> {
+        let dir: &Path = match self {
+            Books::Live(live) => &live.data_dir,
+            Books::Offline(offline) => &offline.data_dir,
+        };
+        SqliteJournal::open_read_only(dir)
+    }
+
+    /// Normalised alerts from disk; each entry is read once. Blocks.
+    pub(crate) fn alerts(&self, places: &[Place]) -> Result<BTreeMap<AlertId, Alert>, JournalError> {
+        let mut reader = self.journal()?;
+        let mut found = BTreeMap::new();
+        let mut held: Option<(u64, IntakeDetail)> = None;
+        for place in places {
+            if held.as_ref().is_none_or(|(seq, _)| *seq != place.seq) {
+                held = detail(&mut reader, place.seq)?.map(|d| (place.seq, d));
+            }
+            let alert = held.as_ref().and_then(|(_, d)| d.alert(place.ordinal as usize));
+            found.extend(alert.map(|a| (place.id, a)));
+        }
+        Ok(found)
+    }
+
+    /// One alert and its bytes as received. Blocks.
+    pub(crate) fn alert(&self, place: Place) -> Result<Option<(Alert, Vec<u8>)>, JournalError> {
+        let Some(detail) = detail(&mut self.journal()?, place.seq)? else { return Ok(None) };
+        let raw = detail.raw(place.delivery as usize, place.record as usize).unwrap_or_default().to_vec();
+        Ok(detail.alert(place.ordinal as usize).map(|alert| (alert, raw)))
+    }
+
+    /// The bytes of any record. Blocks.
+    pub(crate) fn record(
+        &self,
+        seq: u64,
+        delivery: u32,
+        record: u32,
+    ) -> Result<Option<Vec<u8>>, JournalError> {
+        let detail = detail(&mut self.journal()?, seq)?;
+        Ok(detail.and_then(|d| d.raw(delivery as usize, record as usize).map(<[u8]>::to_vec)))
+    }
+
+    /// Why an alert was judged as it was: the reasons stored beside its verdict. Blocks.
+    pub(crate) fn reasons(&self, place: Place) -> Result<Vec<String>, JournalError> {
+        let mut reader = self.journal()?;
+        // The verdict follows its intake in the same commit, a few entries on at most.
+        for entry in reader.entries(place.seq, 8)?.iter().filter(|e| e.kind == "assessed") {
+            let Ok(Event::Assessed(assessed)) = decode(entry) else { continue };
+            let Some(n) = assessed.items.iter().position(|i| i.0 == place.id) else { continue };
+            let all =
+                reader.detail(entry.seq)?.and_then(|d| serde_json::from_slice::<Vec<Vec<String>>>(&d).ok());
+            return Ok(all.and_then(|all| all.into_iter().nth(n)).unwrap_or_default());
+        }
+        Ok(Vec::new())
+    }
+}
+
+fn detail(reader: &mut SqliteReader, seq: u64) -> Result<Option<IntakeDetail>, JournalError> {
+    Ok(reader.detail(seq)?.and_then(|bytes| IntakeDetail::decode(&bytes)))
+}

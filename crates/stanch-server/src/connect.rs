@@ -1,0 +1,288 @@
+//! From connectors as configured to connectors that work: what is named is read, checked and built.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::FutureExt;
+use stanch_connectors::discover::discover;
+use stanch_connectors::enricher::{
+    self, Assets, HttpLookup, HttpLookupConfig, Intel, Schedule, Warninglists, intel,
+};
+use stanch_connectors::notifier::{Log, Smtp, SmtpConfig, Tls};
+use stanch_connectors::responder::{NftConfig, Nftables, Simulated, nftables};
+use stanch_core::Config;
+use stanch_core::config::{EnricherConfig, Mistake, NotifierConfig, Protected, ResponderConfig, SecretRef};
+use stanch_core::contain::Mode;
+use stanch_engine::{Answer, Now, Ports, Rules};
+use stanch_model::ObservableKind;
+use stanch_model::port::{Enricher, Notifier, Reference, Responder};
+
+use crate::config_dir::bytes;
+use crate::secrets;
+
+const FILE: &str = "connectors/";
+/// The largest inventory that is read, in bytes.
+const INVENTORY_LIMIT: u64 = 64 << 20;
+
+/// Connectors that work.
+pub(crate) struct Connected {
+    pub(crate) references: Vec<Arc<dyn Reference>>,
+    pub(crate) schedule: Arc<Schedule>,
+    pub(crate) enrichers: Vec<String>,
+    pub(crate) responders: Vec<Arc<dyn Responder>>,
+    pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
+    pub(crate) discovered: Vec<Protected>,
+    /// What discovery could not find out, for the log.
+    pub(crate) blind: Vec<String>,
+}
+
+/// What outlives a reload because it holds what is in force: pretended devices.
+#[derive(Default)]
+pub(crate) struct Kept(pub(crate) Vec<Arc<dyn Responder>>);
+
+impl Connected {
+    /// What decisions are made by.
+    pub(crate) fn rules(&self, config: Arc<Config>, mode: Mode) -> Rules {
+        let mut rules = Rules::new(config);
+        rules.references.clone_from(&self.references);
+        rules.enrichers.clone_from(&self.enrichers);
+        rules.discovered.clone_from(&self.discovered);
+        rules.responders = self.responders.iter().map(|r| (r.name().to_owned(), r.simulated())).collect();
+        rules.mode = mode;
+        rules
+    }
+
+    /// What the engine calls in the world.
+    pub(crate) fn ports(&self, now: Now) -> Ports {
+        let schedule = self.schedule.clone();
+        Ports {
+            look_up: Arc::new(move |site, about| {
+                let schedule = schedule.clone();
+                async move {
+                    let answers = schedule.look_up_all(&site, &about).await;
+                    answers.into_iter().map(answer).collect()
+                }
+                .boxed()
+            }),
+            responders: self.responders.clone(),
+            notifiers: self.notifiers.clone(),
+            now,
+        }
+    }
+}
+
+fn answer(a: enricher::Answer) -> Answer {
+    Answer { provider: a.provider, about: a.about, outcome: a.outcome, took: a.took }
+}
+
+/// Builds everything that is configured, and all mistakes.
+pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) -> (Connected, Vec<Mistake>) {
+    let mut m = Vec::new();
+    let mut references: Vec<Arc<dyn Reference>> = Vec::new();
+    let mut asked: Vec<Arc<dyn Enricher>> = Vec::new();
+    let mut lists = false;
+    for enricher in &config.connectors.enrichers {
+        lists |= matches!(enricher, EnricherConfig::Warninglists { .. });
+        look_up(folder, enricher, &mut references, &mut asked, &mut m);
+    }
+    if !lists {
+        references.push(Arc::new(Warninglists::embedded()));
+    }
+    let mut responders: Vec<Arc<dyn Responder>> = Vec::new();
+    let mut places: Vec<Option<String>> = vec![None];
+    for responder in &config.connectors.responders {
+        if let ResponderConfig::Nftables { netns: Some(netns), .. } = responder {
+            places.push(Some(netns.clone()));
+        }
+        responders.extend(device(responder, now, kept, &mut m));
+    }
+    let notifiers =
+        config.connectors.notifiers.iter().filter_map(|n| notifier(folder, config, n, &mut m)).collect();
+    let (discovered, blind) = protect(&places, &responders);
+    let enrichers = asked.iter().map(|e| e.name().to_owned()).collect();
+    let schedule = Arc::new(Schedule::new(asked, config.server.enrich_deadline));
+    (Connected { references, schedule, enrichers, responders, notifiers, discovered, blind }, m)
+}
+
+/// Addresses never to be touched, found by ourselves, with the management addresses of devices.
+fn protect(places: &[Option<String>], responders: &[Arc<dyn Responder>]) -> (Vec<Protected>, Vec<String>) {
+    let (mut found, mut blind) = (BTreeMap::new(), Vec::new());
+    for netns in places {
+        let (more, warnings) = discover(netns.as_deref());
+        blind.extend(warnings);
+        for d in more {
+            found.entry(d.net).or_insert(d.why);
+        }
+    }
+    for r in responders {
+        for address in r.management_addresses() {
+            found.entry(address.into()).or_insert_with(|| format!("management address of {}", r.name()));
+        }
+    }
+    blind.sort();
+    blind.dedup();
+    (found.into_iter().map(|(net, why)| Protected { net, why }).collect(), blind)
+}
+
+/// Mistakes in a file that a connector reads, under the name it has in the configuration.
+fn foreign(named: &str, folder: &Path, found: Vec<enricher::Mistake>, warning: bool) -> Vec<Mistake> {
+    let whole = format!("{}/", folder.display());
+    let one = |e: enricher::Mistake| {
+        let file = if e.file.is_empty() { named.to_owned() } else { e.file.replace(&whole, "") };
+        Mistake { file, line: e.line, column: e.column, message: e.message, help: e.help, warning }
+    };
+    found.into_iter().map(one).collect()
+}
+
+fn file(folder: &Path, named: &str, limit: u64, m: &mut Vec<Mistake>) -> Option<Vec<u8>> {
+    let read = bytes(&folder.join(named), limit);
+    read.map_err(|why| m.push(Mistake::error(named, (0, 0), why, "name a file that stanch can read"))).ok()
+}
+
+fn look_up(
+    folder: &Path,
+    config: &EnricherConfig,
+    references: &mut Vec<Arc<dyn Reference>>,
+    asked: &mut Vec<Arc<dyn Enricher>>,
+    m: &mut Vec<Mistake>,
+) {
+    match config {
+        EnricherConfig::Assets { path } => {
+            let Some(bytes) = file(folder, path, INVENTORY_LIMIT, m) else { return };
+            let (assets, found) = Assets::load(path, &String::from_utf8_lossy(&bytes));
+            // The inventory says what is ours and must not be cut off: half of it is worse than none.
+            m.extend(foreign(path, folder, found, false));
+            references.push(Arc::new(assets));
+        }
+        EnricherConfig::Intel { name, path } => {
+            let Some(bytes) = file(folder, path, intel::MAX_FILE_BYTES as u64, m) else { return };
+            let (feed, found) = Intel::load_file(name, path, &bytes);
+            m.extend(foreign(path, folder, found, true));
+            references.push(Arc::new(feed));
+        }
+        EnricherConfig::Warninglists { path } => {
+            let at: PathBuf = folder.join(path);
+            if !at.is_dir() {
+                m.push(Mistake::error(path, (0, 0), "is not a folder", "name a folder of MISP warninglists"));
+                return;
+            }
+            let (lists, found) = Warninglists::load_dir(&at);
+            m.extend(foreign(path, folder, found, true));
+            references.push(Arc::new(lists));
+        }
+        EnricherConfig::Http { name, url, kinds, token, deadline } => {
+            let mut config = HttpLookupConfig::new(name.clone(), url.clone());
+            config.deadline = *deadline;
+            config.kinds = kinds_of(kinds);
+            config.token = token.as_ref().and_then(|at| secret(folder, at, name, m));
+            match HttpLookup::new(config) {
+                Ok(look_up) => asked.push(Arc::new(look_up)),
+                Err(found) => m.extend(found.into_iter().map(|e| said(name, e.message, e.help))),
+            }
+        }
+    }
+}
+
+fn said(name: &str, message: String, help: impl Into<String>) -> Mistake {
+    let message = if message.starts_with(name) { message } else { format!("{name}: {message}") };
+    Mistake::error(FILE, (0, 0), message, help)
+}
+
+fn secret(
+    folder: &Path,
+    at: &SecretRef,
+    name: &str,
+    m: &mut Vec<Mistake>,
+) -> Option<stanch_connectors::notifier::Secret> {
+    secrets::read(folder, at).map_err(|why| m.push(said(name, why, "put the secret there"))).ok()
+}
+
+/// Kinds by their words; none means all.
+fn kinds_of(words: &[String]) -> Vec<ObservableKind> {
+    use ObservableKind::{Email, File, Hash, Hostname, Ip, Mac, Process, Url, User};
+    let all = [Ip, Hostname, User, Email, Url, Hash, Mac, File, Process];
+    all.into_iter().filter(|k| words.is_empty() || words.iter().any(|w| w == k.word())).collect()
+}
+
+fn device(
+    config: &ResponderConfig,
+    now: &Now,
+    kept: &Kept,
+    m: &mut Vec<Mistake>,
+) -> Option<Arc<dyn Responder>> {
+    match config {
+        ResponderConfig::Simulated { name } => {
+            let before = kept.0.iter().find(|r| r.simulated() && r.name() == name).cloned();
+            Some(before.unwrap_or_else(|| Arc::new(Simulated::new(name.clone(), now.clone()))))
+        }
+        ResponderConfig::Nftables { name, netns, table } => {
+            let mut nft = NftConfig::named(name.clone());
+            nft.netns.clone_from(netns);
+            nft.table.clone_from(table);
+            let wrong = nft.check();
+            if !wrong.is_empty() {
+                m.extend(wrong.into_iter().map(|why| said(name, why, "")));
+                return None;
+            }
+            if let Err(why) = nftables::available() {
+                let message = format!("{name}: changes would fail: {why}");
+                m.push(Mistake::warning(FILE, (0, 0), message, ""));
+            }
+            Some(Arc::new(Nftables::new(nft)))
+        }
+    }
+}
+
+fn notifier(
+    folder: &Path,
+    config: &Config,
+    n: &NotifierConfig,
+    m: &mut Vec<Mistake>,
+) -> Option<Arc<dyn Notifier>> {
+    let NotifierConfig::Smtp { name, host, port, tls, from, username, password } = n else {
+        let NotifierConfig::Log { name } = n else { return None };
+        return Some(Arc::new(Log::new(name.clone())));
+    };
+    let to: Vec<String> =
+        config.teams.values().filter(|t| t.notifier == *name).flat_map(|t| t.to.iter().cloned()).collect();
+    if to.is_empty() {
+        let message = format!("{name}: no team is told by it");
+        m.push(Mistake::warning(
+            FILE,
+            (0, 0),
+            message,
+            "name it as a team's notifier in policies/people.yaml",
+        ));
+        return None;
+    }
+    let password = password.as_ref().map(|at| secret(folder, at, name, m));
+    let login = match (username, password) {
+        (Some(user), Some(password)) => Some((user.clone(), password?)),
+        _ => None,
+    };
+    let tls = match tls.as_str() {
+        "none" => Tls::None,
+        "tls" => Tls::Tls,
+        _ => Tls::StartTls,
+    };
+    let timeout = std::time::Duration::from_secs(30);
+    let (name, host, from, port) = (name.clone(), host.clone(), from.clone(), *port);
+    match Smtp::new(SmtpConfig {
+        name: name.clone(),
+        host,
+        port,
+        tls,
+        allow_plain: false,
+        from,
+        to,
+        login,
+        timeout,
+    }) {
+        Ok(smtp) => Some(Arc::new(smtp)),
+        Err(wrong) => {
+            m.extend(wrong.into_iter().map(|why| said(&name, why, "")));
+            None
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The sources as intake sees them: a name, a format chosen by the configuration, and a lock.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use stanch_connectors::format::generic::{GenericFormat, Mapping, TARGETS};
+use stanch_core::Config;
+use stanch_core::config::{GenericMapping, Mistake, SourceConfig};
+use stanch_model::Timestamp;
+use stanch_model::port::{Delivery, Format, Record, Rejected};
+
+use super::lock::Lock;
+use crate::secrets::TokenDigest;
+
+/// One source, ready to take deliveries.
+pub(crate) struct Door {
+    pub(crate) name: String,
+    pub(crate) site: String,
+    pub(crate) format: Arc<dyn Format>,
+    pub(crate) format_name: String,
+    pub(crate) lock: Lock,
+    /// Why nothing can be sent to it over HTTP.
+    pub(crate) shut: Option<String>,
+}
+
+/// All sources.
+pub(crate) struct Doors {
+    by_name: HashMap<String, Arc<Door>>,
+    /// Largest body after decompression, in bytes.
+    pub(crate) max_body: u64,
+    /// Largest ratio of decompressed to compressed size.
+    pub(crate) max_ratio: u64,
+}
+
+impl Doors {
+    /// Makes all sources ready. A source without a usable secret is there and shut.
+    pub(crate) fn open(folder: &Path, config: &Config) -> (Doors, Vec<Mistake>) {
+        let mut mistakes = Vec::new();
+        let mut by_name = HashMap::new();
+        for source in config.sources.values() {
+            let file = format!("sources/{}.yaml", source.name);
+            let Some(format) = format_of(source, &file, &mut mistakes) else { continue };
+            let (lock, shut) = Lock::of(folder, source, &file, &mut mistakes);
+            let door = Door {
+                name: source.name.clone(),
+                site: source.site.clone(),
+                format,
+                format_name: source.format.clone(),
+                lock,
+                shut,
+            };
+            by_name.insert(source.name.clone(), Arc::new(door));
+        }
+        let doors =
+            Doors { by_name, max_body: config.server.max_body, max_ratio: config.server.max_inflate_ratio };
+        (doors, mistakes)
+    }
+
+    /// The source of this name.
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Door>> {
+        self.by_name.get(name)
+    }
+
+    /// The source whose routing key this is. All are compared, so that time tells nothing.
+    pub(crate) fn by_routing_key(&self, key: &str) -> Option<&Arc<Door>> {
+        let sent = TokenDigest::of(key);
+        let mut found = None;
+        for door in self.by_name.values() {
+            if let Lock::RoutingKey(known) = &door.lock
+                && known.same(&sent)
+            {
+                found = Some(door);
+            }
+        }
+        found
+    }
+
+    /// The source of this format whose bearer token this is.
+    pub(crate) fn by_token(&self, format: &str, token: &str) -> Option<&Arc<Door>> {
+        let sent = TokenDigest::of(token);
+        let mut found = None;
+        for door in self.by_name.values().filter(|d| d.format_name == format) {
+            if let Lock::Bearer(known) = &door.lock
+                && known.same(&sent)
+            {
+                found = Some(door);
+            }
+        }
+        found
+    }
+}
+
+impl Door {
+    /// Takes a body apart. A parser that panics costs its body a place in quarantine and nothing else.
+    pub(crate) fn parse(&self, body: &[u8], received: Timestamp) -> Vec<Record> {
+        let delivery = Delivery { body, received };
+        let parsed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.format.parse(delivery)));
+        parsed.unwrap_or_else(|_| {
+            tracing::error!(
+                source = self.name,
+                bytes = body.len(),
+                "a parser panicked; the body is quarantined"
+            );
+            let reason =
+                format!("a bug in the {} reader; please report it with this record", self.format_name);
+            vec![Record { raw: 0..body.len(), parsed: Err(Rejected { reason }) }]
+        })
+    }
+}
+
+/// A built-in format that lives as long as the program.
+struct BuiltIn(&'static dyn Format);
+
+impl Format for BuiltIn {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn parse(&self, delivery: Delivery<'_>) -> Vec<Record> {
+        self.0.parse(delivery)
+    }
+}
+
+fn format_of(source: &SourceConfig, file: &str, mistakes: &mut Vec<Mistake>) -> Option<Arc<dyn Format>> {
+    if let Some(mapping) = &source.mapping {
+        return match GenericFormat::compile(&source.name, mapping_of(mapping, file, mistakes)) {
+            Ok(format) => Some(Arc::new(format)),
+            Err(all) => {
+                let all = all.into_iter().map(|m| {
+                    Mistake::error(file, (0, 0), format!("mapping, {}: {}", m.field, m.message), "")
+                });
+                mistakes.extend(all);
+                None
+            }
+        };
+    }
+    let known = stanch_connectors::format::by_name(&source.format);
+    if known.is_none() {
+        let message = format!("there is no format \"{}\"", source.format);
+        mistakes.push(Mistake::error(file, (0, 0), message, "run: stanch check"));
+    }
+    known.map(|f| Arc::new(BuiltIn(f)) as Arc<dyn Format>)
+}
+
+/// The mapping in the connectors' words: the configuration says `rule` and `src_host` for short.
+fn mapping_of(mapping: &GenericMapping, file: &str, mistakes: &mut Vec<Mistake>) -> Mapping {
+    let mut fields = BTreeMap::new();
+    for (field, expression) in &mapping.fields {
+        let target = match field.as_str() {
+            "rule" => "rule_uid",
+            "src_host" => "src_hostname",
+            "dst_host" => "dst_hostname",
+            "device_host" => "device_hostname",
+            other => other,
+        };
+        if TARGETS.contains(&target) {
+            fields.insert(target.to_owned(), expression.clone());
+        } else {
+            let message = format!("mapping: `{field}` is not used yet");
+            mistakes.push(Mistake::warning(file, (0, 0), message, "leave it out"));
+        }
+    }
+    Mapping { records: mapping.records.clone(), fields, ..Mapping::default() }
+}

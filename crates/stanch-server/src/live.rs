@@ -1,0 +1,108 @@
+//! A running Stanch: the engine and what a reload swaps.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum_server::tls_rustls::RustlsConfig;
+use stanch_core::config::Mistake;
+use stanch_core::contain::Mode;
+use stanch_engine::{Engine, Now};
+use stanch_model::port::Responder;
+
+use crate::config_dir::{self, Loaded};
+use crate::connect::Kept;
+use crate::intake::Intake;
+use crate::people::People;
+use crate::swap::Swap;
+
+/// A running Stanch.
+pub(crate) struct Live {
+    pub(crate) engine: Engine,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) people: Swap<People>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) now: Now,
+    /// True when `/metrics` needs no token: the listener is loopback.
+    pub(crate) open_metrics: bool,
+    pub(crate) config_dir: PathBuf,
+    pub(crate) mode: Mode,
+    pub(crate) tls: Option<RustlsConfig>,
+    pub(crate) responders: Mutex<Vec<Arc<dyn Responder>>>,
+    /// One reload at a time.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+}
+
+/// What a reload put in force.
+pub(crate) struct Reloaded {
+    pub(crate) hash: String,
+    pub(crate) changed: bool,
+    pub(crate) warnings: Vec<Mistake>,
+}
+
+impl Live {
+    /// Reads the folder again and puts it in force whole, or keeps what is in force.
+    ///
+    /// # Errors
+    /// All mistakes, when nothing was changed.
+    pub(crate) async fn reload(&self, by: &str) -> Result<Reloaded, Vec<Mistake>> {
+        let _one = self.reloading.lock().await;
+        let kept = Kept(self.responders.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let (dir, now) = (self.config_dir.clone(), self.now.clone());
+        let loaded = tokio::task::spawn_blocking(move || config_dir::load(&dir, &now, &kept)).await;
+        let loaded = loaded.unwrap_or_else(|_| Err(vec![bug()])).and_then(|l| self.acceptable(l));
+        let mut loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(mistakes) => {
+                let errors = mistakes.iter().filter(|m| !m.warning).count();
+                tracing::warn!(
+                    by,
+                    errors,
+                    "the new configuration was refused; the one before stays in force"
+                );
+                return Err(mistakes);
+            }
+        };
+        let before = self.engine.rules().config.clone();
+        if loaded.config.server.listen != before.server.listen
+            || loaded.config.server.intake_queue != before.server.intake_queue
+        {
+            let message = "`listen` and `intake_queue` change at the next start only";
+            loaded.warnings.push(Mistake::warning("stanch.yaml", (0, 0), message, "restart stanch"));
+        }
+        if let (Some(running), Some(tls)) = (&self.tls, loaded.tls.take()) {
+            running.reload_from_config(Arc::new(tls));
+        }
+        let hash = loaded.config.hash.clone();
+        let rules = loaded.connected.rules(loaded.config.clone(), self.mode);
+        let ports = loaded.connected.ports(self.now.clone());
+        *self.responders.lock().unwrap_or_else(PoisonError::into_inner) = loaded.connected.responders.clone();
+        self.engine.reload(rules, ports, by).await;
+        self.people.set(loaded.people);
+        self.intake.swap(loaded.doors);
+        tracing::info!(by, hash, "a new configuration is in force");
+        Ok(Reloaded { changed: hash != before.hash, hash, warnings: loaded.warnings })
+    }
+
+    /// A running listener that others can reach must not lose its certificate or its last person.
+    fn acceptable(&self, loaded: Loaded) -> Result<Loaded, Vec<Mistake>> {
+        let why = if self.tls.is_some() && loaded.tls.is_none() {
+            "stanch listens with TLS, and `tls` is gone"
+        } else if !self.open_metrics && loaded.people.nobody() {
+            "stanch can be reached by others, and nobody could sign in any more"
+        } else {
+            return Ok(loaded);
+        };
+        let mut mistakes = loaded.warnings;
+        mistakes.push(Mistake::error(
+            "stanch.yaml",
+            (0, 0),
+            why,
+            "put it back, or restart with another `listen`",
+        ));
+        Err(mistakes)
+    }
+}
+
+fn bug() -> Mistake {
+    Mistake::error("", (0, 0), "a bug ended the reading of the configuration", "see the log, and report it")
+}

@@ -1,0 +1,97 @@
+//! Who a token belongs to. Name, role and teams come from the configuration and nowhere else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use stanch_core::Config;
+use stanch_core::config::Mistake;
+use stanch_engine::command::Who;
+
+use crate::secrets::{self, TokenDigest};
+
+/// Who a token belongs to.
+#[derive(Default)]
+pub(crate) struct People {
+    known: Vec<(TokenDigest, Who)>,
+}
+
+impl People {
+    /// Reads everybody's token. Whoever has none that can be used is not known, with the reason as a
+    /// warning; a token that two people share names neither.
+    pub(crate) fn read(folder: &Path, config: &Config) -> (People, Vec<Mistake>) {
+        const FILE: &str = "policies/people.yaml";
+        let mut mistakes = Vec::new();
+        let mut known: Vec<(TokenDigest, Who)> = Vec::new();
+        let mut first: BTreeMap<TokenDigest, String> = BTreeMap::new();
+        for person in config.people.values() {
+            let place = secrets::named(&person.token);
+            let read = secrets::read(folder, &person.token);
+            let digest = read.and_then(|secret| {
+                let weak = !secret.expose().starts_with("sha256:")
+                    && secret.expose().chars().count() < secrets::SHORT;
+                if weak {
+                    let message = format!("{place} is short enough to be guessed");
+                    let help = format!("use at least {} random characters", secrets::SHORT);
+                    mistakes.push(Mistake::warning(FILE, (0, 0), message, help));
+                }
+                TokenDigest::stored(&secret).map_err(|why| format!("{place}: {why}"))
+            });
+            match digest {
+                Err(why) => {
+                    let message = format!("{} cannot sign in: {why}", person.name);
+                    mistakes.push(Mistake::warning(
+                        FILE,
+                        (0, 0),
+                        message,
+                        format!("put a random token into {place}"),
+                    ));
+                }
+                Ok(digest) => {
+                    if let Some(other) = first.insert(digest, person.name.clone()) {
+                        let message = format!("{} and {other} have the same token", person.name);
+                        mistakes.push(Mistake::error(
+                            FILE,
+                            (0, 0),
+                            message,
+                            "a token names one person: give each their own",
+                        ));
+                        known.retain(|(d, _)| *d != digest);
+                        continue;
+                    }
+                    let who =
+                        Who { name: person.name.clone(), role: person.role, teams: person.teams.clone() };
+                    known.push((digest, who));
+                }
+            }
+            if secrets::too_open(folder, &person.token) {
+                mistakes.push(Mistake::warning(
+                    &place,
+                    (0, 0),
+                    "others on this machine can read this token",
+                    format!("run: chmod 600 {place}"),
+                ));
+            }
+        }
+        (People { known }, mistakes)
+    }
+
+    /// Whose token this is. Every known token is compared, so that time tells nothing.
+    pub(crate) fn who(&self, token: &str) -> Option<&Who> {
+        if token.trim().is_empty() {
+            return None;
+        }
+        let sent = TokenDigest::of(token);
+        let mut found = None;
+        for (digest, who) in &self.known {
+            if digest.same(&sent) {
+                found = Some(who);
+            }
+        }
+        found
+    }
+
+    /// True when nobody can sign in.
+    pub(crate) fn nobody(&self) -> bool {
+        self.known.is_empty()
+    }
+}

@@ -1,0 +1,205 @@
+//! Every error that leaves the API: one shape, a stable code, and how to mend it.
+//!
+//! Messages never repeat what was sent, beyond ids that were understood.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use stanch_core::config::Mistake;
+use stanch_engine::CommandError;
+use stanch_model::port::JournalError;
+
+use crate::api::v1::types::{ErrorBody, ErrorDetail, MistakeView};
+
+/// An answer that is an error.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    mend: String,
+    mistakes: Vec<MistakeView>,
+}
+
+impl Problem {
+    fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Problem {
+        Problem { status, code, message: message.into(), mend: mend.into(), mistakes: Vec::new() }
+    }
+
+    /// What was asked makes no sense.
+    pub(crate) fn invalid(message: impl Into<String>, mend: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "ST0400", message, mend)
+    }
+
+    /// Nobody we know. The same words for every cause, so that they tell nothing.
+    pub(crate) fn unauthorised() -> Problem {
+        let mend = "send Authorization: Bearer TOKEN with the token of a person in policies/people.yaml";
+        Problem::new(StatusCode::UNAUTHORIZED, "ST0401", "who is asking is not known", mend)
+    }
+
+    /// No sender we know, or a wrong proof: the same answer for both.
+    pub(crate) fn sender() -> Problem {
+        let mend = "check the name of the source and its credential; see GET /api/v1/sources";
+        Problem::new(StatusCode::UNAUTHORIZED, "ST0401", "who sends this is not known", mend)
+    }
+
+    /// A signed delivery that was accepted before.
+    pub(crate) fn replayed() -> Problem {
+        let message = "this very delivery was accepted before; nothing was taken in again";
+        Problem::new(
+            StatusCode::CONFLICT,
+            "ST0409",
+            message,
+            "sign every delivery anew, with the time of sending",
+        )
+    }
+
+    /// It does not fit the state of things.
+    pub(crate) fn conflict(message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "ST0409", message, "look at it again, then decide anew")
+    }
+
+    /// Somebody who may not.
+    pub(crate) fn role(has: &str, needs: &str) -> Problem {
+        let mend = "ask somebody with that role; roles are given in policies/people.yaml";
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "ST0403",
+            format!("this needs the role {needs}; you have {has}"),
+            mend,
+        )
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(message: impl Into<String>, mend: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "ST0404", message, mend)
+    }
+
+    /// There is no such route.
+    pub(crate) fn no_route() -> Problem {
+        Problem::not_found("there is nothing at this path", "see GET /api/v1/openapi.json for what there is")
+    }
+
+    /// The route exists, for another method.
+    pub(crate) fn method() -> Problem {
+        let mend = "see GET /api/v1/openapi.json for what there is";
+        Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "ST0405",
+            "this path does not answer to this method",
+            mend,
+        )
+    }
+
+    /// The body is larger than it may be.
+    pub(crate) fn too_large(limit: u64) -> Problem {
+        let message = format!("the body is larger than {limit} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "ST0413", message, "send less at once")
+    }
+
+    /// The body comes in a form that is not read.
+    pub(crate) fn media(message: impl Into<String>, mend: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "ST0415", message, mend)
+    }
+
+    /// The configuration has mistakes; the one before stays in force.
+    pub(crate) fn configuration(mistakes: &[Mistake]) -> Problem {
+        let errors = mistakes.iter().filter(|m| !m.warning).count();
+        let message = format!("the configuration has {errors} mistakes; the one before stays in force");
+        let mut problem = Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "ST0422",
+            message,
+            "mend them all, then reload again",
+        );
+        problem.mistakes = mistakes.iter().map(mistake_view).collect();
+        problem
+    }
+
+    /// Without the engine nothing can be changed.
+    pub(crate) fn read_only() -> Problem {
+        let message = "stanch is not running here: the journal can be read, nothing can be changed";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ST0503", message, "start it with: stanch serve")
+    }
+
+    /// Too much at once, or stopping.
+    pub(crate) fn busy(message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ST0503", message, "try again in a moment")
+    }
+
+    /// Something of ours broke. The cause goes to the log, not to the caller.
+    pub(crate) fn internal(what: &'static str) -> Problem {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "ST0500",
+            what,
+            "see the log of stanch; run: stanch doctor",
+        )
+    }
+}
+
+/// A mistake as it travels.
+pub(crate) fn mistake_view(m: &Mistake) -> MistakeView {
+    MistakeView {
+        file: m.file.clone(),
+        line: m.line,
+        column: m.column,
+        message: m.message.clone(),
+        help: m.help.clone(),
+        warning: m.warning,
+    }
+}
+
+impl From<CommandError> for Problem {
+    fn from(e: CommandError) -> Problem {
+        let message = e.to_string();
+        match e {
+            CommandError::NotFound(_) => Problem::not_found(message, "list what there is first"),
+            CommandError::Conflict(_) => Problem::conflict(message),
+            CommandError::Refused(_) => {
+                Problem::new(StatusCode::FORBIDDEN, "ST0403", message, "the rules in policies/ say why")
+            }
+            CommandError::Invalid(_) => Problem::invalid(message, ""),
+            CommandError::Stopping => Problem::busy(message),
+        }
+    }
+}
+
+impl From<JournalError> for Problem {
+    fn from(e: JournalError) -> Problem {
+        tracing::error!(error = %e, "the journal could not be read");
+        Problem::internal("the journal could not be read")
+    }
+}
+
+impl From<stanch_model::id::BadId> for Problem {
+    fn from(e: stanch_model::id::BadId) -> Problem {
+        Problem::invalid(e.to_string(), "")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status;
+        let error = ErrorDetail {
+            code: self.code.to_owned(),
+            message: self.message,
+            mend: self.mend,
+            mistakes: self.mistakes,
+        };
+        let mut response = (status, Json(ErrorBody { error })).into_response();
+        let mut put = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+        if status == StatusCode::UNAUTHORIZED {
+            put(header::WWW_AUTHENTICATE, "Bearer realm=\"stanch\"");
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            put(header::RETRY_AFTER, "1");
+        }
+        response
+    }
+}

@@ -1,0 +1,63 @@
+//! The listener: plain on loopback, TLS everywhere else.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use stanch_core::config::TlsFiles;
+
+/// A connection that says nothing for this long at its beginning is closed.
+const FIRST_REQUEST: Duration = Duration::from_secs(30);
+/// Requests at the same time on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+
+/// Certificate and key, ready to use. TLS 1.2 and 1.3, nothing older.
+///
+/// # Errors
+/// Which file is wrong, and how.
+pub(crate) fn tls(folder: &Path, files: &TlsFiles) -> Result<rustls::ServerConfig, String> {
+    let said = |file: &str, e: &dyn std::fmt::Display| format!("{file}: {e}");
+    let cert = folder.join(&files.cert);
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(&cert).map_err(|e| said(&files.cert, &e))?.collect();
+    let chain = chain.map_err(|e| said(&files.cert, &e))?;
+    if chain.is_empty() {
+        return Err(said(&files.cert, &"holds no certificate"));
+    }
+    let key = PrivateKeyDer::from_pem_file(folder.join(&files.key)).map_err(|e| said(&files.key, &e))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
+    let mut config = builder
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|e| format!("{} and {}: {e}", files.cert, files.key))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Answers until the handle is told to stop.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<RustlsConfig>,
+    handle: Handle<SocketAddr>,
+) -> std::io::Result<()> {
+    let service = router.into_make_service();
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(FIRST_REQUEST);
+    server.http_builder().http2().max_concurrent_streams(STREAMS);
+    match tls {
+        None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
+        Some(tls) => {
+            let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+            server.acceptor(acceptor).serve(service).await
+        }
+    }
+}
