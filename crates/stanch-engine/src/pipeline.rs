@@ -41,6 +41,7 @@ struct Fresh {
 impl Turn<'_> {
     /// Takes deliveries in, all in one journal entry, and leads what is new through the stages.
     pub(crate) fn receive(&mut self, received: Vec<(Received, Timestamp)>) -> Vec<Ack> {
+        let quiet = suppress::in_force(&self.rules.config.silences, self.state, self.now);
         let mut intake = Intake::default();
         let mut detail = IntakeDetail::default();
         let mut fresh = Vec::new();
@@ -48,23 +49,29 @@ impl Turn<'_> {
         let mut ordinal = 0;
         let mut acks = Vec::with_capacity(received.len());
         for (i, r) in received.into_iter().enumerate() {
-            let (delivered, raw, ack) =
-                self.dedup(r, i as u32, &mut ordinal, &mut fresh, &mut resolved, &mut detail.alerts);
+            let (delivered, raw, ack) = self.dedup(
+                (r, i as u32),
+                &quiet,
+                &mut ordinal,
+                &mut fresh,
+                &mut resolved,
+                &mut detail.alerts,
+            );
             intake.deliveries.push(delivered);
             detail.deliveries.push(raw);
             acks.push(ack);
         }
         self.queue(Event::Intake(intake), Some(detail.encode()));
         self.close_resolved(&resolved);
-        self.judge(fresh);
+        self.judge(fresh, &quiet);
         acks
     }
 
     /// Counts each record of a delivery in exactly one place.
     fn dedup(
         &mut self,
-        (r, arrived): (Received, Timestamp),
-        delivery: u32,
+        ((r, arrived), delivery): ((Received, Timestamp), u32),
+        quiet: &[Quiet],
         ordinal: &mut u32,
         fresh: &mut Vec<Fresh>,
         resolved: &mut Vec<AlertId>,
@@ -93,7 +100,7 @@ impl Turn<'_> {
                     let print =
                         fingerprint::delivery(&d.source, &alert, r.body.get(record.raw).unwrap_or_default());
                     let decided =
-                        dedup::dedup(self.state, &alert, key, print, Some(source), window, self.now);
+                        dedup::dedup(self.state, &alert, key, print, Some(source), (window, quiet), self.now);
                     match decided.verdict {
                         Dedup::Merge { into, cause } => {
                             let m = Merged(n, into, alert.time, cause, alert.severity, print);
@@ -168,16 +175,15 @@ impl Turn<'_> {
     }
 
     /// Suppress and triage, then correlate what is left.
-    fn judge(&mut self, fresh: Vec<Fresh>) {
+    fn judge(&mut self, fresh: Vec<Fresh>, quiet: &[Quiet]) {
         if fresh.is_empty() {
             return;
         }
-        let quiet = suppress::in_force(&self.rules.config.silences, self.state, self.now);
         let mut items = Vec::with_capacity(fresh.len());
         let mut reasons: Vec<Vec<Reason>> = Vec::with_capacity(fresh.len());
         let mut on = Vec::new();
         for f in fresh {
-            let (assessment, because, score) = self.assess(&quiet, &f);
+            let (assessment, because, score) = self.assess(quiet, &f);
             self.state.assess_one(&assessment);
             if assessment.1 == Verdict::Open {
                 on.push((f, score));

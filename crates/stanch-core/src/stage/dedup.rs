@@ -4,11 +4,13 @@
 //! across tools (a relay of the same alert). A merge never lowers severity, and a higher severity
 //! than any seen before opens anew, so that nobody can hide a serious alert behind a harmless one.
 
-use stanch_model::{Alert, AlertId, AlertState, Span, Timestamp};
+use stanch_model::{Alert, AlertId, AlertState, IncidentId, Span, Timestamp};
 
 use crate::decided::Decided;
 use crate::journal::event::{Key, MergeCause};
-use crate::journal::state::State;
+use crate::journal::incident::Status;
+use crate::journal::state::{AlertSlot, Disposition, State};
+use crate::stage::suppress::Quiet;
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,23 @@ pub fn sane_time(claimed: Timestamp, now: Timestamp) -> Timestamp {
     claimed.min(now.plus(MAX_AHEAD))
 }
 
+/// A claim nobody looks at any more must not swallow its repeats: it was closed, its incident was
+/// resolved, or the silence that hid it has ended.
+fn over(state: &State, slot: &AlertSlot, quiet: &[Quiet]) -> bool {
+    match slot.disposition {
+        Disposition::Open => false,
+        Disposition::Closed => true,
+        Disposition::Suppressed => !quiet.iter().any(|q| q.name == state.cause(slot.link)),
+        Disposition::InIncident => {
+            let head = state.head_of(IncidentId(u64::from(slot.link)));
+            state.incidents.get(&head).is_some_and(|i| i.status == Status::Resolved)
+        }
+    }
+}
+
 /// Decides whether a record is new. `print` is the fingerprint of this very delivery and `source`
-/// the index of its source, if it has spoken before.
+/// the index of its source, if it has spoken before; `window` and the silences in force bound what
+/// may be merged.
 #[must_use]
 pub fn dedup(
     state: &State,
@@ -43,7 +60,7 @@ pub fn dedup(
     key: Key,
     print: u64,
     source: Option<u16>,
-    window: Span,
+    (window, quiet): (Span, &[Quiet]),
     now: Timestamp,
 ) -> Decided<Dedup> {
     let Some(known) = state.seen.get(key) else {
@@ -62,7 +79,7 @@ pub fn dedup(
     if alert.state == AlertState::Resolved {
         return merge(MergeCause::Resolution);
     }
-    if known.resolved {
+    if known.resolved || over(state, slot, quiet) {
         return Decided::new(Dedup::New, format!("{} was over; it has begun again", known.alert));
     }
     let time = sane_time(alert.time, now);

@@ -182,6 +182,44 @@ async fn a_split_moves_alerts_into_an_incident_of_their_own_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_looks_at_any_more_does_not_swallow_repeats() {
+    let w = World::new().await;
+    w.send("ids", &call_home(0, "10.0.0.7", "203.0.113.9")).await;
+    w.until("an incident", |s| s.incidents.len() == 1).await;
+    assert_eq!(w.send("ids", &call_home(60, "10.0.0.7", "203.0.113.9")).await.merged, 1);
+    let resolve = Command::Resolve {
+        incident: IncidentId(1),
+        who: lead(),
+        text: "cleaned".into(),
+        leave_changes: true,
+    };
+    w.order(resolve).await.unwrap();
+    assert_eq!(
+        w.send("ids", &call_home(120, "10.0.0.7", "203.0.113.9")).await.new,
+        1,
+        "resolved, yet here again"
+    );
+    w.until("a second incident", |s| s.incidents.len() == 2).await;
+
+    let until = crate::world::START.plus(Span::hours(1));
+    let set =
+        Command::Silence { matchers: vec!["ip=10.0.1.5".into()], until, comment: "x".into(), who: lead() };
+    w.order(set).await.unwrap();
+    assert_eq!(w.send("ids", &eve(200, 5, SCAN, 2, "203.0.113.77", "10.0.1.5")).await.new, 1);
+    assert_eq!(
+        w.send("ids", &eve(210, 5, SCAN, 2, "203.0.113.77", "10.0.1.5")).await.merged,
+        1,
+        "still silenced"
+    );
+    w.pass(Span::hours(2));
+    assert_eq!(
+        w.send("ids", &eve(7300, 5, SCAN, 2, "203.0.113.77", "10.0.1.5")).await.new,
+        1,
+        "silence is over"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_merged_record_can_be_taken_out_again() {
     let w = World::new().await;
     w.send("ids", &eve(0, 1, SCAN, 2, "203.0.113.9", "10.0.0.5")).await;
