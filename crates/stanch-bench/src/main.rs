@@ -7,18 +7,35 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should say where"))]
 
 mod engine;
+mod enrich;
+mod intake;
+mod limits;
+mod load;
 mod payload;
+mod peers;
+mod plan;
 mod proc;
 mod records;
+mod report;
+mod start;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+use plan::Plan;
+use report::Section;
+
+/// The parts with a peer or a goal, in the order of the page.
+type Part = (&'static str, fn(&Plan) -> Result<Section>);
+
+const PARTS: [Part; 3] = [("intake", intake::run), ("start", start::run), ("enrich", enrich::run)];
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match run(&words) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(e) => {
             eprintln!("stanch-bench: {e:#}");
             ExitCode::FAILURE
@@ -26,13 +43,39 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(words: &[String]) -> Result<()> {
-    let Some((verb, rest)) = words.split_first() else {
-        bail!("which part? engine, records");
-    };
+/// False when a floor was missed.
+fn run(words: &[String]) -> Result<bool> {
+    let Some((verb, rest)) = words.split_first() else { bail!("run, engine or records?") };
     match verb.as_str() {
-        "engine" => engine::run(rest),
-        "records" => records::run(rest),
-        other => bail!("there is no part {other:?}; engine, records"),
+        "run" => measure(&Plan::read(rest)?),
+        "engine" => engine::run(rest).map(|()| true),
+        "records" => records::run(rest).map(|()| true),
+        other => bail!("there is no {other:?}: run, engine or records"),
     }
+}
+
+fn measure(plan: &Plan) -> Result<bool> {
+    if let Some(odd) = plan.parts.iter().find(|p| !PARTS.iter().any(|(name, _)| name == p)) {
+        bail!("there is no part {odd:?}; there are {:?}", PARTS.map(|p| p.0));
+    }
+    println!("{}", plan.machine);
+    let mut missed = Vec::new();
+    for (name, part) in PARTS.iter().filter(|(name, _)| plan.wants(name)) {
+        println!("\n== {name}");
+        let section = part(plan)?;
+        section.keep(&report::history())?;
+        missed.extend(section.rows.iter().filter(|r| r.met == Some(false)).map(|r| r.goal.clone()));
+    }
+    if plan.write_docs {
+        report::write_docs(&PARTS.map(|p| p.0))?;
+    }
+    println!(
+        "{}",
+        if missed.is_empty() {
+            "every floor is met".to_owned()
+        } else {
+            format!("missed: {}", missed.join(", "))
+        }
+    );
+    Ok(missed.is_empty())
 }

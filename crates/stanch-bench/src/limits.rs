@@ -1,0 +1,59 @@
+//! What this machine can do at most: the same work without anything around it.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use rusqlite::{Connection, params};
+
+/// Records in one group.
+const GROUP: usize = 512;
+/// How long each is measured.
+const TIME: Duration = Duration::from_secs(2);
+
+/// Records of 512 bytes a second, appended to a growing file, 512 to a sync.
+pub(crate) fn append(dir: &Path) -> Result<f64> {
+    let mut file = std::fs::File::create(dir.join("append"))?;
+    let group = vec![b'x'; GROUP * 512];
+    let (began, mut records) = (Instant::now(), 0);
+    while began.elapsed() < TIME {
+        file.write_all(&group)?;
+        file.sync_data()?;
+        records += GROUP;
+    }
+    Ok(records as f64 / began.elapsed().as_secs_f64())
+}
+
+/// Rows a second: SQLite, log ahead, synchronous FULL, nine in ten rows known already.
+pub(crate) fn upsert(dir: &Path) -> Result<f64> {
+    let mut db = Connection::open(dir.join("upsert.db"))?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.execute_batch(
+        "CREATE TABLE alert (id INTEGER PRIMARY KEY, key BLOB UNIQUE, count INTEGER, body BLOB)",
+    )?;
+    let body = vec![b'x'; 390];
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let (began, mut rows) = (Instant::now(), 0);
+    while began.elapsed() < TIME {
+        let group = db.transaction()?;
+        {
+            let mut put = group.prepare_cached(
+                "INSERT INTO alert (key, count, body) VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET count = count + 1",
+            )?;
+            for _ in 0..GROUP {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                // A tenth as many keys as rows that will be written, spread by a multiplication.
+                let key = (random % (rows as u64 / 10 + 51)).wrapping_mul(0x2545_f491_4f6c_dd1d);
+                let key = [key.to_be_bytes(), key.rotate_left(32).to_be_bytes()].concat();
+                put.execute(params![key, body])?;
+            }
+        }
+        group.commit()?;
+        rows += GROUP;
+    }
+    Ok(rows as f64 / began.elapsed().as_secs_f64())
+}
