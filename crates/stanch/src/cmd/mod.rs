@@ -1,0 +1,30 @@
+//! One file for each verb: parse, ask, show, on one page.
+
+pub(crate) mod ack;
+pub(crate) mod alerts;
+pub(crate) mod approvals;
+pub(crate) mod approve;
+pub(crate) mod blocks;
+pub(crate) mod check;
+pub(crate) mod clock;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod deny;
+pub(crate) mod doctor;
+pub(crate) mod incidents;
+pub(crate) mod ingest;
+pub(crate) mod init;
+pub(crate) mod journal;
+pub(crate) mod kill_switch;
+pub(crate) mod ledger;
+pub(crate) mod quarantine;
+pub(crate) mod release;
+pub(crate) mod reload;
+pub(crate) mod resolve;
+pub(crate) mod runs;
+pub(crate) mod serve;
+pub(crate) mod silence;
+pub(crate) mod sources;
+pub(crate) mod story;
+pub(crate) mod version;
+pub(crate) mod whoami;

@@ -1,0 +1,27 @@
+//! `stanch serve`: the server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::cli::Ctx;
+use crate::exit::Exit;
+use crate::{find, local};
+
+/// Run the server
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The store's folder [default: .stanch in the configuration folder]
+    #[arg(long, env = "STANCH_DATA", hide_env_values = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Listen here instead of where the configuration says; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+pub(crate) async fn run(args: Args, ctx: &Ctx) -> Result<Exit> {
+    let config = find::needed_config_dir(ctx.globals.config.as_deref())?;
+    let data = find::data_dir(args.data.as_deref(), &config);
+    local::serve(ctx, &config, &data, args.listen).await
+}

@@ -1,0 +1,92 @@
+//! What is done without asking a server: reading the configuration folder and the store, and being
+//! the server.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use stanch_core::Config;
+use stanch_core::config::Mistake;
+use stanch_server::api::v1::types::MistakeView;
+use stanch_server::{App, Options, StartError, offline_router};
+
+use crate::cli::Ctx;
+use crate::client::Api;
+use crate::exit::{Exit, Failure};
+
+/// All mistakes and warnings of a configuration folder, in order of file and line.
+#[must_use]
+pub(crate) fn check(dir: &Path) -> Vec<MistakeView> {
+    stanch_server::check(dir).into_iter().map(shown).collect()
+}
+
+/// The configuration as a value; none when it has mistakes.
+#[must_use]
+pub(crate) fn config(dir: &Path) -> Option<Arc<Config>> {
+    stanch_server::config_dir::compiled(dir)
+}
+
+fn shown(m: Mistake) -> MistakeView {
+    let Mistake { file, line, column, message, help, warning } = m;
+    MistakeView { file, line, column, message, help, warning }
+}
+
+/// The API, answered from a store.
+///
+/// # Errors
+/// When there is no store, or it cannot be read.
+pub(crate) fn store(data: &Path, config: Option<&Path>) -> Result<Api> {
+    if !data.is_dir() {
+        let message = format!("{} is no folder with a store", data.display());
+        let mend = "name the folder that `stanch serve` writes to";
+        return Err(Failure::new(Exit::NotFound, message, mend).into());
+    }
+    let router = offline_router(data, config).map_err(|e| {
+        let message = format!("the store in {} cannot be read: {e}", data.display());
+        Failure::new(Exit::Failed, message, "run `stanch doctor`")
+    })?;
+    Ok(Api::store(router))
+}
+
+/// Runs the server until it is told to stop. The first line on stdout says where it listens.
+///
+/// # Errors
+/// Why it did not start, or could not go on.
+pub(crate) async fn serve(ctx: &Ctx, config: &Path, data: &Path, listen: Option<SocketAddr>) -> Result<Exit> {
+    log(ctx);
+    let mut options = Options::new(config, data);
+    options.listen = listen;
+    let app = App::start(options).await.map_err(not_started)?;
+    let tls = self::config(config).is_some_and(|c| c.server.tls.is_some());
+    let url = format!("http{}://{}", if tls { "s" } else { "" }, app.addr());
+    ctx.out.line(format!("listening on {url}"));
+    app.run().await.map_err(|why| Failure::new(Exit::Failed, format!("the server ended: {why}"), "start it again"))?;
+    Ok(Exit::Ok)
+}
+
+fn not_started(error: StartError) -> Failure {
+    let message = error.to_string();
+    match error {
+        StartError::Configuration(mistakes) => Failure {
+            mistakes: mistakes.into_iter().map(shown).collect(),
+            ..Failure::new(Exit::BadConfig, message, "mend what is listed, then run `stanch check`")
+        },
+        StartError::Refused(_) => Failure::new(Exit::BadConfig, message, ""),
+        StartError::Journal(_) | StartError::Engine(_) => Failure::new(Exit::Failed, message, "run `stanch doctor`"),
+        StartError::Listen { .. } | StartError::Bug(_) => Failure::new(Exit::Failed, message, ""),
+    }
+}
+
+/// The log goes to stderr; `STANCH_LOG` says how much, for example `debug` or `stanch_server=debug`.
+fn log(ctx: &Ctx) {
+    use std::io::IsTerminal as _;
+    let least = if ctx.out.quiet { "warn" } else { "info" };
+    let wanted = std::env::var("STANCH_LOG").unwrap_or_else(|_| least.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(&wanted)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(least));
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() && !ctx.globals.no_color;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // Set already when a demo runs several servers in one process.
+    let _ = if ctx.out.json { builder.json().try_init() } else { builder.try_init() };
+}
