@@ -40,13 +40,23 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     let mut steps = vec![
         Step("format", "cargo", vec!["fmt", "--all", "--check"], vec![]),
         Step("tidy", "cargo", vec!["xtask", "tidy"], vec![]),
-        Step("lints", "cargo", vec!["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], vec![]),
+        Step(
+            "lints",
+            "cargo",
+            vec!["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+            vec![],
+        ),
         Step("docs", "cargo", vec!["doc", "--workspace", "--no-deps", "--quiet"], doc),
         Step("helpers", "cargo", vec!["build", "--workspace", "--bins", "--examples"], vec![]),
         Step("tests", "cargo", vec!["test", "--workspace"], require),
     ];
     if !quick {
-        steps.push(Step("crash", "cargo", vec!["xtask", "crash", "--points", "50", "--power-cut", "20"], vec![]));
+        steps.push(Step(
+            "crash",
+            "cargo",
+            vec!["xtask", "crash", "--points", "50", "--power-cut", "20"],
+            vec![],
+        ));
     }
     let started = Instant::now();
     for step in &steps {
@@ -57,12 +67,20 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         let words = vec!["--offline", "check", "licenses", "bans", "sources"];
         do_step(&Step("licences, bans, sources", &deny.to_string_lossy(), words, vec![]))?;
     }
-    println!("\nall of it holds ({} min {} s)", started.elapsed().as_secs() / 60, started.elapsed().as_secs() % 60);
+    println!(
+        "\nall of it holds ({} min {} s)",
+        started.elapsed().as_secs() / 60,
+        started.elapsed().as_secs() % 60
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 fn do_step(Step(name, program, words, vars): &Step<'_>) -> Result<()> {
-    println!("\n== {name}: {} {}", Path::new(program).file_name().unwrap_or_default().to_string_lossy(), words.join(" "));
+    println!(
+        "\n== {name}: {} {}",
+        Path::new(program).file_name().unwrap_or_default().to_string_lossy(),
+        words.join(" ")
+    );
     let started = Instant::now();
     let status = Command::new(program)
         .args(words)
@@ -79,7 +97,8 @@ fn do_step(Step(name, program, words, vars): &Step<'_>) -> Result<()> {
 
 /// Installs what is missing. True when the network lab can be used, so that its tests must not skip.
 fn install() -> Result<bool> {
-    let missing: Vec<&str> = NEEDS.iter().filter(|(program, _)| !found(program)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> =
+        NEEDS.iter().filter(|(program, _)| !found(program)).map(|(_, package)| *package).collect();
     let root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.starts_with(b"0"));
     if missing.is_empty() {
         return Ok(root);
