@@ -34,13 +34,19 @@ struct Place {
 pub(crate) fn run(target: &Target, plan: &Plan, report: Report<'_>) -> Result<()> {
     let place = prepare(target, plan)?;
     let (ledger, numbers) = (Ledger::default(), AtomicU64::new(0));
-    let mut before = 0;
+    let (mut before, mut late) = (0, 0);
     for (n, death) in plan.deaths.iter().enumerate() {
         let seed = plan.seed ^ (n as u64) << 8;
         crash(target, &place, *death, &ledger, &numbers, seed).with_context(|| death.to_string())?;
         let seen = check::check(target, &place.data, &ledger.copy()).with_context(|| death.to_string())?;
-        let now = ledger.records();
-        report(death, &seen, now - before);
+        report(death, &seen, ledger.records() - before);
+        if ledger.late() > late {
+            println!(
+                "          {} requests were answered after the power was off; they do not count",
+                ledger.late() - late
+            );
+            late = ledger.late();
+        }
         ledger.strike(&seen.gone);
         before = ledger.records();
     }
@@ -73,10 +79,11 @@ fn crash(
     let (stop, acks) = (AtomicBool::new(false), ledger.acks());
     std::thread::scope(|scope| {
         scope.spawn(|| sender::storm(&door, ledger, numbers, &stop, seed));
-        let ended = die(&mut server, place, death, &|| ledger.acks() - acks);
+        let ended = die(&mut server, place, death, &|| ledger.acks() - acks, ledger);
         stop.store(true, Ordering::Relaxed);
         ended
     })?;
+    ledger.dark(false);
     match (&place.disk, death) {
         (Some(disk), Death::PowerCut { .. }) => disk.restore(),
         _ => Ok(()),
@@ -84,7 +91,13 @@ fn crash(
 }
 
 /// Waits for the moment, and ends the server.
-fn die(server: &mut Server, place: &Place, death: Death, acks: &dyn Fn() -> u64) -> Result<()> {
+fn die(
+    server: &mut Server,
+    place: &Place,
+    death: Death,
+    acks: &dyn Fn() -> u64,
+    ledger: &Ledger,
+) -> Result<()> {
     let began = Instant::now();
     let over = |server: &mut Server| match death {
         Death::At { .. } => server.ended(),
@@ -95,8 +108,8 @@ fn die(server: &mut Server, place: &Place, death: Death, acks: &dyn Fn() -> u64)
         std::thread::sleep(Duration::from_millis(1));
     }
     if let (Death::PowerCut { .. }, Some(disk)) = (death, &place.disk) {
+        ledger.dark(true);
         disk.cut()?;
-        // What is answered from here on must have been synced before, or be refused.
         std::thread::sleep(Duration::from_millis(30));
     }
     server.kill()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One record that was sent.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Sent {
 pub(crate) struct Ledger {
     sent: Mutex<BTreeMap<String, Sent>>,
     acks: AtomicU64,
+    dark: AtomicBool,
+    late: AtomicU64,
 }
 
 impl Ledger {
@@ -39,15 +41,31 @@ impl Ledger {
         }
     }
 
-    /// Notes that a batch was acknowledged.
+    /// Notes that a batch was acknowledged; nothing is owed for it once the power is off.
     pub(crate) fn acked(&self, batch: &[(String, Sent)]) {
         let mut sent = self.lock();
+        if self.dark.load(Ordering::Relaxed) {
+            self.late.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         for (marker, _) in batch {
             if let Some(one) = sent.get_mut(marker) {
                 one.acked += 1;
             }
         }
         self.acks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The power goes off (or comes back). A machine without power answers nobody, while this one
+    /// does: a sync that the shutdown overtakes may report success, so its answer does not count.
+    pub(crate) fn dark(&self, dark: bool) {
+        let _no_ack_meanwhile = self.lock();
+        self.dark.store(dark, Ordering::Relaxed);
+    }
+
+    /// Requests answered after the power was off, over all cuts.
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
     }
 
     /// Requests acknowledged so far.

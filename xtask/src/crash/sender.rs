@@ -13,7 +13,7 @@ pub(crate) const SOURCES: [&str; 2] = ["suricata", "suricata-b"];
 /// Senders at once.
 const SENDERS: u64 = 8;
 /// Records sent at full speed in one life; then slower, so that looking for each stays quick.
-const SOON: u64 = 4_000;
+const SOON: u64 = 600;
 
 /// A small generator of numbers: the same seed gives the same run.
 pub(crate) struct Random(u64);
