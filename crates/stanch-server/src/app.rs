@@ -172,7 +172,6 @@ impl App {
     }
 
     /// The whole API, for calls within the process.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }

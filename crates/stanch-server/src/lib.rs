@@ -21,6 +21,7 @@ mod secrets;
 mod serve;
 mod swap;
 
+pub use api::anonymous::PATHS as ANONYMOUS_PATHS;
 pub use app::{App, Options, StartError};
 pub use config_dir::check;
 pub use offline::{OfflineError, offline_router};

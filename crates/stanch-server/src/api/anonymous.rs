@@ -16,9 +16,8 @@ use utoipa_axum::routes;
 
 use crate::auth::Desk;
 
-/// The paths of this file.
-#[cfg(test)]
-pub(crate) const PATHS: &[&str] = &["/healthz", "/readyz", "/metrics", OPENAPI];
+/// The paths of this file: all that answer without a person.
+pub const PATHS: &[&str] = &["/healthz", "/readyz", "/metrics", OPENAPI];
 
 /// Where the description of the API is.
 const OPENAPI: &str = "/api/v1/openapi.json";

@@ -1,0 +1,10 @@
+//! The shell against a real engine on a real journal in a folder of its own.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod bad_input;
+mod described;
+mod house;
+mod intake;
+mod people;
+mod reload;
+mod whole_loop;
