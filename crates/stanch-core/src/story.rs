@@ -147,7 +147,7 @@ pub fn story(state: &State, incident: &Incident) -> Story {
         happened: happened(state, incident, &whole),
         actors,
         actors_total,
-        stages: incident.stages().keys().map(|s| s.words()).collect(),
+        stages: incident.stages().keys().filter(|s| **s > Stage::Policy).map(|s| s.words()).collect(),
         techniques: whole.iter().flat_map(|j| j.techniques.iter().cloned()).collect(),
         unknown: unknown(incident),
         done: done(incident),
@@ -233,9 +233,19 @@ fn happened(state: &State, incident: &Incident, alerts: &[&Joined]) -> Vec<Sente
     sentences
 }
 
-/// How many sentences a stage may take: what is late in an attack is told in full.
+/// How many sentences a stage may take: what makes the incident what it is, is told in full.
 fn told_of(stage: Stage) -> usize {
-    if stage.weight() >= Stage::InitialAccess.weight() { 8 } else { 3 }
+    match stage {
+        Stage::CommandAndControl | Stage::Exfiltration | Stage::LateralMovement => 8,
+        Stage::Execution | Stage::Persistence | Stage::PrivilegeEscalation => 5,
+        Stage::Unknown
+        | Stage::Policy
+        | Stage::Reconnaissance
+        | Stage::InitialAccess
+        | Stage::CredentialAccess
+        | Stage::DefenseEvasion
+        | Stage::Impact => 2,
+    }
 }
 
 fn worth(group: &[&Joined]) -> (u16, usize) {

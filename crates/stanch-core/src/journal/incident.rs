@@ -219,18 +219,31 @@ impl Incident {
 
     /// The machine on the other side: the one to block. Chosen from the alerts that make the incident
     /// what it is, so that a call home is answered by blocking the machine called and not whoever
-    /// scanned loudest; among equals the one seen most, then the lowest address, so that it never
-    /// flickers.
+    /// scanned loudest.
+    ///
+    /// Where the inventory tells which end is ours, the other end seen most often. Where it does not,
+    /// the machine that the others have in common, since victims differ and the attacker stays; then
+    /// the likelier end, then the lowest address, so that it never flickers.
     #[must_use]
     pub fn peer(&self) -> Option<IpAddr> {
         let ours = self.own_addresses();
-        let mut votes: BTreeMap<IpAddr, u64> = BTreeMap::new();
+        let mut certain: BTreeMap<IpAddr, u64> = BTreeMap::new();
+        let mut guess: BTreeMap<IpAddr, (BTreeSet<IpAddr>, u64)> = BTreeMap::new();
         for a in self.telling() {
-            if let Some(ip) = outside_end(a, &ours) {
-                *votes.entry(ip).or_default() += 1;
+            let Some(outside) = outside_end(a, &ours) else { continue };
+            match (a.ends.src, a.ends.dst) {
+                (Some(src), Some(dst)) if ours.contains(&src) == ours.contains(&dst) => {
+                    guess.entry(src).or_default().0.insert(dst);
+                    guess.entry(dst).or_default().0.insert(src);
+                    guess.entry(outside).or_default().1 += 1;
+                }
+                _ => *certain.entry(outside).or_default() += 1,
             }
         }
-        votes.into_iter().max_by_key(|(ip, n)| (*n, std::cmp::Reverse(*ip))).map(|(ip, _)| ip)
+        let sure = certain.into_iter().max_by_key(|(ip, n)| (*n, std::cmp::Reverse(*ip))).map(|(ip, _)| ip);
+        let likely =
+            || guess.into_iter().max_by_key(|(ip, (met, n))| (met.len(), *n, std::cmp::Reverse(*ip)));
+        sure.or_else(|| likely().map(|(ip, _)| ip))
     }
 
     /// Addresses in this incident that the asset inventory knows.

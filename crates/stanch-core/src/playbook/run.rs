@@ -448,6 +448,11 @@ fn ask(
     because: Vec<Reason>,
 ) -> Vec<Event> {
     let expires = plan.expires.unwrap_or(world.config.containment.approval_expires);
+    let mut because = because;
+    if incident.own_addresses().is_empty() {
+        let guess = "inventory: it knows none of these machines, so which side is ours is a guess";
+        because.insert(0, Reason::new(guess));
+    }
     let approval = Approval {
         id: ApprovalId(world.state.next.approval),
         incident: incident.id,
