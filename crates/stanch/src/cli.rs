@@ -125,11 +125,14 @@ pub(crate) fn command() -> clap::Command {
         groups.push_str(&format!("{title}:\n"));
         for verb in *verbs {
             let about = command.find_subcommand(verb).and_then(clap::Command::get_about);
-            groups.push_str(&format!("  {verb:<12} {}\n", about.map(ToString::to_string).unwrap_or_default()));
+            groups
+                .push_str(&format!("  {verb:<12} {}\n", about.map(ToString::to_string).unwrap_or_default()));
         }
         groups.push('\n');
     }
-    command.help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}{{options}}{{after-help}}"))
+    command.help_template(format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}{{options}}{{after-help}}"
+    ))
 }
 
 /// What a command gets besides its own arguments.

@@ -56,7 +56,11 @@ impl Api {
     pub(crate) fn http(reach: &Reach) -> Result<Api> {
         let client = http_client(reach)?;
         Ok(Api {
-            door: Door::Http { client, base: reach.server.trim_end_matches('/').to_owned(), token: reach.token.clone() },
+            door: Door::Http {
+                client,
+                base: reach.server.trim_end_matches('/').to_owned(),
+                token: reach.token.clone(),
+            },
         })
     }
 
@@ -104,7 +108,9 @@ impl Api {
 
     async fn send(&self, method: &str, path: &str, body: Option<Vec<u8>>) -> Result<Bytes> {
         let (status, bytes) = match &self.door {
-            Door::Http { client, base, token } => over_http(client, base, token.as_ref(), method, path, body).await?,
+            Door::Http { client, base, token } => {
+                over_http(client, base, token.as_ref(), method, path, body).await?
+            }
             Door::Store(router) => in_process(router, method, path, body).await?,
         };
         if (200..300).contains(&status) { Ok(bytes) } else { Err(refused(status, &bytes).into()) }
@@ -116,8 +122,9 @@ impl Api {
 /// # Errors
 /// When the certificate authority cannot be read.
 pub(crate) fn http_client(reach: &Reach) -> Result<reqwest::Client> {
-    let url = reqwest::Url::parse(&reach.server)
-        .map_err(|e| Failure::usage(format!("--server {}: {e}", reach.server), "write http://127.0.0.1:7878"))?;
+    let url = reqwest::Url::parse(&reach.server).map_err(|e| {
+        Failure::usage(format!("--server {}: {e}", reach.server), "write http://127.0.0.1:7878")
+    })?;
     // A second installation is refused, and the first one is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
@@ -176,14 +183,23 @@ pub(crate) fn unreachable(base: &str, error: &reqwest::Error) -> Failure {
         source = deeper.source();
     }
     if error.is_timeout() && !error.is_connect() {
-        return Failure::new(Exit::TimedOut, format!("{base} did not answer in time"), "try a longer --timeout");
+        return Failure::new(
+            Exit::TimedOut,
+            format!("{base} did not answer in time"),
+            "try a longer --timeout",
+        );
     }
     let mend = "start it with `stanch serve`, name another one with --server, \
                 or read the store itself with --data DIR";
     Failure::new(Exit::Unreachable, format!("{base} cannot be reached: {why}"), mend)
 }
 
-async fn in_process(router: &Router, method: &str, path: &str, body: Option<Vec<u8>>) -> Result<(u16, Bytes)> {
+async fn in_process(
+    router: &Router,
+    method: &str,
+    path: &str,
+    body: Option<Vec<u8>>,
+) -> Result<(u16, Bytes)> {
     let request = http::Request::builder()
         .method(method)
         .uri(path)
@@ -204,7 +220,13 @@ pub(crate) fn refused(status: u16, body: &[u8]) -> Failure {
         return Failure::new(exit, format!("the server answered {status}: {text}"), mend);
     };
     let exit = if error.mistakes.is_empty() { exit } else { Exit::Findings };
-    Failure { exit, code: Some(error.code), message: error.message, mend: error.mend, mistakes: error.mistakes }
+    Failure {
+        exit,
+        code: Some(error.code),
+        message: error.message,
+        mend: error.mend,
+        mistakes: error.mistakes,
+    }
 }
 
 fn json(bytes: &[u8]) -> Result<Value> {
@@ -280,7 +302,8 @@ mod tests {
     fn a_part_of_a_route_cannot_become_two() {
         assert_eq!(&*Route::new(&["alerts", "A-1/../../x?y"]), "/api/v1/alerts/A-1%2F..%2F..%2Fx%3Fy");
         assert_eq!(&*Route::new(&["alerts", ".."]), "/api/v1/alerts/%2E%2E");
-        let listed = Route::new(&["alerts"]).with("state", Some("a b&c")).with("limit", None::<u8>).flag("all", true);
+        let listed =
+            Route::new(&["alerts"]).with("state", Some("a b&c")).with("limit", None::<u8>).flag("all", true);
         assert_eq!(&*listed, "/api/v1/alerts?state=a%20b%26c&all=true");
     }
 
@@ -296,7 +319,8 @@ mod tests {
     #[tokio::test]
     async fn the_store_takes_no_orders() {
         let api = Api::store(Router::new());
-        let error = api.post("/api/v1/incidents/INC-1/ack", &serde_json::json!({})).await.expect_err("refused");
+        let error =
+            api.post("/api/v1/incidents/INC-1/ack", &serde_json::json!({})).await.expect_err("refused");
         assert_eq!(error.downcast_ref::<Failure>().map(|f| f.exit), Some(Exit::Usage));
     }
 }

@@ -24,7 +24,8 @@ pub(crate) fn config_dir(named: Option<&Path>) -> Option<PathBuf> {
 /// Says how to make one.
 pub(crate) fn needed_config_dir(named: Option<&Path>) -> Result<PathBuf> {
     let Some(dir) = config_dir(named) else {
-        let message = "there is no configuration folder here (neither ./stanch/stanch.yaml nor ./stanch.yaml)";
+        let message =
+            "there is no configuration folder here (neither ./stanch/stanch.yaml nor ./stanch.yaml)";
         let mend = "write one with `stanch init stanch`, or name yours with --config DIR";
         return Err(Failure::new(Exit::BadConfig, message, mend).into());
     };
@@ -47,7 +48,11 @@ pub(crate) fn data_dir(named: Option<&Path>, config: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When a file was named that cannot be read, or that holds no token.
-pub(crate) fn token(file: Option<&Path>, person: Option<&str>, config: Option<&Path>) -> Result<Option<String>> {
+pub(crate) fn token(
+    file: Option<&Path>,
+    person: Option<&str>,
+    config: Option<&Path>,
+) -> Result<Option<String>> {
     if let Some(file) = file {
         return read_token(file).map(Some);
     }

@@ -61,7 +61,9 @@ pub(crate) async fn serve(ctx: &Ctx, config: &Path, data: &Path, listen: Option<
     let tls = self::config(config).is_some_and(|c| c.server.tls.is_some());
     let url = format!("http{}://{}", if tls { "s" } else { "" }, app.addr());
     ctx.out.line(format!("listening on {url}"));
-    app.run().await.map_err(|why| Failure::new(Exit::Failed, format!("the server ended: {why}"), "start it again"))?;
+    app.run()
+        .await
+        .map_err(|why| Failure::new(Exit::Failed, format!("the server ended: {why}"), "start it again"))?;
     Ok(Exit::Ok)
 }
 
@@ -73,7 +75,9 @@ fn not_started(error: StartError) -> Failure {
             ..Failure::new(Exit::BadConfig, message, "mend what is listed, then run `stanch check`")
         },
         StartError::Refused(_) => Failure::new(Exit::BadConfig, message, ""),
-        StartError::Journal(_) | StartError::Engine(_) => Failure::new(Exit::Failed, message, "run `stanch doctor`"),
+        StartError::Journal(_) | StartError::Engine(_) => {
+            Failure::new(Exit::Failed, message, "run `stanch doctor`")
+        }
         StartError::Listen { .. } | StartError::Bug(_) => Failure::new(Exit::Failed, message, ""),
     }
 }
@@ -85,8 +89,10 @@ fn log(ctx: &Ctx) {
     let wanted = std::env::var("STANCH_LOG").unwrap_or_else(|_| least.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(&wanted)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(least));
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() && !ctx.globals.no_color;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let colours =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() && !ctx.globals.no_color;
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     // Set already when a demo runs several servers in one process.
     let _ = if ctx.out.json { builder.json().try_init() } else { builder.try_init() };
 }

@@ -72,7 +72,11 @@ impl Out {
 
     /// A table on a terminal, tab-separated lines otherwise.
     pub(crate) fn table(&self, table: &Table) {
-        if self.tty { self.bytes(table.render(self.paint).as_bytes()) } else { self.bytes(table.tsv().as_bytes()) }
+        if self.tty {
+            self.bytes(table.render(self.paint).as_bytes())
+        } else {
+            self.bytes(table.tsv().as_bytes())
+        }
     }
 
     /// A message for people, unless they asked for quiet or JSON.
@@ -154,11 +158,16 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Beyond this a date says more than a distance.
+const FAR: Span = Span::hours(24 * 30);
+
 /// A time of the API as people read it: `4m 10s ago`, `in 15m`.
 #[must_use]
 pub(crate) fn relative(time: &str, now: Timestamp) -> String {
     let Ok(at) = Timestamp::parse(time) else { return safe(time) };
+    let day = || at.to_string().split('T').next().unwrap_or_default().to_owned();
     match now.since(at) {
+        Span(far) if far.abs() > FAR.0 => day(),
         Span(0..1_000) => "just now".to_owned(),
         past if past.0 > 0 => format!("{past} ago"),
         Span(ahead) => format!("in {}", Span(-ahead)),
@@ -175,6 +184,7 @@ mod tests {
         assert_eq!(relative("2026-03-03T22:05:50Z", now), "4m 10s ago");
         assert_eq!(relative("2026-03-03T22:25:00Z", now), "in 15m");
         assert_eq!(relative("2026-03-03T22:09:59.500Z", now), "just now");
+        assert_eq!(relative("2017-11-04T12:48:35Z", now), "2017-11-04");
         assert_eq!(relative("soon\u{1b}[31m", now), "soon\\x1b[31m");
     }
 

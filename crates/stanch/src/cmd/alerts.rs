@@ -156,7 +156,11 @@ async fn show(ctx: &Ctx, store: &Store, alert: &str, whole: bool) -> Result<Exit
 }
 
 fn heading(a: &AlertDetail, paint: Paint) -> String {
-    format!("{}  {}", paint.on(Style::Strong, &safe(&a.summary.id)), paint.on(Style::Strong, &safe(&a.summary.title)))
+    format!(
+        "{}  {}",
+        paint.on(Style::Strong, &safe(&a.summary.id)),
+        paint.on(Style::Strong, &safe(&a.summary.title))
+    )
 }
 
 /// Score and place, and what they rest on.

@@ -44,7 +44,8 @@ impl Seen {
     /// # Errors
     /// When it names something else.
     pub(crate) fn fits(&self, a: &ApprovalDetail) -> Result<()> {
-        let same = |given: &Option<String>, now: &str| given.as_ref().is_none_or(|g| g.eq_ignore_ascii_case(now));
+        let same =
+            |given: &Option<String>, now: &str| given.as_ref().is_none_or(|g| g.eq_ignore_ascii_case(now));
         if same(&self.code, &a.summary.code) && same(&self.digest, &a.summary.digest) {
             return Ok(());
         }
@@ -72,6 +73,7 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     if !ctx.out.json {
         approvals::show(ctx, &asked);
     }
+    still_open(&asked)?;
     args.seen.fits(&asked)?;
     if !args.yes {
         ctx.out.ask("Type yes to approve: ");
@@ -92,11 +94,30 @@ pub(crate) async fn look(api: &Api, approval: &str) -> Result<ApprovalDetail> {
     view(api.get(&Route::new(&["approvals", approval])).await?)
 }
 
+/// Nobody is asked about what is settled.
+///
+/// # Errors
+/// How it was settled.
+pub(crate) fn still_open(asked: &ApprovalDetail) -> Result<()> {
+    let a = &asked.summary;
+    if a.state == "pending" {
+        return Ok(());
+    }
+    let by = a.settled.as_ref().map(|s| format!(" by {} at {}", s.by, s.at)).unwrap_or_default();
+    Err(Failure::new(Exit::Refused, format!("{} is {}{by}; nothing was changed", a.id, a.state), "").into())
+}
+
 /// Answers the question that was shown and no other: its digest goes along.
 ///
 /// # Errors
 /// When the answer does not count.
-pub(crate) async fn answer(ctx: &Ctx, api: &Api, asked: &ApprovalDetail, verb: &str, reason: Option<String>) -> Result<Exit> {
+pub(crate) async fn answer(
+    ctx: &Ctx,
+    api: &Api,
+    asked: &ApprovalDetail,
+    verb: &str,
+    reason: Option<String>,
+) -> Result<Exit> {
     let body = DecideRequest { digest: asked.summary.digest.clone(), reason };
     let said = api.post(&Route::new(&["approvals", &asked.summary.id, verb]), &body).await?;
     let exit = incidents::done(ctx, said)?;

@@ -49,7 +49,8 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
         return Ok(Exit::Ok);
     }
     let page: BlockPage = view(answer)?;
-    let mut table = Table::new(&["id", "what", "on", "state", "left", "incident", "approval", "device shows"]);
+    let mut table =
+        Table::new(&["id", "what", "on", "state", "left", "incident", "approval", "device shows"]);
     for b in &page.blocks {
         table.row(vec![
             Cell::new(&b.id).styled(Style::Strong),

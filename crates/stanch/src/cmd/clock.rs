@@ -37,12 +37,16 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
 }
 
 fn one(ctx: &Ctx, c: &ClockView) {
-    let mut table = Table::new(&["phase", "after", "after ms"]);
+    let head: &[&str] = if ctx.out.tty { &["phase", "after"] } else { &["phase", "after", "after ms"] };
+    let mut table = Table::new(head);
     for p in &c.phases {
         let after = p.after.clone().unwrap_or_else(|| "not reached".to_owned());
         let style = if p.after.is_some() { Style::Plain } else { Style::Faint };
-        let ms = p.after_ms.map(|ms| ms.to_string());
-        table.row(vec![Cell::new(&p.phase), Cell::new(after).styled(style), Cell::maybe(ms.as_ref())]);
+        let mut row = vec![Cell::new(&p.phase), Cell::new(after).styled(style)];
+        if !ctx.out.tty {
+            row.push(Cell::new(p.after_ms.map(|ms| ms.to_string()).unwrap_or_default()));
+        }
+        table.row(row);
     }
     if !ctx.out.tty {
         for w in &c.waiting {
@@ -65,7 +69,8 @@ fn one(ctx: &Ctx, c: &ClockView) {
 fn all(ctx: &Ctx, c: &ClocksView) {
     let mut table = Table::new(&["phase", "incidents", "p50", "p90"]);
     // In the order of the work, not of the alphabet.
-    let order = ["triage", "enrich", "escalate", "investigate", "approve", "contain", "notify_noc", "resolve"];
+    let order =
+        ["triage", "enrich", "escalate", "investigate", "approve", "contain", "notify_noc", "resolve"];
     let known = order.iter().filter_map(|name| c.phases.get_key_value(*name));
     let others = c.phases.iter().filter(|(name, _)| !order.contains(&name.as_str()));
     for (name, q) in known.chain(others) {

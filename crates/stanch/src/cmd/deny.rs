@@ -4,8 +4,8 @@ use anyhow::Result;
 use stanch_model::ApprovalId;
 
 use crate::cli::{Ctx, id};
-use crate::cmd::approve::{Seen, answer, look};
 use crate::cmd::approvals;
+use crate::cmd::approve::{Seen, answer, look, still_open};
 use crate::exit::Exit;
 
 /// Say no to a change
@@ -27,6 +27,7 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     if !ctx.out.json {
         approvals::show(ctx, &asked);
     }
+    still_open(&asked)?;
     args.seen.fits(&asked)?;
     answer(ctx, &api, &asked, "deny", args.reason.clone()).await
 }

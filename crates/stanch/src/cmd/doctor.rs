@@ -54,7 +54,11 @@ impl Finding {
     }
 
     /// Works, but somebody should look.
-    pub(crate) fn warning(name: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Finding {
+    pub(crate) fn warning(
+        name: &'static str,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Finding {
         Finding { name, state: State::Warning, message: message.into(), mend: mend.into() }
     }
 
@@ -103,7 +107,11 @@ fn configuration(dir: Option<&PathBuf>) -> Finding {
     const NAME: &str = "config";
     let Some(dir) = dir else {
         let message = "no configuration folder here";
-        return Finding::warning(NAME, message, "write one with `stanch init stanch`, or name yours with --config DIR");
+        return Finding::warning(
+            NAME,
+            message,
+            "write one with `stanch init stanch`, or name yours with --config DIR",
+        );
     };
     let mistakes = local::check(dir);
     let errors: Vec<_> = mistakes.iter().filter(|m| !m.warning).collect();
@@ -111,11 +119,17 @@ fn configuration(dir: Option<&PathBuf>) -> Finding {
     match (errors.first(), mistakes.first()) {
         (Some(first), _) => {
             let first = render_mistake(first).replace('\n', ";");
-            Finding::broken(NAME, format!("{shown}: {} mistakes, first {first}", errors.len()), "run `stanch check`")
+            Finding::broken(
+                NAME,
+                format!("{shown}: {} mistakes, first {first}", errors.len()),
+                "run `stanch check`",
+            )
         }
-        (None, Some(_)) => {
-            Finding::warning(NAME, format!("{shown} works, with {} warnings", mistakes.len()), "run `stanch check`")
-        }
+        (None, Some(_)) => Finding::warning(
+            NAME,
+            format!("{shown} works, with {} warnings", mistakes.len()),
+            "run `stanch check`",
+        ),
         (None, None) => Finding::ok(NAME, format!("{shown} has no mistakes")),
     }
 }
@@ -135,7 +149,9 @@ async fn store(data: Option<&PathBuf>, config: Option<&PathBuf>) -> Finding {
     };
     match head {
         Ok(head) => Finding::ok(NAME, format!("{shown} can be read, {} entries", head["seq"])),
-        Err(error) => Finding::broken(NAME, error.to_string(), "see the message; a backup is a copy of the folder"),
+        Err(error) => {
+            Finding::broken(NAME, error.to_string(), "see the message; a backup is a copy of the folder")
+        }
     }
 }
 
@@ -145,20 +161,30 @@ async fn server(ctx: &Ctx) -> Finding {
     let named = url != crate::client::DEFAULT_SERVER;
     let api = match ctx.server() {
         Ok(api) => api,
-        Err(error) => return Finding::broken(NAME, error.to_string(), "name a token you can read with --token-file"),
+        Err(error) => {
+            return Finding::broken(NAME, error.to_string(), "name a token you can read with --token-file");
+        }
     };
     if let Err(error) = reachable(&api).await {
         let mend = "start it with `stanch serve`, or name another one with --server";
         let message = error.to_string();
         // Not running yet is no fault; not where somebody said it is, is one.
-        return if named { Finding::broken(NAME, message, mend) } else { Finding::warning(NAME, message, mend) };
+        return if named {
+            Finding::broken(NAME, message, mend)
+        } else {
+            Finding::warning(NAME, message, mend)
+        };
     }
     match api.get("/api/v1/whoami").await {
         Ok(who) => {
             let word = |key: &str| who[key].as_str().unwrap_or("?").to_owned();
             Finding::ok(NAME, format!("{url} is ready; you are {} ({})", word("name"), word("role")))
         }
-        Err(error) => Finding::warning(NAME, format!("{url} is ready, but: {error}"), "name your token with --token-file"),
+        Err(error) => Finding::warning(
+            NAME,
+            format!("{url} is ready, but: {error}"),
+            "name your token with --token-file",
+        ),
     }
 }
 

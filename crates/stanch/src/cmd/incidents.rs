@@ -198,7 +198,8 @@ async fn show(ctx: &Ctx, store: &Store, incident: &str) -> Result<Exit> {
 /// One fact per line: name, then what it is.
 fn detail(ctx: &Ctx, i: &IncidentDetail) -> Vec<String> {
     let paint = ctx.out.paint;
-    let IncidentSummary { id, title, status, severity, confidence, kind, site, records, alerts, .. } = &i.summary;
+    let IncidentSummary { id, title, status, severity, confidence, kind, site, records, alerts, .. } =
+        &i.summary;
     let mut out = vec![
         format!("{}  {}", paint.on(Style::Strong, &safe(id)), paint.on(Style::Strong, &safe(title))),
         format!(

@@ -57,7 +57,9 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     summary(ctx, args, &counts, took, complete);
     ended.with_context_of(&args.file)?;
     if !counts.add_up() {
-        return Err(Failure::new(Exit::Failed, "the server's counts do not add up", "please report it").into());
+        return Err(
+            Failure::new(Exit::Failed, "the server's counts do not add up", "please report it").into()
+        );
     }
     Ok(if counts.refused > 0 { Exit::Failed } else { Exit::Ok })
 }
@@ -80,7 +82,9 @@ async fn pass_on<R: BufRead>(
             }
             Piece::TooLarge { at, bytes } => {
                 counts.refused += 1;
-                let said = format!("▲ a record of {bytes} bytes at byte {at} is larger than `max_body`; it was not sent");
+                let said = format!(
+                    "▲ a record of {bytes} bytes at byte {at} is larger than `max_body`; it was not sent"
+                );
                 bar.suspend(|| ctx.out.say(&said));
             }
         }

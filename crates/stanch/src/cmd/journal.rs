@@ -95,7 +95,9 @@ async fn verify(ctx: &Ctx, api: &Api) -> Result<Exit> {
         (Some(head), _) if verified.ok => {
             ctx.out.line(safe(&format!("✓ {} entries hold, in {}: {}", head.seq, verified.took, head.hash)));
         }
-        (_, Some(broken)) => ctx.out.line(safe(&format!("✗ entry {} does not fit: {}", broken.seq, broken.why))),
+        (_, Some(broken)) => {
+            ctx.out.line(safe(&format!("✗ entry {} does not fit: {}", broken.seq, broken.why)))
+        }
         _ => ctx.out.line("✗ the journal does not hold"),
     }
     Ok(exit)

@@ -23,10 +23,11 @@ enum Switch {
 pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     const PATH: &str = "/api/v1/admin/kill-switch";
     let api = ctx.server()?;
-    let answer = match args.state {
-        Some(state) => api.post(PATH, &KillSwitchRequest { engaged: matches!(state, Switch::On) }).await?,
-        None => api.get(PATH).await?,
-    };
+    if let Some(state) = args.state {
+        api.post(PATH, &KillSwitchRequest { engaged: matches!(state, Switch::On) }).await?;
+    }
+    // What is shown is how it stands, not what was asked for.
+    let answer = api.get(PATH).await?;
     if ctx.out.json {
         ctx.out.json(&answer);
         return Ok(Exit::Ok);

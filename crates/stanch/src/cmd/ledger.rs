@@ -24,7 +24,14 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
         return Ok(exit);
     }
     let mut table = Table::new(&[
-        "source", "received", "merged", "suppressed", "in incidents", "open", "closed", "quarantined",
+        "source",
+        "received",
+        "merged",
+        "suppressed",
+        "in incidents",
+        "open",
+        "closed",
+        "quarantined",
     ]);
     for (name, tally) in &ledger.sources {
         table.row(line(Cell::new(name), tally));
@@ -36,7 +43,8 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
         ctx.out.note(format!("of closed: {context} flow and log records, kept as context"));
     }
     if ledger.balanced {
-        ctx.out.note("✓ balanced: received = merged + suppressed + in incidents + open + closed + quarantined");
+        ctx.out
+            .note("✓ balanced: received = merged + suppressed + in incidents + open + closed + quarantined");
     } else {
         ctx.out.say("✗ not balanced: something received is in no place or in two; please report it");
     }

@@ -117,7 +117,10 @@ async fn list(ctx: &Ctx, api: &Api, filter: &List) -> Result<Exit> {
 }
 
 async fn show(ctx: &Ctx, api: &Api, number: u64) -> Result<Exit> {
-    let route = Route::new(&["quarantine"]).flag("all", true).with("limit", Some(1)).with("before", number.checked_add(1));
+    let route = Route::new(&["quarantine"])
+        .flag("all", true)
+        .with("limit", Some(1))
+        .with("before", number.checked_add(1));
     let page: QuarantinePage = api.get_as(&route).await?;
     let item: Option<&QuarantineItem> = page.records.iter().find(|r| r.id == number);
     let bytes = api.get_bytes(&raw_route(number)).await?;
@@ -164,11 +167,9 @@ async fn retry(ctx: &Ctx, api: &Api, numbers: &[u64]) -> Result<Exit> {
                 let done: DoneView = view(answer)?;
                 (done.ack.is_none_or(|a| a.quarantined == 0), done.message)
             }
-            // Still unreadable is an answer when all are tried; anything else ends it.
+            // Still unreadable is an answer; anything else ends it.
             Err(error) => match error.downcast_ref::<Failure>() {
-                Some(f) if numbers.len() > 1 && matches!(f.exit, Exit::Refused | Exit::Usage) => {
-                    (false, f.message.clone())
-                }
+                Some(f) if matches!(f.exit, Exit::Refused | Exit::Usage) => (false, f.message.clone()),
                 _ => return Err(error),
             },
         };
@@ -181,7 +182,11 @@ async fn retry(ctx: &Ctx, api: &Api, numbers: &[u64]) -> Result<Exit> {
     if ctx.out.json {
         ctx.out.json(&json!({ "tried": numbers.len(), "still_quarantined": still, "records": tried }));
     } else {
-        ctx.out.note(format!("{} tried, {} read, {still} still cannot be read", numbers.len(), numbers.len() - still));
+        ctx.out.note(format!(
+            "{} tried, {} read, {still} still cannot be read",
+            numbers.len(),
+            numbers.len() - still
+        ));
     }
     Ok(if still > 0 { Exit::Findings } else { Exit::Ok })
 }

@@ -39,7 +39,12 @@ enum Verb {
         #[arg(required = true, value_name = "MATCHER")]
         matchers: Vec<String>,
         /// For how long, for example 2h
-        #[arg(long = "for", value_name = "TIME", required_unless_present = "until", conflicts_with = "until")]
+        #[arg(
+            long = "for",
+            value_name = "TIME",
+            required_unless_present = "until",
+            conflicts_with = "until"
+        )]
         for_: Option<String>,
         /// Until when, RFC 3339
         #[arg(long, value_name = "TIME")]
@@ -81,7 +86,8 @@ async fn list(ctx: &Ctx, store: &Store, filter: &List) -> Result<Exit> {
     let now = now();
     let mut table = Table::new(&["id", "state", "matchers", "until", "by", "comment", "kind"]);
     for s in &page.silences {
-        let (state, style) = if s.active { ("active", Style::Warn) } else { ("over or not yet", Style::Faint) };
+        let (state, style) =
+            if s.active { ("active", Style::Warn) } else { ("over or not yet", Style::Faint) };
         let kind = match (s.maintenance, s.configured) {
             (true, _) => "planned work",
             (false, true) => "configured",

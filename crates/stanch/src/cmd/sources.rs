@@ -24,7 +24,16 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     let page: SourcePage = view(answer)?;
     let now = now();
     let mut table = Table::new(&[
-        "name", "format", "state", "received", "merged", "context", "quarantined", "last heard", "site", "note",
+        "name",
+        "format",
+        "state",
+        "received",
+        "merged",
+        "context",
+        "quarantined",
+        "last heard",
+        "site",
+        "note",
     ]);
     for s in &page.sources {
         let (state, style) = state(s);

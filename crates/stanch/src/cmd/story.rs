@@ -38,7 +38,8 @@ pub(crate) async fn tell(ctx: &Ctx, api: &Api, args: &Args) -> Result<Exit> {
     let story: StoryView = view(answer)?;
     let asked = Route::new(&["approvals"]).flag("pending", true).with("incident", Some(&args.incident));
     let asked: ApprovalPage = api.get_as(&asked).await?;
-    let blocks: BlockPage = api.get_as(&Route::new(&["blocks"]).with("incident", Some(&args.incident))).await?;
+    let blocks: BlockPage =
+        api.get_as(&Route::new(&["blocks"]).with("incident", Some(&args.incident))).await?;
     for line in render(&story, &next(&story, &asked, &blocks), ctx.out.paint) {
         ctx.out.line(line);
     }

@@ -4,7 +4,12 @@ use super::*;
 use stanch_server::api::v1::types::ActorView;
 
 fn sentence(at: &str, text: &str, alerts: &[&str], more: usize) -> SentenceView {
-    SentenceView { at: at.into(), text: text.into(), alerts: alerts.iter().map(|a| (*a).into()).collect(), more }
+    SentenceView {
+        at: at.into(),
+        text: text.into(),
+        alerts: alerts.iter().map(|a| (*a).into()).collect(),
+        more,
+    }
 }
 
 fn story() -> StoryView {
@@ -18,8 +23,18 @@ fn story() -> StoryView {
         records: 4812,
         alerts: 41,
         happened: vec![
-            sentence("2026-03-03T22:10:05.120Z", "Reconnaissance: 198.51.100.4 → 12 machines", &["A-1", "A-2"], 5),
-            sentence("2026-03-04T01:00:00Z", "Command and control: web-1 → 203.0.113.9: beacon, 210 times over 4h", &["A-9"], 0),
+            sentence(
+                "2026-03-03T22:10:05.120Z",
+                "Reconnaissance: 198.51.100.4 → 12 machines",
+                &["A-1", "A-2"],
+                5,
+            ),
+            sentence(
+                "2026-03-04T01:00:00Z",
+                "Command and control: web-1 → 203.0.113.9: beacon, 210 times over 4h",
+                &["A-9"],
+                0,
+            ),
         ],
         actors: vec![ActorView {
             entity: "192.0.2.7".into(),

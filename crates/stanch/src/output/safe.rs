@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn honest_text_of_any_script_stays_as_it_is() {
-        for text in ["Größe → 12 µs", "перебор паролей", "ログイン失敗", "تسجيل الدخول", "ok ✓ 🔥"] {
+        for text in ["Größe → 12 µs", "перебор паролей", "ログイン失敗", "تسجيل الدخول", "ok ✓ 🔥"]
+        {
             assert_eq!(safe(text), text);
         }
     }

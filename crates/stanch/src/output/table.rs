@@ -1,6 +1,8 @@
 //! Lists: a table on a terminal, tab-separated lines elsewhere.
 
-use comfy_table::{Cell as Drawn, ColumnConstraint, ContentArrangement, Table as Drawing, Width};
+use comfy_table::{
+    Cell as Drawn, CellAlignment, ColumnConstraint, ContentArrangement, Table as Drawing, Width,
+};
 
 use super::{Paint, Style, safe};
 
@@ -10,25 +12,26 @@ pub(crate) struct Cell {
     shown: String,
     plain: String,
     style: Style,
+    is_number: bool,
 }
 
 impl Cell {
     /// The same for people and programs.
     pub(crate) fn new(text: impl AsRef<str>) -> Cell {
         let text = safe(text.as_ref());
-        Cell { shown: text.clone(), plain: text, style: Style::Plain }
+        Cell { shown: text.clone(), plain: text, ..Cell::default() }
     }
 
     /// A number, with groups of three for people.
     #[must_use]
     pub(crate) fn number(n: u64) -> Cell {
-        Cell { shown: grouped(n), plain: n.to_string(), style: Style::Plain }
+        Cell { shown: grouped(n), plain: n.to_string(), is_number: true, ..Cell::default() }
     }
 
     /// A time of the API: relative for people, RFC 3339 for programs.
     #[must_use]
     pub(crate) fn time(time: &str, now: stanch_model::Timestamp) -> Cell {
-        Cell { shown: super::relative(time, now), plain: safe(time), style: Style::Plain }
+        Cell { shown: super::relative(time, now), plain: safe(time), ..Cell::default() }
     }
 
     /// A time that may be missing.
@@ -107,6 +110,15 @@ impl Table {
         table.set_header(head.collect::<Vec<_>>());
         for row in &self.rows {
             table.add_row(row.iter().map(|c| drawn(paint, c.style, &c.shown)).collect::<Vec<_>>());
+        }
+        let numbers: Vec<bool> = (0..self.head.len())
+            .map(|n| self.rows.first().and_then(|row| row.get(n)).is_some_and(|c| c.is_number))
+            .collect();
+        for (column, is_number) in table.column_iter_mut().zip(numbers) {
+            column.set_padding((0, 2));
+            if is_number {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
         }
         // Names such as INC-3 are never broken.
         if let Some(first) = table.column_mut(0) {

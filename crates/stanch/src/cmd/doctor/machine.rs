@@ -75,7 +75,10 @@ fn tool(name: &'static str, harmless: &[&str], needed: bool, install: &str) -> F
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
             let first = said.lines().next().unwrap_or_default().to_owned();
-            fault(format!("is there, but refuses us: {first}"), "give stanch CAP_NET_ADMIN, or run it as root".to_owned())
+            fault(
+                format!("is there, but refuses us: {first}"),
+                "give stanch CAP_NET_ADMIN, or run it as root".to_owned(),
+            )
         }
     }
 }
@@ -93,7 +96,11 @@ pub(crate) async fn clock(server: &str, ctx: &Ctx) -> Finding {
     let off = ours.since(theirs);
     if off.0.abs() > SKEW.0 {
         let message = format!("{ours}, but the server has {theirs}");
-        return Finding::broken(NAME, message, "use NTP on both: signed deliveries are refused beyond five minutes");
+        return Finding::broken(
+            NAME,
+            message,
+            "use NTP on both: signed deliveries are refused beyond five minutes",
+        );
     }
     Finding::ok(NAME, format!("{ours}, as on the server"))
 }

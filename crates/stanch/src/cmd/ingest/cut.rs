@@ -346,7 +346,12 @@ fn is_json(text: &[u8]) -> bool {
 }
 
 /// Reads as much as is needed to tell what it is; all of it stays in `head`.
-fn sniff<R: BufRead>(input: &mut R, head: &mut Vec<u8>, framing: Framing, largest: usize) -> io::Result<Kind> {
+fn sniff<R: BufRead>(
+    input: &mut R,
+    head: &mut Vec<u8>,
+    framing: Framing,
+    largest: usize,
+) -> io::Result<Kind> {
     let first = loop {
         if let Some(b) = head.iter().find(|b| !b.is_ascii_whitespace()) {
             break *b;

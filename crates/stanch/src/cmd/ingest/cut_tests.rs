@@ -11,10 +11,12 @@ fn cut(text: &[u8], framing: Framing, chunk: usize, largest: usize) -> Vec<Piece
 
 fn bodies(text: &str, chunk: usize, largest: usize) -> Vec<String> {
     let pieces = cut(text.as_bytes(), Framing::Auto, chunk, largest).into_iter();
-    pieces.map(|p| match p {
-        Piece::Body(b) => String::from_utf8(b).expect("text"),
-        Piece::TooLarge { at, bytes } => format!("too large: {bytes} at {at}"),
-    }).collect()
+    pieces
+        .map(|p| match p {
+            Piece::Body(b) => String::from_utf8(b).expect("text"),
+            Piece::TooLarge { at, bytes } => format!("too large: {bytes} at {at}"),
+        })
+        .collect()
 }
 
 #[test]
@@ -83,7 +85,8 @@ fn what_was_whole_before_an_error_is_sent_first() {
             Ok(8)
         }
     }
-    let mut cutter = Cutter::new(io::BufReader::new(Broken(0)), Framing::Lines, 100, 1000).expect("a beginning");
+    let mut cutter =
+        Cutter::new(io::BufReader::new(Broken(0)), Framing::Lines, 100, 1000).expect("a beginning");
     assert_eq!(cutter.next().expect("first"), Some(Piece::Body(b"{\"n\":1}\n".to_vec())));
     assert!(cutter.next().is_err());
 }

@@ -46,7 +46,8 @@ impl Proof {
                     mac.update(b".");
                 }
                 mac.update(body);
-                let signature: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+                let signature: String =
+                    mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
                 let mut headers = vec![(header.clone(), format!("sha256={signature}"))];
                 headers.extend(timestamp_header.clone().map(|name| (name, stamp)));
                 headers
@@ -83,7 +84,9 @@ pub(crate) fn of(ctx: &Ctx, source: &str) -> Result<Source> {
         let Some(known) = config.sources.get(source) else {
             let all: Vec<&str> = config.sources.keys().map(String::as_str).collect();
             let message = format!("{} has no source {source}", dir.display());
-            return Err(Failure::new(Exit::NotFound, message, format!("sources there: {}", all.join(", "))).into());
+            return Err(
+                Failure::new(Exit::NotFound, message, format!("sources there: {}", all.join(", "))).into()
+            );
         };
         if let Some(credential) = &known.credential {
             return Ok(Source { proof: proof(dir, credential)?, max_body });

@@ -74,7 +74,13 @@ enum Said {
 
 impl Sender {
     /// Prepares the way; nothing is sent yet.
-    pub(crate) fn new(client: reqwest::Client, server: &str, source: &str, proof: Proof, patience: Duration) -> Sender {
+    pub(crate) fn new(
+        client: reqwest::Client,
+        server: &str,
+        source: &str,
+        proof: Proof,
+        patience: Duration,
+    ) -> Sender {
         let base = server.trim_end_matches('/').to_owned();
         // The same encoding as for routes of the API, below another root.
         let name = Route::new(&[source]).trim_start_matches("/api/v1/").to_owned();

@@ -1,0 +1,10 @@
+//! The real program, driven as a person or a script would: one folder, one server, many commands.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod answers;
+mod demo;
+mod lifecycle;
+mod offline;
+mod site;
+mod work;
