@@ -1,7 +1,7 @@
 //! The configuration folder on disk: read within limits, compiled, and made ready with everything
 //! it names: secrets, inventories, feeds, mappings, certificates.
 //!
-//! [`check`] and a start see the same mistakes, because both go through [`load`].
+//! [`check`] and a start see the same mistakes, because both take the same road.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

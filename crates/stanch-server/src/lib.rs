@@ -1,17 +1,17 @@
 //! The shell: HTTP, configuration, start and stop. The only crate that knows all the others.
 //!
-//! Read [`app`] first: one function wires everything. [`intake`] is the way in for alerts, [`api`]
-//! the way in for people, [`auth`] the only door between a request and the engine.
+//! Read [`app`] first: one function wires everything. `intake` is the way in for alerts, [`api`]
+//! the way in for people, `auth` the only door between a request and the engine.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should say where"))]
 
 pub mod api;
 pub mod app;
-pub mod auth;
+mod auth;
 mod books;
 pub mod config_dir;
 mod connect;
-pub mod intake;
+mod intake;
 mod live;
 mod metrics;
 mod offline;

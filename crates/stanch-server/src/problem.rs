@@ -64,6 +64,16 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "ST0409", message, "look at it again, then decide anew")
     }
 
+    /// True when the rules forbid what was asked.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN
+    }
+
+    /// The same words, as a conflict with the state of things.
+    pub(crate) fn into_conflict(self) -> Problem {
+        Problem::conflict(self.message)
+    }
+
     /// Somebody who may not.
     pub(crate) fn role(has: &str, needs: &str) -> Problem {
         let mend = "ask somebody with that role; roles are given in policies/people.yaml";

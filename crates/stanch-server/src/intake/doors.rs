@@ -163,3 +163,37 @@ fn mapping_of(mapping: &GenericMapping, file: &str, mistakes: &mut Vec<Mistake>)
     }
     Mapping { records: mapping.records.clone(), fields, ..Mapping::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bug;
+
+    impl Format for Bug {
+        fn name(&self) -> &'static str {
+            "bug"
+        }
+
+        fn parse(&self, _: Delivery<'_>) -> Vec<Record> {
+            panic!("as bugs do")
+        }
+    }
+
+    #[test]
+    fn a_parser_that_panics_sends_the_whole_body_to_quarantine() {
+        let door = Door {
+            name: "edge".to_owned(),
+            site: "default".to_owned(),
+            format: Arc::new(Bug),
+            format_name: "bug".to_owned(),
+            lock: Lock::Shut,
+            shut: None,
+        };
+        let records = door.parse(b"some body", Timestamp(0));
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].raw, 0..9);
+        let why = records[0].parsed.clone().unwrap_err();
+        assert!(why.reason.contains("bug"), "{}", why.reason);
+    }
+}

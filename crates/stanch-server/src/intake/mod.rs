@@ -13,7 +13,7 @@ mod lock;
 mod replay;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -45,6 +45,9 @@ const INLINE: usize = 64 * 1024;
 const PIECE: u64 = 64 * 1024;
 /// Memory for large bodies in all, in bytes: at least four of the largest.
 const ROOM: u64 = 256 << 20;
+
+/// A body that takes longer to arrive is given up, with the memory set aside for it.
+const BODY_TAKES: Duration = Duration::from_secs(30);
 
 /// The way in for alerts.
 pub(crate) struct Intake {
@@ -125,7 +128,10 @@ impl Intake {
     ) -> Result<(Bytes, Room), Refusal> {
         let room = self.set_aside(doors, headers)?;
         let limit = usize::try_from(doors.max_body).unwrap_or(usize::MAX);
-        match axum::body::to_bytes(body, limit).await {
+        let read = tokio::time::timeout(BODY_TAKES, axum::body::to_bytes(body, limit)).await;
+        match read
+            .unwrap_or_else(|_| Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut))))
+        {
             Ok(bytes) => Ok((bytes, room)),
             Err(e) if is_too_long(&e) && proven => Err(Refusal::TooLarge(doors.max_body)),
             Err(e) if is_too_long(&e) => Err(Refusal::Denied),

@@ -50,9 +50,11 @@ fn misfit(api: &Value, schema: &Value, value: &Value, at: &str) -> Option<String
         }
     }
     let inner = schema["properties"].as_object().into_iter().flatten();
-    let inside = inner.filter_map(|(name, s)| value.get(name).and_then(|v| misfit(api, s, v, &format!("{at}.{name}"))));
+    let inside = inner
+        .filter_map(|(name, s)| value.get(name).and_then(|v| misfit(api, s, v, &format!("{at}.{name}"))));
     let items = value.as_array().into_iter().flatten().enumerate();
-    let listed = items.filter_map(|(n, v)| schema.get("items").and_then(|s| misfit(api, s, v, &format!("{at}[{n}]"))));
+    let listed =
+        items.filter_map(|(n, v)| schema.get("items").and_then(|s| misfit(api, s, v, &format!("{at}[{n}]"))));
     inside.chain(listed).next()
 }
 
@@ -78,12 +80,20 @@ async fn every_operation_answers_as_described() {
             let example = op["requestBody"]["content"]["application/json"]["example"].clone();
             let mut request = Request::builder().method(&method).uri(concrete(path));
             let source = path.starts_with("/in/") || path.starts_with("/api/v2/");
-            let token = if path.starts_with("/in/") { "suricata.token" } else if source { "alertmanager.token" } else { "admin.token" };
+            let token = if path.starts_with("/in/") {
+                "suricata.token"
+            } else if source {
+                "alertmanager.token"
+            } else {
+                "admin.token"
+            };
             request = request.header("authorization", format!("Bearer {}", House::secret(token)));
             let text = match example {
                 Value::Null => String::new(),
                 Value::String(text) => text,
-                other => other.to_string().replace("\"…\"", &format!("\"{}\"", House::secret("pagerduty.key"))),
+                other => {
+                    other.to_string().replace("\"…\"", &format!("\"{}\"", House::secret("pagerduty.key")))
+                }
             };
             if !text.is_empty() {
                 request = request.header("content-type", "application/json");
@@ -93,7 +103,12 @@ async fn every_operation_answers_as_described() {
             let documented = resolve(&api, &op["responses"][&status]);
             assert!(documented.is_object(), "{method} {path}: {status} is not documented: {}", answer.text());
             if let Some(schema) = documented["content"]["application/json"].get("schema") {
-                assert_eq!(misfit(&api, schema, &answer.json(), ""), None, "{method} {path}: {}", answer.text());
+                assert_eq!(
+                    misfit(&api, schema, &answer.json(), ""),
+                    None,
+                    "{method} {path}: {}",
+                    answer.text()
+                );
             }
             for (field, what) in [("summary", "a summary"), ("tags", "a tag")] {
                 assert!(!op[field].is_null(), "{method} {path} lacks {what}");
@@ -110,7 +125,17 @@ async fn every_operation_answers_as_described() {
 async fn the_fields_that_scripts_rely_on_are_there() {
     let house = populated().await;
     let ledger = house.ledger().await;
-    for field in ["received", "balanced", "merged", "suppressed", "in_incidents", "open", "closed", "quarantined", "sources"] {
+    for field in [
+        "received",
+        "balanced",
+        "merged",
+        "suppressed",
+        "in_incidents",
+        "open",
+        "closed",
+        "quarantined",
+        "sources",
+    ] {
         assert!(ledger.get(field).is_some(), "{field}");
     }
     let alert = house.get("/api/v1/alerts/A-1").await;

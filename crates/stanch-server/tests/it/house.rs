@@ -17,31 +17,31 @@ use tower::ServiceExt;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A Stanch of its own.
-pub struct House {
+pub(crate) struct House {
     dir: tempfile::TempDir,
-    pub app: App,
+    pub(crate) app: App,
     skew: Arc<AtomicI64>,
 }
 
 /// An answer, read whole.
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: axum::http::HeaderMap,
-    pub bytes: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }
 
 /// Sends one request within the process.
-pub async fn call(router: &Router, request: Request<Body>) -> Answer {
+pub(crate) async fn call(router: &Router, request: Request<Body>) -> Answer {
     let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
@@ -49,7 +49,7 @@ pub async fn call(router: &Router, request: Request<Body>) -> Answer {
 }
 
 /// Seconds since 1970, now.
-pub fn seconds() -> i64 {
+pub(crate) fn seconds() -> i64 {
     i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
@@ -76,12 +76,12 @@ fn furnish(config: &Path) {
 }
 
 impl House {
-    pub async fn new() -> House {
+    pub(crate) async fn new() -> House {
         House::with(|_| {}).await
     }
 
     /// With something changed in the configuration folder first.
-    pub async fn with(change: impl FnOnce(&Path)) -> House {
+    pub(crate) async fn with(change: impl FnOnce(&Path)) -> House {
         let dir = tempfile::tempdir().unwrap();
         furnish(&dir.path().join("config"));
         change(&dir.path().join("config"));
@@ -98,25 +98,25 @@ impl House {
     }
 
     /// Stops and starts on the same folder.
-    pub async fn again(self) -> House {
+    pub(crate) async fn again(self) -> House {
         self.app.stop().await;
         House::open(self.dir, self.skew).await
     }
 
-    pub fn config(&self) -> std::path::PathBuf {
+    pub(crate) fn config(&self) -> std::path::PathBuf {
         self.dir.path().join("config")
     }
 
-    pub fn data(&self) -> std::path::PathBuf {
+    pub(crate) fn data(&self) -> std::path::PathBuf {
         self.dir.path().join("data")
     }
 
-    pub fn forward(&self, seconds: i64) {
+    pub(crate) fn forward(&self, seconds: i64) {
         self.skew.fetch_add(seconds * 1_000, Ordering::Relaxed);
     }
 
     /// What a person's or a source's secret file holds.
-    pub fn secret(name: &str) -> String {
+    pub(crate) fn secret(name: &str) -> String {
         format!("the-secret-of-secrets/{name}")
     }
 
@@ -125,27 +125,30 @@ impl House {
     }
 
     /// A call of the API by a person.
-    pub async fn ask(&self, person: &str, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let request = Request::builder().method(method).uri(path).header("authorization", House::token(person));
+    pub(crate) async fn ask(&self, person: &str, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request =
+            Request::builder().method(method).uri(path).header("authorization", House::token(person));
         let request = match body {
             None => request.body(Body::empty()),
-            Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
+            Some(body) => {
+                request.header("content-type", "application/json").body(Body::from(body.to_string()))
+            }
         };
         call(&self.app.router(), request.unwrap()).await
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let answer = self.ask("watcher", Method::GET, path, None).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
         answer.json()
     }
 
-    pub async fn post(&self, person: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, person: &str, path: &str, body: Value) -> Answer {
         self.ask(person, Method::POST, path, Some(body)).await
     }
 
     /// A delivery with these headers.
-    pub async fn send(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let mut request = Request::builder().method(Method::POST).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -154,12 +157,12 @@ impl House {
     }
 
     /// A delivery to a source with a bearer token, properly authorised.
-    pub async fn deliver(&self, source: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn deliver(&self, source: &str, body: impl Into<Body>) -> Answer {
         self.send(&format!("/in/{source}"), &[("authorization", &House::token(source))], body).await
     }
 
     /// The ledger; it must balance, always.
-    pub async fn ledger(&self) -> Value {
+    pub(crate) async fn ledger(&self) -> Value {
         let ledger = self.get("/api/v1/ledger").await;
         assert_eq!(ledger["balanced"], json!(true), "{ledger}");
         let places = ["merged", "suppressed", "in_incidents", "open", "closed", "quarantined"];
@@ -169,7 +172,7 @@ impl House {
     }
 
     /// Looks until there is something to see.
-    pub async fn until(&self, path: &str, seen: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, path: &str, seen: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let value = self.get(path).await;
@@ -183,7 +186,7 @@ impl House {
 }
 
 /// A Suricata alert of everyday noise.
-pub fn noise(n: usize) -> Value {
+pub(crate) fn noise(n: usize) -> Value {
     json!({
         "timestamp": format!("2026-03-03T22:{:02}:{:02}.000000+0000", n / 60 % 60, n % 60),
         "flow_id": n, "event_type": "alert", "src_ip": format!("198.51.100.{}", n % 250 + 1), "src_port": 40_000,
@@ -194,7 +197,7 @@ pub fn noise(n: usize) -> Value {
 }
 
 /// A Suricata alert that opens an incident: a machine of ours calls home.
-pub fn beacon() -> Value {
+pub(crate) fn beacon() -> Value {
     json!({
         "timestamp": "2026-03-03T22:10:00.000000+0000", "flow_id": 77, "event_type": "alert",
         "src_ip": "10.0.0.5", "src_port": 51_000, "dest_ip": "203.0.113.9", "dest_port": 443, "proto": "TCP",
@@ -206,6 +209,6 @@ pub fn beacon() -> Value {
 }
 
 /// Records, one in each line.
-pub fn lines(records: impl IntoIterator<Item = Value>) -> String {
+pub(crate) fn lines(records: impl IntoIterator<Item = Value>) -> String {
     records.into_iter().map(|r| format!("{r}\n")).collect()
 }

@@ -27,7 +27,10 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(one.json()["new"], 1);
     assert_eq!(one.json()["alerts"], json!(["A-1"]));
     assert_eq!(house.deliver("suricata", lines((1..200).map(noise))).await.json()["accepted"], 199);
-    assert_eq!(house.deliver("suricata", json!([noise(200), noise(201)]).to_string()).await.json()["accepted"], 2);
+    assert_eq!(
+        house.deliver("suricata", json!([noise(200), noise(201)]).to_string()).await.json()["accepted"],
+        2
+    );
     let again = house.deliver("suricata", noise(0).to_string()).await.json();
     assert_eq!((&again["new"], &again["merged"]), (&json!(0), &json!(1)));
     assert_eq!(house.deliver("suricata", "not json").await.json()["quarantined"], 1);
@@ -49,7 +52,9 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 async fn gzip_is_read_and_other_encodings_are_not() {
     let house = House::new().await;
     let bearer = format!("Bearer {}", House::secret("suricata.token"));
-    let headers = |encoding: &'static str| [("authorization", bearer.clone()), ("content-encoding", encoding.to_owned())];
+    let headers = |encoding: &'static str| {
+        [("authorization", bearer.clone()), ("content-encoding", encoding.to_owned())]
+    };
     let send = async |encoding: &'static str, body: Vec<u8>| {
         let headers = headers(encoding);
         let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
@@ -141,7 +146,10 @@ async fn a_pagerduty_sender_only_has_to_change_the_host() {
     assert!(invalid.json()["errors"][0].as_str().unwrap().contains("severity"), "{}", invalid.text());
     let stranger = house.send("/v2/enqueue", &[], event("wrong", "critical").to_string()).await;
     assert_eq!(stranger.status, StatusCode::BAD_REQUEST);
-    assert_eq!(house.send("/in/pagerduty", &[], event(&key, "error").to_string()).await.json()["accepted"], 1);
+    assert_eq!(
+        house.send("/in/pagerduty", &[], event(&key, "error").to_string()).await.json()["accepted"],
+        1
+    );
 
     let ledger = house.ledger().await;
     assert_eq!(ledger["received"], 3, "the stranger's event is not ours: {ledger}");
@@ -172,21 +180,45 @@ async fn a_quarantined_record_can_be_seen_and_is_read_once_its_source_is_mended(
     assert_eq!(listed["waiting"], 1);
     let id = listed["records"][0]["id"].as_u64().unwrap();
     assert!(!listed["records"][0]["reason"].as_str().unwrap().is_empty());
-    let raw = house.ask("watcher", axum::http::Method::GET, &format!("/api/v1/quarantine/{id}/raw"), None).await;
+    let raw =
+        house.ask("watcher", axum::http::Method::GET, &format!("/api/v1/quarantine/{id}/raw"), None).await;
     assert_eq!(raw.text(), record);
     assert_eq!(raw.headers["content-disposition"], "attachment");
 
     let path = format!("/api/v1/quarantine/{id}/retry");
     let tried = house.ask("admin", axum::http::Method::POST, &path, None).await;
-    assert_eq!(tried.json()["ack"]["quarantined"], 1, "its source still speaks another format: {}", tried.text());
-    let id = house.get("/api/v1/quarantine").await["records"][0]["id"].as_u64().unwrap();
+    assert_eq!(tried.status, StatusCode::BAD_REQUEST, "its source still speaks another format");
+    assert_eq!(house.ledger().await["quarantined"], 1, "and so it stays where it is");
     let mended = "format: suricata\ncredential: { bearer: { file: secrets/zeek.token } }\n";
     std::fs::write(house.config().join("sources/zeek.yaml"), mended).unwrap();
-    assert_eq!(house.ask("admin", axum::http::Method::POST, "/api/v1/admin/reload", None).await.status, StatusCode::OK);
+    assert_eq!(
+        house.ask("admin", axum::http::Method::POST, "/api/v1/admin/reload", None).await.status,
+        StatusCode::OK
+    );
     let path = format!("/api/v1/quarantine/{id}/retry");
     let tried = house.ask("admin", axum::http::Method::POST, &path, None).await;
     assert_eq!(tried.status, StatusCode::OK, "{}", tried.text());
     assert_eq!(tried.json()["ack"]["new"], 1, "{}", tried.text());
     let ledger = house.ledger().await;
     assert_eq!((&ledger["received"], &ledger["quarantined"]), (&json!(1), &json!(0)), "{ledger}");
+}
+
+#[tokio::test]
+async fn a_counted_record_is_listed_with_its_cause_and_can_be_taken_out_again() {
+    let house = House::new().await;
+    let mut later = noise(0);
+    later["timestamp"] = json!("2026-03-03T23:30:00.000000+0000");
+    later["flow_id"] = json!(4_711);
+    house.deliver("suricata", noise(0).to_string()).await;
+    assert_eq!(house.deliver("suricata", later.to_string()).await.json()["merged"], 1);
+    let listed = house.get("/api/v1/alerts/A-1/occurrences").await;
+    assert_eq!(listed["total"], 1, "{listed}");
+    let one = &listed["occurrences"][0];
+    assert!(one["cause"].as_str().unwrap().contains("same rule"), "{one}");
+    let which = json!({ "entry": one["entry"], "delivery": one["delivery"], "record": one["record"] });
+    let split = house.post("endpoint-lead", "/api/v1/alerts/A-1/split", which).await;
+    assert_eq!(split.status, StatusCode::OK, "{}", split.text());
+    assert_eq!(house.get("/api/v1/alerts/A-2").await["normalised"]["unmapped"]["flow_id"], 4_711);
+    let ledger = house.ledger().await;
+    assert_eq!((&ledger["received"], &ledger["merged"]), (&json!(2), &json!(0)), "{ledger}");
 }

@@ -8,12 +8,13 @@ use stanch_server::ANONYMOUS_PATHS;
 use crate::house::{Answer, House, call};
 
 /// Every operation: method, path, least role; none for those that need no person.
-pub fn operations(api: &Value) -> Vec<(Method, String, Option<String>)> {
+pub(crate) fn operations(api: &Value) -> Vec<(Method, String, Option<String>)> {
     let mut all = Vec::new();
     for (path, item) in api["paths"].as_object().unwrap() {
         for method in ["get", "post", "put", "delete", "patch"] {
             let Some(op) = item.get(method) else { continue };
-            let person = op["security"].as_array().and_then(|s| s.iter().find_map(|s| s.get("person")).cloned());
+            let person =
+                op["security"].as_array().and_then(|s| s.iter().find_map(|s| s.get("person")).cloned());
             let role = person.map(|p| p[0].as_str().unwrap().to_owned());
             all.push((method.to_uppercase().parse().unwrap(), path.clone(), role));
         }
@@ -21,7 +22,7 @@ pub fn operations(api: &Value) -> Vec<(Method, String, Option<String>)> {
     all
 }
 
-pub fn concrete(path: &str) -> String {
+pub(crate) fn concrete(path: &str) -> String {
     let id = match path {
         p if p.contains("/alerts/") => "A-1",
         p if p.contains("/approvals/") => "APR-1",
@@ -45,7 +46,9 @@ async fn with_token(house: &House, method: &Method, path: &str, token: Option<&s
 #[tokio::test]
 async fn every_route_is_closed_to_strangers_and_to_those_with_too_small_a_role() {
     let house = House::new().await;
-    let api = call(&house.app.router(), Request::get("/api/v1/openapi.json").body(Body::empty()).unwrap()).await.json();
+    let api = call(&house.app.router(), Request::get("/api/v1/openapi.json").body(Body::empty()).unwrap())
+        .await
+        .json();
     let all = operations(&api);
     assert!(all.len() > 45, "{}", all.len());
     let below = |role: &str| match role {
@@ -55,7 +58,10 @@ async fn every_route_is_closed_to_strangers_and_to_those_with_too_small_a_role()
         _ => None,
     };
     for (method, path, role) in all {
-        let (at, intake) = (concrete(&path), path.starts_with("/in/") || path.starts_with("/v2/") || path.starts_with("/api/v2/"));
+        let (at, intake) = (
+            concrete(&path),
+            path.starts_with("/in/") || path.starts_with("/v2/") || path.starts_with("/api/v2/"),
+        );
         if intake {
             assert!(with_token(&house, &method, &at, None).await.status.is_client_error(), "{path}");
             continue;
@@ -65,7 +71,13 @@ async fn every_route_is_closed_to_strangers_and_to_those_with_too_small_a_role()
             continue;
         }
         let role = role.unwrap_or_else(|| panic!("{path} is open to everyone and not in the list"));
-        for token in [None, Some("Bearer "), Some("Bearer wrong"), Some("Basic YTpi"), Some("Bearer the-secret-of-secrets/suricata.token")] {
+        for token in [
+            None,
+            Some("Bearer "),
+            Some("Bearer wrong"),
+            Some("Basic YTpi"),
+            Some("Bearer the-secret-of-secrets/suricata.token"),
+        ] {
             let answer = with_token(&house, &method, &at, token).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path} with {token:?}");
             assert_eq!(answer.json()["error"]["code"], "ST0401");
@@ -73,7 +85,12 @@ async fn every_route_is_closed_to_strangers_and_to_those_with_too_small_a_role()
         if let Some(person) = below(&role) {
             let token = format!("Bearer {}", House::secret(&format!("{person}.token")));
             let answer = with_token(&house, &method, &at, Some(&token)).await;
-            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path} by {person}: {}", answer.text());
+            assert_eq!(
+                answer.status,
+                StatusCode::FORBIDDEN,
+                "{method} {path} by {person}: {}",
+                answer.text()
+            );
         }
     }
 }
@@ -81,7 +98,16 @@ async fn every_route_is_closed_to_strangers_and_to_those_with_too_small_a_role()
 #[tokio::test]
 async fn only_one_spelling_of_a_path_is_answered_and_unknown_ones_are_not_found() {
     let house = House::new().await;
-    for path in ["/api//v1/whoami", "/api/v1/whoami/", "/api/v1/who%61mi", "/api/v1/alerts/A%2d1", "/API/v1/whoami", "/nothing", "/in", "/"] {
+    for path in [
+        "/api//v1/whoami",
+        "/api/v1/whoami/",
+        "/api/v1/who%61mi",
+        "/api/v1/alerts/A%2d1",
+        "/API/v1/whoami",
+        "/nothing",
+        "/in",
+        "/",
+    ] {
         let answer = house.ask("admin", Method::GET, path, None).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {}", answer.text());
         assert_eq!(answer.json()["error"]["code"], "ST0404", "{path}");
@@ -107,7 +133,8 @@ async fn a_token_that_is_emptied_disables_its_person_at_the_next_reload() {
     assert_eq!(house.ask("admin", Method::POST, "/api/v1/admin/reload", None).await.status, StatusCode::OK);
     for token in ["Bearer ", "Bearer the-secret-of-secrets/watcher.token", "Bearer \n"] {
         let Ok(value) = axum::http::HeaderValue::from_str(token) else { continue };
-        let request = Request::get("/api/v1/whoami").header("authorization", value).body(Body::empty()).unwrap();
+        let request =
+            Request::get("/api/v1/whoami").header("authorization", value).body(Body::empty()).unwrap();
         assert_eq!(call(&house.app.router(), request).await.status, StatusCode::UNAUTHORIZED);
     }
 }
@@ -119,7 +146,10 @@ async fn whoever_may_approve_may_stop_everything_and_only_an_admin_starts_it_aga
     let on = house.post("secops-lead", path, json!({ "engaged": true })).await;
     assert_eq!(on.status, StatusCode::OK, "{}", on.text());
     assert_eq!(house.get(path).await["engaged"], true);
-    assert_eq!(house.post("secops-lead", path, json!({ "engaged": false })).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        house.post("secops-lead", path, json!({ "engaged": false })).await.status,
+        StatusCode::FORBIDDEN
+    );
     let house = house.again().await;
     assert_eq!(house.get(path).await["engaged"], true, "a restart forgets nothing");
     assert_eq!(house.post("admin", path, json!({ "engaged": false })).await.status, StatusCode::OK);

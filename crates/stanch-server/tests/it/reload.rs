@@ -30,7 +30,8 @@ async fn a_configuration_with_a_mistake_changes_nothing_and_all_mistakes_are_tol
     assert_eq!(done.json()["changed"], true);
     assert_eq!(house.send("/in/new", &headers, noise(0).to_string()).await.json()["accepted"], 1);
     let journal = house.get("/api/v1/journal?limit=1000").await;
-    let loads: Vec<_> = journal["entries"].as_array().unwrap().iter().filter(|e| e["kind"] == "loaded").collect();
+    let loads: Vec<_> =
+        journal["entries"].as_array().unwrap().iter().filter(|e| e["kind"] == "loaded").collect();
     assert_eq!(loads.last().unwrap()["body"]["by"], "admin", "{loads:#?}");
 }
 
@@ -42,16 +43,32 @@ async fn without_a_server_everything_can_be_read_and_nothing_changed() {
     house.until("/api/v1/approvals", |v| v["pending"] == 1).await;
     let (data, config) = (house.data(), house.config());
     let live = house.ledger().await;
-    let router = tokio::task::spawn_blocking(move || offline_router(&data, Some(&config))).await.unwrap().unwrap();
+    let router =
+        tokio::task::spawn_blocking(move || offline_router(&data, Some(&config))).await.unwrap().unwrap();
     let ask = async |method: Method, path: &str| {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         call(&router, request).await
     };
     assert_eq!(ask(Method::GET, "/api/v1/ledger").await.json(), live);
     for path in [
-        "alerts", "alerts/A-1", "alerts/A-1/raw", "alerts/A-1/ocsf", "incidents", "incidents/INC-1", "incidents/INC-1/story",
-        "approvals/APR-1", "blocks?all=true", "sources", "clock", "clock/INC-1", "journal", "journal/head", "quarantine",
-        "silences", "runs", "whoami",
+        "alerts",
+        "alerts/A-1",
+        "alerts/A-1/raw",
+        "alerts/A-1/ocsf",
+        "incidents",
+        "incidents/INC-1",
+        "incidents/INC-1/story",
+        "approvals/APR-1",
+        "blocks?all=true",
+        "sources",
+        "clock",
+        "clock/INC-1",
+        "journal",
+        "journal/head",
+        "quarantine",
+        "silences",
+        "runs",
+        "whoami",
     ] {
         let answer = ask(Method::GET, &format!("/api/v1/{path}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());

@@ -39,11 +39,14 @@ async fn a_beacon_is_blocked_after_one_yes_to_exactly_what_was_shown_and_release
     assert_eq!(block["approval"], "APR-1");
     let id = block["id"].as_str().unwrap();
     house.until("/api/v1/incidents/INC-1", |v| v["status"] == "contained").await;
-    let released = house.post(&person, &format!("/api/v1/blocks/{id}/release"), json!({ "reason": "enough" })).await;
+    let released =
+        house.post(&person, &format!("/api/v1/blocks/{id}/release"), json!({ "reason": "enough" })).await;
     assert_eq!(released.status, StatusCode::OK, "{}", released.text());
     house.until(&format!("/api/v1/blocks/{id}"), |v| v["state"] == "lifted").await;
+    house.forward(700); // the playbook settles for ten minutes before it looks again
     house.until("/api/v1/runs", |v| v["runs"][0]["state"] == "completed").await;
-    let done = house.post("secops-lead", "/api/v1/incidents/INC-1/resolve", json!({ "reason": "rebuilt" })).await;
+    let done =
+        house.post("secops-lead", "/api/v1/incidents/INC-1/resolve", json!({ "reason": "rebuilt" })).await;
     assert_eq!(done.status, StatusCode::OK, "{}", done.text());
     assert_eq!(house.get("/api/v1/incidents?status=open").await["incidents"], json!([]));
     assert_eq!(house.post("watcher", "/api/v1/journal/verify", json!({})).await.json()["ok"], true);
@@ -75,7 +78,10 @@ async fn a_silence_makes_alerts_quiet_with_its_cause_until_it_is_taken_back() {
     let quiet = house.get("/api/v1/alerts/A-1").await;
     assert!(quiet["place"].as_str().unwrap().contains("SIL-1"), "{quiet:#}");
     assert_eq!(house.get("/api/v1/silences").await["silences"][0]["active"], true);
-    assert_eq!(house.ask("endpoint-lead", Method::POST, "/api/v1/silences/SIL-1/end", None).await.status, StatusCode::OK);
+    assert_eq!(
+        house.ask("endpoint-lead", Method::POST, "/api/v1/silences/SIL-1/end", None).await.status,
+        StatusCode::OK
+    );
     assert_eq!(house.get("/api/v1/silences").await["silences"], json!([]));
     house.deliver("suricata", lines((5..8).map(noise))).await;
     assert_eq!(house.ledger().await["suppressed"], 5);
@@ -86,7 +92,10 @@ async fn a_silence_makes_alerts_quiet_with_its_cause_until_it_is_taken_back() {
         json!({ "matchers": ["source=suricata"], "for": "400d", "comment": "x" }),
         json!({ "matchers": ["source=suricata"], "until": "2001-01-01T00:00:00Z", "comment": "x" }),
     ] {
-        assert_eq!(house.post("endpoint-lead", "/api/v1/silences", bad).await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(
+            house.post("endpoint-lead", "/api/v1/silences", bad).await.status,
+            StatusCode::BAD_REQUEST
+        );
     }
 }
 
@@ -97,11 +106,16 @@ async fn what_people_do_to_an_incident_is_written_down_in_their_name() {
     house.until("/api/v1/incidents", |v| v["incidents"][0]["id"] == "INC-1").await;
     let ack = house.ask("endpoint-lead", Method::POST, "/api/v1/incidents/INC-1/ack", None).await;
     assert_eq!(ack.status, StatusCode::OK, "{}", ack.text());
-    let note = house.post("endpoint-lead", "/api/v1/incidents/INC-1/note", json!({ "text": "called the owner" })).await;
+    let note = house
+        .post("endpoint-lead", "/api/v1/incidents/INC-1/note", json!({ "text": "called the owner" }))
+        .await;
     assert_eq!(note.status, StatusCode::OK);
     let incident = house.get("/api/v1/incidents/INC-1").await;
     assert_eq!(incident["acknowledged_by"], "endpoint-lead");
     let noted = incident["marks"].as_array().unwrap().iter().find(|m| m["what"] == "noted").unwrap().clone();
     assert_eq!(noted["text"], "endpoint-lead: called the owner");
-    assert_eq!(house.post("endpoint-lead", "/api/v1/incidents/INC-99/note", json!({ "text": "x" })).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        house.post("endpoint-lead", "/api/v1/incidents/INC-99/note", json!({ "text": "x" })).await.status,
+        StatusCode::NOT_FOUND
+    );
 }

@@ -149,7 +149,19 @@ async fn decide(
     }
     let DecideRequest { digest, reason } = asked;
     let digest = digest.to_ascii_lowercase();
-    Ok(done(approver.command(|who| Command::Decide { approval, who, digest, approve, reason }).await?))
+    let decided = approver.command(|who| Command::Decide { approval, who, digest, approve, reason }).await;
+    // Refused to somebody who was asked: then it is the question that has moved on, not the person.
+    let was_asked = || {
+        approver.books().read(|s| {
+            let asked = s.approvals.get(&approval);
+            asked.is_some_and(|a| a.approval.teams.iter().any(|t| approver.who().teams.contains(t)))
+        })
+    };
+    match decided {
+        Ok(d) => Ok(done(d)),
+        Err(problem) if problem.is_refusal() && was_asked() => Err(problem.into_conflict()),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Say yes to exactly what was shown

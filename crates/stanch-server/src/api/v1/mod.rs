@@ -8,6 +8,7 @@ mod clock;
 mod incidents;
 mod journal;
 mod ledger;
+mod occurrences;
 mod quarantine;
 mod runs;
 mod silences;
@@ -64,6 +65,8 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(alerts::one))
         .routes(routes!(alerts::raw))
         .routes(routes!(alerts::ocsf_event))
+        .routes(routes!(occurrences::list))
+        .routes(routes!(occurrences::split))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::one))
         .routes(routes!(story::story))

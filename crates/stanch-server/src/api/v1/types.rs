@@ -19,7 +19,7 @@ mod sources;
 
 pub use alerts::{
     AlertDetail, AlertPage, AlertQuery, AlertSummary, AttackRef, EndpointView, NormalisedAlert,
-    ObservableView,
+    ObservableView, OccurrencePage, OccurrenceView, SplitOccurrenceRequest,
 };
 pub use approvals::{
     ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, SettledView,

@@ -193,3 +193,41 @@ pub struct ObservableView {
     /// Its text.
     pub value: String,
 }
+
+/// Records counted on an alert after its first, in the order they came.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OccurrencePage {
+    /// The records, at most 1000; the latest are left out first.
+    pub occurrences: Vec<OccurrenceView>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// One record counted on an alert.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OccurrenceView {
+    /// The journal entry that holds it.
+    pub entry: u64,
+    /// Its delivery within the entry.
+    pub delivery: u32,
+    /// Its record within the delivery.
+    pub record: u32,
+    /// From which source.
+    pub source: String,
+    /// When it happened, by the source's clock.
+    pub time: String,
+    /// Why it was counted and not opened anew.
+    pub cause: String,
+}
+
+/// Takes one counted record out again: it was a different thing.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SplitOccurrenceRequest {
+    /// `entry` of the occurrence.
+    pub entry: u64,
+    /// `delivery` of the occurrence.
+    pub delivery: u32,
+    /// `record` of the occurrence.
+    pub record: u32,
+}
