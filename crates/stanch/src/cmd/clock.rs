@@ -130,7 +130,7 @@ fn waited(waiting: &[WaitingTime], wall: &str, paint: Paint) -> Vec<String> {
     out
 }
 
-fn look(on: &str) -> (char, Style) {
+pub(crate) fn look(on: &str) -> (char, Style) {
     match on {
         "tool" => ('█', Style::Accent),
         "hand_off" => ('▓', Style::Warn),

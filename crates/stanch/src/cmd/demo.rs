@@ -25,8 +25,8 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", default_value = "noc@example.com", value_parser = mail::address)]
     pub noc: String,
     /// Send mail through this server instead of the bundled one, which delivers nothing
-    #[arg(long, value_name = "HOST:PORT")]
-    pub smtp: Option<String>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = mail::server)]
+    pub smtp: Option<(String, u16)>,
     /// How long the block holds: 2s to 10m
     #[arg(long, value_name = "TIME", default_value = "8s", value_parser = ttl)]
     pub ttl: Duration,

@@ -10,7 +10,6 @@ use stanch_server::api::v1::types::AckView;
 use super::stage::Stage;
 use super::tell::Tell;
 use crate::client::refused;
-use crate::output::safe;
 
 /// The recording. See `demo/capture/NOTICE`.
 const CAPTURE: &[u8] = include_bytes!("../../../../demo/capture/cptc-2017-team1.eve.json.gz");
@@ -63,7 +62,8 @@ pub async fn feed(stage: &Stage, tell: &Tell<'_>, speed: Option<f64>) -> Result<
     let first = lines.first().and_then(|l| time_of(l));
     let (mut fed, mut looked) = (Fed::default(), Instant::now());
     for batch in lines.chunks(BATCH) {
-        if let (Some(speed), Some(first), Some(now)) = (speed, first, batch.first().and_then(|l| time_of(l))) {
+        if let (Some(speed), Some(first), Some(now)) = (speed, first, batch.first().and_then(|l| time_of(l)))
+        {
             let due = Duration::from_secs_f64(now.since(first).to_std().as_secs_f64() / speed);
             tokio::time::sleep(due.saturating_sub(begin.elapsed())).await;
         }
@@ -108,10 +108,10 @@ fn progress(stage: &Stage, tell: &Tell<'_>, fed: &mut Fed, of: usize, at: Durati
         (open.count(), latest.map(|i| (i.id.to_string(), stanch_core::story::title(i))))
     });
     fed.incidents = incidents;
-    let words = latest.as_ref().map(|(id, title)| format!("{id} {}", safe(title))).unwrap_or_default();
+    let words = latest.map(|(id, title)| format!("{id} {title}")).unwrap_or_default();
     if fed.first_incident.is_none() && incidents > 0 {
         fed.first_incident = Some(at);
-        tell.milestone(at, &format!("first incident after {} records: {words}", fed.records));
+        tell.milestone(at, &format!("first incident, after {} records: {words}", fed.records));
     }
     tell.live(fed, of, &words);
 }

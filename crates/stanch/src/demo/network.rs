@@ -64,7 +64,8 @@ pub async fn ends(api: &Api, incident: &str, target: &str) -> Result<Ends> {
     let mut alerts = api.get_as::<AlertPage>(&route).await?.alerts;
     alerts.retain(|a| [&a.src, &a.dst].iter().any(|end| end.as_deref() == Some(target)));
     // The surest first; among equals the one repeated most, then the first, so that it is always the same.
-    alerts.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.count.cmp(&a.count)).then(a.first.cmp(&b.first)));
+    alerts
+        .sort_by(|a, b| b.score.total_cmp(&a.score).then(b.count.cmp(&a.count)).then(a.first.cmp(&b.first)));
     for alert in alerts.iter().take(20) {
         let detail: AlertDetail = api.get_as(&Route::new(&["alerts", &alert.id])).await?;
         let both = [detail.normalised.src_endpoint, detail.normalised.dst_endpoint];
@@ -145,7 +146,9 @@ pub async fn kernel(netns: &str, target: IpAddr) -> Vec<String> {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let Ok(Ok(listed)) = tokio::time::timeout(Duration::from_secs(5), listed).await else { return Vec::new() };
+    let Ok(Ok(listed)) = tokio::time::timeout(Duration::from_secs(5), listed).await else {
+        return Vec::new();
+    };
     elements(&String::from_utf8_lossy(&listed.stdout), target)
 }
 

@@ -46,7 +46,7 @@ impl<'a> Tell<'a> {
         let label = if self.simulated { "  SIMULATED" } else { "" };
         self.raw(&format!(
             "{} {}{}",
-            self.paint(Style::Accent, &format!("{number}  {name:<9}")),
+            self.paint(Style::Accent, &format!("{number}  {name:<10}")),
             self.paint(Style::Strong, about),
             self.paint(Style::Warn, label),
         ));
@@ -56,14 +56,25 @@ impl<'a> Tell<'a> {
     pub fn said(&self, label: &str, style: Style, text: &str) {
         for (n, line) in wrap(text, WIDTH - LABEL - 5).iter().enumerate() {
             let label = if n == 0 { label } else { "" };
-            self.raw(&format!("   {} {}", self.paint(Style::Faint, &format!("{label:<LABEL$}")), self.out.paint.on(style, line)));
+            self.raw(&format!(
+                "   {} {}",
+                self.paint(Style::Faint, &format!("{label:<LABEL$}")),
+                self.out.paint.on(style, line)
+            ));
         }
+    }
+
+    /// A label, a text, and behind it a verdict in a colour of its own.
+    pub fn pair(&self, label: &str, text: &str, style: Style, verdict: &str) {
+        let label = self.paint(Style::Faint, &format!("{label:<LABEL$}"));
+        self.raw(&format!("   {label} {}   {}", safe(text), self.paint(style, verdict)));
     }
 
     /// A line of a quotation, cut to the width of the screen.
     pub fn quoted(&self, line: &str, style: Style) {
         let line: String = safe(line).chars().take(WIDTH - 5).collect();
-        self.raw(&format!("   {} {}", self.paint(Style::Faint, "│"), self.out.paint.on(style, &line)));
+        let line = format!("   {} {}", self.paint(Style::Faint, "│"), self.out.paint.on(style, &line));
+        self.raw(line.trim_end());
     }
 
     /// Progress, in place on a terminal; elsewhere nothing.
@@ -74,10 +85,19 @@ impl<'a> Tell<'a> {
         let width = 20;
         let done = usize::try_from(fed.records).unwrap_or(0) * width / of.max(1);
         let bar = format!("{}{}", "█".repeat(done), "░".repeat(width - done.min(width)));
-        let counts = format!("{} records → {} alerts → {} open", number(fed.records), number(fed.alerts), incidents(fed.incidents));
+        let counts = format!(
+            "{} records → {} alerts → {} open",
+            number(fed.records),
+            number(fed.alerts),
+            incidents(fed.incidents)
+        );
         let room = WIDTH.saturating_sub(width + counts.chars().count() + 8);
-        let words: String = words.chars().take(room).collect();
-        let line = format!("\r\u{1b}[2K   {} {counts}  {}", self.out.paint.on(Style::Accent, &bar), self.out.paint.on(Style::Faint, &words));
+        let words: String = safe(words).chars().take(room).collect();
+        let line = format!(
+            "\r\u{1b}[2K   {} {counts}  {}",
+            self.out.paint.on(Style::Accent, &bar),
+            self.out.paint.on(Style::Faint, &words)
+        );
         self.out.bytes(line.as_bytes());
     }
 
@@ -88,11 +108,10 @@ impl<'a> Tell<'a> {
         }
     }
 
-    /// Something reached while the live line runs. `what` is safe.
+    /// Something reached while the live line runs.
     pub fn milestone(&self, at: Duration, what: &str) {
         self.live_end();
-        let what: String = what.chars().take(WIDTH - LABEL - 5).collect();
-        self.raw(&format!("   {} {what}", self.paint(Style::Faint, &format!("{:<LABEL$}", seconds(at)))));
+        self.said(&seconds(at), Style::Plain, what);
     }
 
     /// A count-down, in place on a terminal; elsewhere nothing.
@@ -104,7 +123,12 @@ impl<'a> Tell<'a> {
         let full = (left.as_millis() * width / of.as_millis().max(1)).min(width);
         let bar = "█".repeat(usize::try_from(full).unwrap_or(0));
         let bar = format!("{bar:░<20}");
-        let line = format!("\r\u{1b}[2K   {} {} {}", self.out.paint.on(Style::Warn, &bar), seconds(left), safe(what));
+        let line = format!(
+            "\r\u{1b}[2K   {} {} {}",
+            self.out.paint.on(Style::Warn, &bar),
+            seconds(left),
+            safe(what)
+        );
         self.out.bytes(line.as_bytes());
     }
 }
@@ -141,7 +165,10 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        assert_eq!([0, 999, 1_000, 4_274, 1_000_000].map(number), ["0", "999", "1,000", "4,274", "1,000,000"]);
+        assert_eq!(
+            [0, 999, 1_000, 4_274, 1_000_000].map(number),
+            ["0", "999", "1,000", "4,274", "1,000,000"]
+        );
         assert_eq!(seconds(Duration::from_millis(1_240)), "1.2 s");
     }
 }

@@ -7,6 +7,7 @@ use stanch_server::api::v1::types::{ApprovalDetail, ClockView, ClocksView, Verif
 use super::super::tell::{number, seconds};
 use super::Scene;
 use crate::client::{Route, view};
+use crate::cmd::clock::look;
 use crate::exit::Exit;
 use crate::output::{Slice, Style, stacked};
 
@@ -18,7 +19,6 @@ impl Scene<'_> {
     pub(super) async fn close(&mut self, asked: &ApprovalDetail) -> Result<()> {
         let incident = &asked.summary.incident;
         self.tell.act(7, "account", "every second of it, and every entry of the journal");
-        self.stage.api.post(&Route::new(&["incidents", incident, "ack"]), &json!({})).await?;
         let body = json!({ "reason": "end of the demonstration", "leave_changes": false });
         self.stage.api.post(&Route::new(&["incidents", incident, "resolve"]), &body).await?;
         let clocks: ClocksView = self.stage.api.get_as(&Route::new(&["clock"])).await?;
@@ -30,8 +30,10 @@ impl Scene<'_> {
         let verified: VerifyView = view(self.stage.api.post("/api/v1/journal/verify", &json!({})).await?)?;
         self.summary.journal_ok = verified.ok;
         if let Some(head) = verified.head {
-            let words = format!("✓ {} entries recomputed in {}, head {}", number(head.seq), verified.took, head.hash);
+            let words =
+                format!("✓ {} entries recomputed in {}, the chain holds", number(head.seq), verified.took);
             self.tell.said("journal", Style::Good, &words);
+            self.tell.said("", Style::Faint, &format!("head {}", head.hash));
             self.summary.journal_entries = head.seq;
             self.summary.journal_head = head.hash;
         }
@@ -62,27 +64,29 @@ impl Scene<'_> {
     pub(super) fn last_words(&self, exit: Exit) {
         self.tell.raw("");
         let took = seconds(self.begun.elapsed());
-        let words = if exit == Exit::Ok { format!("Done in {took}; everything it made is gone again.") } else { format!("Ended after {took}.") };
+        let (words, kept) = match (&self.args.keep, exit) {
+            (Some(dir), _) => (format!("Done in {took}."), Some(dir.join("data").display().to_string())),
+            (None, Exit::Ok) => (format!("Done in {took}; everything it made is gone again."), None),
+            (None, _) => (format!("Ended after {took}."), None),
+        };
         self.tell.raw(&self.tell.paint(Style::Strong, &words));
+        let incident = &self.summary.incident;
         let next = [
-            ("stanch init ./stanch", "a commented configuration of your own"),
-            ("stanch serve --config ./stanch", "the same server, on your alerts"),
-            ("stanch doctor --config ./stanch", "what is missing on this machine"),
+            kept.map(|data| {
+                (format!("stanch story {incident} --data {data}"), "the whole story, from what was kept")
+            }),
+            Some(("stanch init ./stanch".to_owned(), "a commented configuration of your own")),
+            Some(("stanch serve --config ./stanch".to_owned(), "the same server, on your alerts")),
+            Some(("stanch doctor --config ./stanch".to_owned(), "what is missing on this machine")),
         ];
-        for (command, what) in next {
-            let command = format!("{command:<34}");
-            self.tell.raw(&format!("   {} {}", self.tell.paint(Style::Accent, &command), self.tell.paint(Style::Faint, what)));
+        for (command, what) in next.into_iter().flatten() {
+            let command = self.tell.paint(Style::Accent, &format!("{command:<34}"));
+            self.tell.raw(&format!("   {command} {}", self.tell.paint(Style::Faint, what)));
         }
     }
 }
 
 fn slice(on: &str, size: i64) -> Slice {
-    let (glyph, style) = match on {
-        "tool" => ('▓', Style::Accent),
-        "hand_off" => ('▒', Style::Warn),
-        "approval" => ('█', Style::Bad),
-        "human" => ('░', Style::Warn),
-        _ => ('▚', Style::Good),
-    };
+    let (glyph, style) = look(on);
     Slice { size, glyph, style }
 }
