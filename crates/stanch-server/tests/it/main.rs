@@ -7,4 +7,5 @@ mod house;
 mod intake;
 mod people;
 mod reload;
+mod secure;
 mod whole_loop;
