@@ -33,34 +33,36 @@ pub(crate) fn kind(number: usize) -> &'static str {
     if xfs && number % 2 == 1 { "xfs" } else { "ext4" }
 }
 
-/// A mounted file system; unmounted when dropped.
+/// A mounted file system; unmounted when dropped. It keeps one loop device for all its life: a
+/// device that is let go at each unmount may be taken by another disk before we have it again.
 pub(crate) struct Disk {
-    image: PathBuf,
+    device: String,
     pub(crate) mount: PathBuf,
 }
 
 impl Disk {
     /// Makes a file system in `dir` and mounts it.
     pub(crate) fn new(dir: &Path, kind: &str) -> Result<Disk> {
-        let disk = Disk { image: dir.join("disk.img"), mount: dir.join("disk") };
-        std::fs::create_dir(&disk.mount)?;
-        std::fs::File::create(&disk.image)?.set_len(MIB << 20)?;
-        let image = disk.image.to_string_lossy().into_owned();
+        let (image, mount) = (dir.join("disk.img"), dir.join("disk"));
+        std::fs::create_dir(&mount)?;
+        std::fs::File::create(&image)?.set_len(MIB << 20)?;
+        let device = run("losetup", &["--find", "--show", &image.to_string_lossy()])?;
+        let disk = Disk { device: device.trim().to_owned(), mount };
         match kind {
-            "xfs" => run("mkfs.xfs", &["-q", "-f", &image])?,
-            _ => run("mkfs.ext4", &["-q", "-F", &image])?,
-        }
+            "xfs" => run("mkfs.xfs", &["-q", "-f", &disk.device])?,
+            _ => run("mkfs.ext4", &["-q", "-F", &disk.device])?,
+        };
         disk.mount()?;
         Ok(disk)
     }
 
     fn mount(&self) -> Result<()> {
-        run("mount", &["-o", "loop", &self.image.to_string_lossy(), &self.mount.to_string_lossy()])
+        run("mount", &[&self.device, &self.mount.to_string_lossy()]).map(drop)
     }
 
     /// Stops the file system: nothing that was not synced before reaches the disk, the log included.
     pub(crate) fn cut(&self) -> Result<()> {
-        run("xfs_io", &["-x", "-c", "shutdown", &self.mount.to_string_lossy()])
+        run("xfs_io", &["-x", "-c", "shutdown", &self.mount.to_string_lossy()]).map(drop)
     }
 
     /// Power is back: unmounts what is left and mounts what is on the disk.
@@ -78,21 +80,23 @@ impl Disk {
             }
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
-        run("umount", &[&mount])
+        run("umount", &[&mount]).map(drop)
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
         self.unmount().ok();
+        run("losetup", &["--detach", &self.device]).ok();
     }
 }
 
-fn run(program: &str, args: &[&str]) -> Result<()> {
+/// Runs a program to its end; returns what it printed.
+fn run(program: &str, args: &[&str]) -> Result<String> {
     let out =
         Command::new(program).args(args).output().with_context(|| format!("{program} cannot be run"))?;
     if !out.status.success() {
         bail!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&out.stderr).trim());
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }

@@ -13,7 +13,7 @@ pub(crate) const SOURCES: [&str; 2] = ["suricata", "suricata-b"];
 /// Senders at once.
 const SENDERS: u64 = 8;
 /// Records sent at full speed in one life; then slower, so that looking for each stays quick.
-const SOON: u64 = 600;
+const SOON: u64 = 300;
 
 /// A small generator of numbers: the same seed gives the same run.
 pub(crate) struct Random(u64);
@@ -51,17 +51,19 @@ pub(crate) fn storm(door: &Door, ledger: &Ledger, numbers: &AtomicU64, stop: &At
             scope.spawn(move || {
                 let mut random = Random::new(seed ^ (n + 1) << 40);
                 let source = SOURCES[(n % 2) as usize];
-                // One sender in eight sends much at once, so that the log is copied and reused too.
-                let size = if n == 7 { 24 } else { 1 + n };
+                // In one directory of four, one sender in eight sends much at once, so that the log is
+                // copied and reused too.
+                let bulky = n == 7 && seed >> 20 & 3 == 0;
+                let size = if bulky { 24 } else { 1 + n % 4 };
                 let mut client = Client::new(&door.address, &door.token);
                 let first = numbers.load(Ordering::Relaxed);
                 while !stop.load(Ordering::Relaxed) {
-                    let batch = batch(source, size, n == 7, numbers, &mut random);
+                    let batch = batch(source, size, bulky, numbers, &mut random);
                     if post(&mut client, source, &batch, ledger).is_err() {
                         return;
                     }
                     if numbers.load(Ordering::Relaxed) - first > SOON {
-                        std::thread::sleep(std::time::Duration::from_millis(20));
+                        std::thread::sleep(std::time::Duration::from_millis(40));
                     }
                 }
             });
