@@ -136,7 +136,7 @@ impl Scene<'_> {
     async fn show_mail(&self, subject: &str, whole: bool) {
         let noc = &self.args.noc;
         if let Post::Foreign(host, port) = &self.post {
-            return self.tell.said("mail", Style::Plain, &format!("handed to {host}:{port} for {noc}"));
+            return self.tell.said("mail", Style::Plain, &format!("for {noc}, by way of {host}:{port}"));
         }
         let Some(mail) = self.post.wait_for(noc, subject, MAIL).await else {
             return self.tell.said(
