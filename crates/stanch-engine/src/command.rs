@@ -131,6 +131,8 @@ pub enum Command {
     SplitOccurrence {
         /// Out of which alert.
         alert: AlertId,
+        /// Where the record lies: entry, delivery, record.
+        place: (u64, u32, u32),
         /// The record.
         received: Received,
         /// Who.

@@ -1,6 +1,6 @@
 //! Does what people ask for, or says why not.
 
-use stanch_core::contain::approval::{self, ApprovalState};
+use stanch_core::contain::approval::{self, ApprovalError, ApprovalState};
 use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
 use stanch_core::journal::event::{
     AlertsMoved, Answered, ApprovalSettled, ByPerson, Effect, Event, IncidentOpened, IncidentsMerged,
@@ -48,7 +48,9 @@ impl Turn<'_> {
             }
             Command::Unsilence { silence, who } => self.unsilence(silence, &who),
             Command::Retry { quarantine, received, who } => self.retry(quarantine, received, &who),
-            Command::SplitOccurrence { alert, received, who } => self.split_occurrence(alert, received, &who),
+            Command::SplitOccurrence { alert, place, received, who } => {
+                self.split_occurrence(alert, place, received, &who)
+            }
             Command::KillSwitch { engaged, who } => {
                 self.record(Event::KillSwitch(KillSwitch { engaged, by: who.name }));
                 said(
@@ -199,8 +201,15 @@ impl Turn<'_> {
             reason: reason.as_deref(),
         };
         let incident = asked.approval.incident;
-        approval::decide(&asked.approval, &state, &answer, self.now)
-            .map_err(|e| CommandError::Refused(e.to_string()))?;
+        approval::decide(&asked.approval, &state, &answer, self.now).map_err(|e| match e {
+            ApprovalError::AlreadyAnswered { .. }
+            | ApprovalError::Expired { .. }
+            | ApprovalError::Withdrawn { .. }
+            | ApprovalError::AnotherQuestion { .. } => CommandError::Conflict(e.to_string()),
+            ApprovalError::Machine { .. } | ApprovalError::Role { .. } | ApprovalError::Team { .. } => {
+                CommandError::Refused(e.to_string())
+            }
+        })?;
         self.record(Event::ApprovalSettled(ApprovalSettled {
             approval: id,
             answer: if approve { Answered::Approved } else { Answered::Denied },
@@ -286,7 +295,16 @@ impl Turn<'_> {
         Ok(Done { message: format!("record {id} is recovered"), incident: None, ack })
     }
 
-    fn split_occurrence(&mut self, from: AlertId, received: Received, who: &Who) -> Answer {
+    fn split_occurrence(
+        &mut self,
+        from: AlertId,
+        of: (u64, u32, u32),
+        received: Received,
+        who: &Who,
+    ) -> Answer {
+        if self.state.split.contains(&of) {
+            return Err(CommandError::Conflict("that record was taken out already".into()));
+        }
         let slot = self.state.slot(from).ok_or_else(|| CommandError::NotFound(from.to_string()))?;
         if slot.count < 2 {
             return Err(CommandError::Conflict(format!(
@@ -307,8 +325,9 @@ impl Turn<'_> {
         let new = NewAlert(0, id, key, time, alert.severity, ends, rule, print);
         let event = Event::OccurrenceSplit(OccurrenceSplit {
             from,
+            of: Some(of),
             alert: new,
-            source: received.source,
+            source: received.source.clone(),
             by: who.name.clone(),
         });
         let range = vec![(0, received.body.len() as u32)];
@@ -318,6 +337,7 @@ impl Turn<'_> {
         };
         self.state.apply(self.seq, self.now, &event);
         self.queue(event, Some(detail.encode()));
+        self.judge_split(id, alert, received.source, received.site);
         said(format!("{id} was taken out of {from}"), None)
     }
 }

@@ -174,6 +174,13 @@ impl Turn<'_> {
         }
     }
 
+    /// Judges an alert that was taken out of another one.
+    pub(crate) fn judge_split(&mut self, id: AlertId, alert: Box<Alert>, source: String, site: String) {
+        let quiet = suppress::in_force(&self.rules.config.silences, self.state, self.now);
+        let ends = fingerprint::ends(&alert);
+        self.judge(vec![Fresh { id, alert, ends, source, site }], &quiet);
+    }
+
     /// Suppress and triage, then correlate what is left.
     fn judge(&mut self, fresh: Vec<Fresh>, quiet: &[Quiet]) {
         if fresh.is_empty() {

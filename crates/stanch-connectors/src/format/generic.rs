@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_model::port::{Delivery, Format, Parsed, Record, Rejected};
-use stanch_model::{Alert, AlertState, Endpoint, Product, Rule, Severity, Timestamp};
+use stanch_model::{Alert, AlertState, Attack, Endpoint, Product, Rule, Severity, Timestamp};
 
 use self::expression::{Event, Expression};
 use super::json::{self, Fields, short};
@@ -79,6 +79,8 @@ pub const TARGETS: &[&str] = &[
     "source_uid",
     "group_key",
     "established",
+    "technique",
+    "tactic",
 ];
 
 /// One thing wrong with a mapping.
@@ -266,9 +268,19 @@ impl Reading<'_> {
                 .read("established", |v| v.as_bool().ok_or("the value is neither true nor false"))?
                 .unwrap_or(false),
             source_uid: self.text("source_uid")?,
+            attacks: self.attacks()?,
             unmapped,
             ..Alert::default()
         })
+    }
+
+    /// One ATT&CK reference, when the mapping gives a technique or a tactic.
+    fn attacks(&self) -> Result<Vec<Attack>, Rejected> {
+        let (technique, tactic) = (self.text("technique")?, self.text("tactic")?);
+        if technique.is_none() && tactic.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Attack { technique_uid: technique.unwrap_or_default(), tactic }])
     }
 
     /// The value of a field: `None` when the mapping does not give it, or gives null or "".

@@ -254,6 +254,7 @@ impl State {
         if let Some(slot) = self.slot_mut(e.from) {
             slot.count = slot.count.saturating_sub(1).max(1);
         }
+        self.split.extend(e.of);
         let Some((source, _)) = self.source(&e.source) else { return };
         self.sources[usize::from(source)].merged = self.sources[usize::from(source)].merged.saturating_sub(1);
         let seq = self.seq;

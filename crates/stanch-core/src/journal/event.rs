@@ -626,6 +626,9 @@ pub struct AlertsClosed {
 pub struct OccurrenceSplit {
     /// Out of which alert.
     pub from: AlertId,
+    /// Where the record lay: entry, delivery, record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<(u64, u32, u32)>,
     /// It is now this one.
     pub alert: NewAlert,
     /// From which source it had come.

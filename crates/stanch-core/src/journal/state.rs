@@ -34,6 +34,8 @@ pub struct State {
     pub recent: Recent,
     /// Rules heard of, by fingerprint.
     pub rules: HashedMap<u64, RuleSeen>,
+    /// Merged records that were taken out again: entry, delivery, record.
+    pub split: BTreeSet<(u64, u32, u32)>,
     /// Pairs of incidents that a person has taken apart: never merged again by the machine.
     pub apart: BTreeSet<(IncidentId, IncidentId)>,
     /// Incidents, also resolved and merged ones.

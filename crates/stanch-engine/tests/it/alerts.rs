@@ -227,7 +227,11 @@ async fn a_merged_record_can_be_taken_out_again() {
     let o = w.engine.occurrences(AlertId(1)).unwrap().remove(0);
     let raw = w.engine.record(o.entry, o.delivery, o.record).unwrap().unwrap();
     let received = parsed("ids", std::str::from_utf8(&raw).unwrap());
-    w.order(Command::SplitOccurrence { alert: AlertId(1), received, who: lead() }).await.unwrap();
+    let place = (o.entry, o.delivery, o.record);
+    w.order(Command::SplitOccurrence { alert: AlertId(1), place, received, who: lead() }).await.unwrap();
+    let received = parsed("ids", std::str::from_utf8(&raw).unwrap());
+    let twice = Command::SplitOccurrence { alert: AlertId(1), place, received, who: lead() };
+    assert!(w.order(twice).await.is_err(), "a record is taken out once");
     w.engine.read(|s| {
         assert_eq!(s.slots.iter().map(|s| s.count).collect::<Vec<_>>(), [1, 1]);
         assert!(s.ledger().balanced, "{:?}", s.ledger());

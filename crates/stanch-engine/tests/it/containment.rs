@@ -57,7 +57,7 @@ async fn an_answer_counts_once_for_exactly_what_was_shown_and_in_time() {
     let mut wrong = a.digest();
     wrong.replace_range(0..1, if wrong.starts_with('0') { "1" } else { "0" });
     let other = Command::Decide { approval: a.id, who: lead(), digest: wrong, approve: true, reason: None };
-    assert!(matches!(w.order(other).await, Err(CommandError::Refused(_))));
+    assert!(matches!(w.order(other).await, Err(CommandError::Conflict(_))));
     let mut stranger = lead();
     stranger.teams = ["netops".to_owned()].into();
     let not_asked =

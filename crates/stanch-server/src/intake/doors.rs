@@ -1,10 +1,10 @@
 //! The sources as intake sees them: a name, a format chosen by the configuration, and a lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use stanch_connectors::format::generic::{GenericFormat, Mapping, TARGETS};
+use stanch_connectors::format::generic::{GenericFormat, Mapping};
 use stanch_core::Config;
 use stanch_core::config::{GenericMapping, Mistake, SourceConfig};
 use stanch_model::Timestamp;
@@ -124,7 +124,7 @@ impl Format for BuiltIn {
 
 fn format_of(source: &SourceConfig, file: &str, mistakes: &mut Vec<Mistake>) -> Option<Arc<dyn Format>> {
     if let Some(mapping) = &source.mapping {
-        return match GenericFormat::compile(&source.name, mapping_of(mapping, file, mistakes)) {
+        return match GenericFormat::compile(&source.name, mapping_of(mapping)) {
             Ok(format) => Some(Arc::new(format)),
             Err(all) => {
                 let all = all.into_iter().map(|m| {
@@ -143,29 +143,27 @@ fn format_of(source: &SourceConfig, file: &str, mistakes: &mut Vec<Mistake>) -> 
     known.map(|f| Arc::new(BuiltIn(f)) as Arc<dyn Format>)
 }
 
-/// The mapping in the connectors' words: the configuration says `rule` and `src_host` for short.
-fn mapping_of(mapping: &GenericMapping, file: &str, mistakes: &mut Vec<Mistake>) -> Mapping {
-    let mut fields = BTreeMap::new();
-    for (field, expression) in &mapping.fields {
-        let target = match field.as_str() {
-            "rule" => "rule_uid",
-            "src_host" => "src_hostname",
-            "dst_host" => "dst_hostname",
-            "device_host" => "device_hostname",
-            other => other,
-        };
-        if TARGETS.contains(&target) {
-            fields.insert(target.to_owned(), expression.clone());
-        } else {
-            let message = format!("mapping: `{field}` is not used yet");
-            mistakes.push(Mistake::warning(file, (0, 0), message, "leave it out"));
-        }
-    }
+/// The mapping in the connectors' words.
+fn mapping_of(mapping: &GenericMapping) -> Mapping {
+    let fields = mapping.fields.iter().map(|(field, cel)| (target(field).to_owned(), cel.clone())).collect();
     Mapping { records: mapping.records.clone(), fields, ..Mapping::default() }
+}
+
+/// A field's name in the connectors' words: the configuration says `rule` and `src_host` for short.
+fn target(field: &str) -> &str {
+    match field {
+        "rule" => "rule_uid",
+        "src_host" => "src_hostname",
+        "dst_host" => "dst_hostname",
+        "device_host" => "device_hostname",
+        other => other,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use stanch_connectors::format::generic::TARGETS;
+
     use super::*;
 
     struct Bug;
@@ -178,6 +176,12 @@ mod tests {
         fn parse(&self, _: Delivery<'_>) -> Vec<Record> {
             panic!("as bugs do")
         }
+    }
+
+    #[test]
+    fn every_field_that_the_configuration_takes_is_used() {
+        let unused = stanch_core::config::MAPPED_FIELDS.iter().find(|f| !TARGETS.contains(&target(f)));
+        assert_eq!(unused, None);
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub(super) async fn split(
     Named(alert): Named<AlertId>,
     Body(asked): Body<SplitOccurrenceRequest>,
 ) -> Answer<DoneView> {
+    let place = (asked.entry, asked.delivery, asked.record);
     let received = analyst.look(move |books| {
         let SplitOccurrenceRequest { entry, delivery, record } = asked;
         let all = found(books, alert)?;
@@ -67,5 +68,5 @@ pub(super) async fn split(
         Ok(Received { source: door.name.clone(), site: door.site.clone(), body, records, retry_of: None })
     });
     let received = received.await?;
-    Ok(done(analyst.command(|who| Command::SplitOccurrence { alert, received, who }).await?))
+    Ok(done(analyst.command(|who| Command::SplitOccurrence { alert, place, received, who }).await?))
 }
