@@ -64,11 +64,28 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     for file in &files {
         breaches.extend(of_file(file)?);
     }
+    breaches.extend(error_pages(&files)?);
     for b in &breaches {
         println!("{b}");
     }
     println!("tidy: {} files, {} breaches", files.len(), breaches.len());
     Ok(if breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Every error code that the code names has a page.
+fn error_pages(files: &[PathBuf]) -> Result<Vec<String>> {
+    let mut breaches = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file)?;
+        for (at, _) in text.match_indices("\"ST0") {
+            let code = text.get(at + 1..at + 7).unwrap_or_default();
+            let whole = code.len() == 6 && code[2..].bytes().all(|b| b.is_ascii_digit());
+            if whole && !Path::new("docs/errors").join(format!("{code}.md")).is_file() {
+                breaches.push(format!("{}: {code} has no page in docs/errors", file.display()));
+            }
+        }
+    }
+    Ok(breaches)
 }
 
 fn walls() -> Result<Vec<String>> {
