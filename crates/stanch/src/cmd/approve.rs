@@ -1,10 +1,11 @@
 //! `stanch approve APR`: a yes to exactly what was shown.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use stanch_model::ApprovalId;
-use stanch_server::api::v1::types::{ApprovalDetail, DecideRequest};
+use stanch_server::api::v1::types::{ApprovalDetail, BlockView, DecideRequest};
 
 use crate::cli::{self, Ctx, id};
 use crate::client::{Api, Route, view};
@@ -23,6 +24,9 @@ pub(crate) struct Args {
     /// Do not ask; needs --code or --digest
     #[arg(long)]
     yes: bool,
+    /// Wait until it is done, at most so long; ends with 7 when it is not
+    #[arg(long, value_name = "TIME", value_parser = cli::duration)]
+    wait: Option<Duration>,
     #[command(flatten)]
     seen: Seen,
 }
@@ -83,7 +87,45 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
             return Err(Failure::new(Exit::Refused, "not approved: the answer was not yes", "").into());
         }
     }
-    answer(ctx, &api, &asked, "approve", args.reason.clone()).await
+    let exit = answer(ctx, &api, &asked, "approve", args.reason.clone()).await?;
+    match args.wait {
+        Some(wait) => carried_out(ctx, &api, &asked.action_id, wait).await,
+        None => {
+            ctx.out.note(format!("follow it: stanch blocks {}", asked.action_id));
+            Ok(exit)
+        }
+    }
+}
+
+/// Waits until the device shows the change, or it has failed.
+async fn carried_out(ctx: &Ctx, api: &Api, action: &str, wait: Duration) -> Result<Exit> {
+    const BETWEEN: Duration = Duration::from_millis(200);
+    let begun = Instant::now();
+    loop {
+        // Between the yes and the permit there is no block yet.
+        let block = match api.get(&Route::new(&["blocks", action])).await {
+            Ok(answer) => Some(view::<BlockView>(answer)?),
+            Err(error) if error.downcast_ref::<Failure>().is_some_and(|f| f.exit == Exit::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let state = block.as_ref().map_or("not begun", |b| b.state.as_str());
+        let why =
+            block.as_ref().and_then(|b| b.ended.as_ref()).map(|e| format!(": {}", e.why)).unwrap_or_default();
+        match state {
+            "in_force" => {
+                ctx.out.note(format!("✓ {action} is in force"));
+                return Ok(Exit::Ok);
+            }
+            "failed" | "lifted" => {
+                return Err(Failure::new(Exit::Failed, format!("{action} is {state}{why}"), "").into());
+            }
+            _ if begun.elapsed() >= wait => {
+                let mend = format!("look again: stanch blocks {action}");
+                return Err(Failure::new(Exit::TimedOut, format!("{action} is {state} still"), mend).into());
+            }
+            _ => tokio::time::sleep(BETWEEN).await,
+        }
+    }
 }
 
 /// Fetches the question as it stands.
@@ -119,10 +161,20 @@ pub(crate) async fn answer(
     reason: Option<String>,
 ) -> Result<Exit> {
     let body = DecideRequest { digest: asked.summary.digest.clone(), reason };
-    let said = api.post(&Route::new(&["approvals", &asked.summary.id, verb]), &body).await?;
-    let exit = incidents::done(ctx, said)?;
-    if verb == "approve" {
-        ctx.out.note(format!("follow it: stanch blocks {}", asked.action_id));
+    let said = api.post(&Route::new(&["approvals", &asked.summary.id, verb]), &body).await;
+    let said = said.map_err(|e| whose_turn(e, asked))?;
+    incidents::done(ctx, said)
+}
+
+/// Who may not answer is told who may.
+fn whose_turn(error: anyhow::Error, asked: &ApprovalDetail) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(failure) if failure.exit == Exit::Forbidden => {
+            let teams = asked.summary.teams.join(", ");
+            let mend = format!("answer as an approver of {teams}: --as PERSON, or --token-file FILE");
+            Failure { mend, ..failure }.into()
+        }
+        Ok(failure) => failure.into(),
+        Err(error) => error,
     }
-    Ok(exit)
 }

@@ -1,11 +1,13 @@
 //! `stanch ingest FILE|-`: records of a source from a file or a pipe, cut into bodies of bounded size.
 
 mod cut;
+mod feed;
 mod proof;
 mod send;
+mod sniff;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
+use std::io::{self, BufReader, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,11 @@ use crate::client::http_client;
 use crate::exit::{Exit, Failure};
 use crate::output::{Out, grouped};
 use cut::{CHUNK, Cutter, Framing, Piece};
+use feed::{Feed, Pipe, Steady};
 use send::{Counts, Sender};
+
+/// Bytes read from a file at once.
+const BUFFER: usize = 64 * 1024;
 
 /// Send a file, or what comes through a pipe, as one of the sources
 #[derive(clap::Args)]
@@ -64,7 +70,7 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     Ok(if counts.refused > 0 { Exit::Failed } else { Exit::Ok })
 }
 
-async fn pass_on<R: BufRead>(
+async fn pass_on<R: Feed>(
     ctx: &Ctx,
     mut cutter: Cutter<R>,
     sender: &Sender,
@@ -124,24 +130,26 @@ fn summary(ctx: &Ctx, args: &Args, c: &Counts, took: Duration, complete: bool) {
 }
 
 /// Opens the file or the pipe, and looks through gzip.
-fn open(file: &Path, bar: &ProgressBar) -> Result<Box<dyn BufRead>> {
-    let raw: Box<dyn Read> = if file == Path::new("-") {
+fn open(file: &Path, bar: &ProgressBar) -> Result<Box<dyn Feed>> {
+    if file == Path::new("-") {
         if io::stdin().is_terminal() {
             return Err(Failure::usage("there is no pipe to read from", "write stanch ingest FILE").into());
         }
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(file).map_err(|e| {
-            let exit = if e.kind() == io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
-            Failure::new(exit, format!("{} cannot be read: {e}", file.display()), "")
-        })?)
-    };
-    let mut counted = BufReader::with_capacity(64 * 1024, bar.wrap_read(raw));
-    let packed = counted.fill_buf().with_context(|| format!("{} cannot be read", file.display()))?;
-    if packed.starts_with(b"\x1f\x8b") {
-        return Ok(Box::new(BufReader::with_capacity(64 * 1024, MultiGzDecoder::new(counted))));
+        return unpacked(Pipe::new(bar.wrap_read(io::stdin()))).context("the pipe cannot be read");
     }
-    Ok(Box::new(counted))
+    let opened = File::open(file).map_err(|e| {
+        let exit = if e.kind() == io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Failed };
+        Failure::new(exit, format!("{} cannot be read: {e}", file.display()), "")
+    })?;
+    unpacked(Steady(BufReader::with_capacity(BUFFER, bar.wrap_read(opened))))
+        .with_context(|| format!("{} cannot be read", file.display()))
+}
+
+fn unpacked(mut input: impl Feed + 'static) -> io::Result<Box<dyn Feed>> {
+    if input.fill_buf()?.starts_with(b"\x1f\x8b") {
+        return Ok(Box::new(Steady(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(input)))));
+    }
+    Ok(Box::new(input))
 }
 
 /// A bar on a terminal, nothing elsewhere.

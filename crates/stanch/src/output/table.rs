@@ -4,7 +4,12 @@ use comfy_table::{
     Cell as Drawn, CellAlignment, ColumnConstraint, ContentArrangement, Table as Drawing, Width,
 };
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{Paint, Style, safe};
+
+/// Columns between two fields.
+const GAP: u16 = 2;
 
 /// One field: what people see, and what a program gets.
 #[derive(Clone, Debug, Default)]
@@ -114,20 +119,30 @@ impl Table {
         let numbers: Vec<bool> = (0..self.head.len())
             .map(|n| self.rows.first().and_then(|row| row.get(n)).is_some_and(|c| c.is_number))
             .collect();
-        for (column, is_number) in table.column_iter_mut().zip(numbers) {
-            column.set_padding((0, 2));
+        for (n, (column, is_number)) in table.column_iter_mut().zip(numbers).enumerate() {
+            column.set_padding((0, GAP));
+            let least = ColumnConstraint::LowerBoundary(Width::Fixed(self.longest_word(n) + GAP));
+            column.set_constraint(least);
             if is_number {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        // Names such as INC-3 are never broken.
-        if let Some(first) = table.column_mut(0) {
-            let widest = self.rows.iter().filter_map(|r| r.first()).map(|c| c.shown.chars().count()).max();
-            let widest = u16::try_from(widest.unwrap_or(0).clamp(4, 40)).unwrap_or(40);
-            first.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(widest + 2)));
-        }
         let lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
         format!("{}\n", lines.join("\n"))
+    }
+
+    /// The longest word of a column, heading included: names, numbers and headings are not broken.
+    fn longest_word(&self, column: usize) -> u16 {
+        let limit = if column == 0 { 40 } else { 18 };
+        let cells =
+            self.rows.iter().filter_map(|row| row.get(column)).map(|c| (c.shown.as_str(), c.is_number));
+        let head = self.head.get(column).map(|h| (*h, false));
+        let longest = |(text, whole): (&str, bool)| match whole {
+            true => text.width(),
+            false => text.split(' ').map(UnicodeWidthStr::width).max().unwrap_or(0),
+        };
+        let longest = cells.chain(head).map(longest).filter(|n| *n <= limit).max().unwrap_or(0);
+        u16::try_from(longest).unwrap_or(u16::MAX)
     }
 
     /// For programs: one line of headings, then one line each; no tab or line break inside a field.

@@ -91,7 +91,19 @@ fn an_incident_is_told_taken_decided_contained_released_and_closed() {
     site.run(&["approve", "APR-1", "--as", "netops-lead", "--yes", "--code", "00000000"]).ends(6);
     site.run(&["approve", "APR-1", "--as", "admin", "--yes", "--code", code]).ends(4);
     let said = site
-        .run(&["approve", "APR-1", "--as", "netops-lead", "--yes", "--code", code, "--reason", "ok"])
+        .run(&[
+            "approve",
+            "APR-1",
+            "--as",
+            "netops-lead",
+            "--yes",
+            "--code",
+            code,
+            "--reason",
+            "ok",
+            "--wait",
+            "60s",
+        ])
         .ends(0);
     assert!(said.out.starts_with(shown.trim_end()), "exactly what is shown: {}", said.out);
     site.run(&["approve", "APR-1", "--as", "netops-lead", "--yes", "--code", code]).ends(6);
@@ -142,4 +154,23 @@ fn the_kill_switch_is_turned_on_and_off() {
     site.run(&["kill-switch", "on", "--as", "secops-lead"]).ends(0);
     site.run(&["kill-switch", "off", "--as", "secops-lead"]).ends(4);
     assert_eq!(site.json(&["kill-switch"])["engaged"], true);
+}
+
+#[test]
+fn what_drips_from_a_pipe_is_taken_in_while_the_pipe_is_open() {
+    use std::io::Write as _;
+    let site = Site::served();
+    let mut command = site.command();
+    command.args(["ingest", "-", "--source", "suricata", "--json"]);
+    let mut child =
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    for (n, line) in (1_u64..).zip(intrusion().lines().take(3)) {
+        writeln!(pipe, "{line}").unwrap();
+        site.until(&["ledger"], |l| l["received"] == n);
+    }
+    drop(pipe);
+    let said = child.wait_with_output().unwrap();
+    let counts: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!((&counts["accepted"], &counts["complete"]), (&3.into(), &true.into()), "{counts}");
 }

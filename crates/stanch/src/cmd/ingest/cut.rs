@@ -3,7 +3,10 @@
 //! Nothing is thrown away: what is not understood is sent as it is, and the server quarantines it.
 //! Memory is bounded by two bodies and one record.
 
-use std::io::{self, BufRead, Cursor, Read};
+use std::io::{self, BufRead as _, Cursor, Read as _};
+
+use super::feed::Feed;
+use super::sniff::{Kind, sniff};
 
 /// Target size of a body, in bytes.
 pub(crate) const CHUNK: usize = 1 << 20;
@@ -33,15 +36,6 @@ pub(crate) enum Piece {
         /// How long it is, in bytes.
         bytes: u64,
     },
-}
-
-/// What the stream turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Whole,
-    Lines,
-    Array,
-    Zeek,
 }
 
 /// Where we are in an array.
@@ -75,7 +69,7 @@ enum Record {
     TooLarge(u64),
 }
 
-impl<R: BufRead> Cutter<R> {
+impl<R: Feed> Cutter<R> {
     /// Looks at the beginning. `largest` is the largest body the server takes.
     ///
     /// # Errors
@@ -153,12 +147,22 @@ impl<R: BufRead> Cutter<R> {
                 Record::End => return Ok(self.flush()),
                 Record::TooLarge(bytes) => return Ok(Some(Piece::TooLarge { at: from, bytes })),
                 Record::Some(line) => {
-                    if let Some(full) = self.add(&line) {
-                        return Ok(Some(full));
+                    let full = self.add(&line);
+                    if full.is_some() {
+                        return Ok(full);
+                    }
+                    if self.dry() {
+                        return Ok(self.flush());
                     }
                 }
             }
         }
+    }
+
+    /// True when a pipe makes a pause: what is whole goes out now.
+    fn dry(&mut self) -> bool {
+        let (head, rest) = self.input.get_mut();
+        head.position() >= head.get_ref().len() as u64 && rest.dry()
     }
 
     /// Adds a line to the body; gives the body back when it was full without it.
@@ -190,8 +194,12 @@ impl<R: BufRead> Cutter<R> {
                 self.header.extend_from_slice(&line);
             }
             self.in_header = header;
-            if let Some(full) = self.add(&line).or(before) {
-                return Ok(Some(full));
+            let full = self.add(&line).or(before);
+            if full.is_some() {
+                return Ok(full);
+            }
+            if !header && self.dry() {
+                return Ok(self.flush());
             }
         }
     }
@@ -338,52 +346,6 @@ impl<R: BufRead> Cutter<R> {
         }
         Ok(())
     }
-}
-
-/// Is it exactly one JSON value?
-fn is_json(text: &[u8]) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
-}
-
-/// Reads as much as is needed to tell what it is; all of it stays in `head`.
-fn sniff<R: BufRead>(
-    input: &mut R,
-    head: &mut Vec<u8>,
-    framing: Framing,
-    largest: usize,
-) -> io::Result<Kind> {
-    let first = loop {
-        if let Some(b) = head.iter().find(|b| !b.is_ascii_whitespace()) {
-            break *b;
-        }
-        if input.by_ref().take(64).read_to_end(head)? == 0 {
-            return Ok(Kind::Lines);
-        }
-    };
-    match first {
-        b'#' if framing == Framing::Auto => return Ok(Kind::Zeek),
-        b'{' if framing == Framing::Auto => {
-            let room = (largest as u64 + 1).saturating_sub(head.len() as u64);
-            if !head.contains(&b'\n') {
-                input.by_ref().take(room).read_until(b'\n', head)?;
-            }
-            let line = head.split_inclusive(|b| *b == b'\n').find(|l| !l.trim_ascii().is_empty());
-            if line.is_some_and(is_json) {
-                return Ok(Kind::Lines);
-            }
-        }
-        b'{' | b'[' => {}
-        _ => return Ok(Kind::Lines),
-    }
-    let room = (largest as u64 + 1).saturating_sub(head.len() as u64);
-    input.by_ref().take(room).read_to_end(head)?;
-    let all = head.len() <= largest;
-    Ok(match first {
-        b'[' if all => Kind::Whole,
-        b'[' => Kind::Array,
-        _ if all && is_json(head) => Kind::Whole,
-        _ => Kind::Lines,
-    })
 }
 
 #[cfg(test)]

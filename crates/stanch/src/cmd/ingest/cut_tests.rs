@@ -1,3 +1,6 @@
+use std::io::Read;
+
+use super::super::feed::Steady;
 use super::*;
 
 fn cut(text: &[u8], framing: Framing, chunk: usize, largest: usize) -> Vec<Piece> {
@@ -86,7 +89,7 @@ fn what_was_whole_before_an_error_is_sent_first() {
         }
     }
     let mut cutter =
-        Cutter::new(io::BufReader::new(Broken(0)), Framing::Lines, 100, 1000).expect("a beginning");
+        Cutter::new(Steady(io::BufReader::new(Broken(0))), Framing::Lines, 100, 1000).expect("a beginning");
     assert_eq!(cutter.next().expect("first"), Some(Piece::Body(b"{\"n\":1}\n".to_vec())));
     assert!(cutter.next().is_err());
 }

@@ -147,3 +147,58 @@ impl Sender {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use axum::extract::State;
+    use axum::http::StatusCode;
+    use axum::response::{IntoResponse, Response};
+    use axum::routing::post;
+
+    use super::*;
+
+    /// Busy at the first request, takes the second, finds the third too large, knows nobody after that.
+    async fn answer(State(asked): State<Arc<AtomicU64>>, body: Bytes) -> Response {
+        let ack = AckView { accepted: body.len() as u64, new: body.len() as u64, ..AckView::default() };
+        match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")]).into_response(),
+            1 => axum::Json(ack).into_response(),
+            2 => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+            _ => StatusCode::UNAUTHORIZED.into_response(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_busy_server_is_asked_again_and_what_is_too_large_is_counted() {
+        let router = axum::Router::new().route("/in/edge", post(answer)).with_state(Arc::default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let server = format!("http://{}/", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let reach = crate::client::Reach {
+            server: server.clone(),
+            token: None,
+            ca: None,
+            timeout: Duration::from_secs(30),
+        };
+        let client = crate::client::http_client(&reach).expect("a client");
+        let sender = Sender::new(client, &server, "edge", Proof::Nothing, Duration::from_secs(30));
+        let mut counts = Counts::default();
+        sender.send(b"123".to_vec(), &mut counts).await.expect("taken at the second try");
+        sender.send(b"too large".to_vec(), &mut counts).await.expect("counted");
+        let wanted = Counts {
+            accepted: 3,
+            new: 3,
+            refused: 1,
+            requests: 1,
+            retries: 1,
+            bytes: 3,
+            ..Counts::default()
+        };
+        assert_eq!(counts, wanted);
+        let error = sender.send(b"x".to_vec(), &mut counts).await.expect_err("nobody we know");
+        assert_eq!(error.downcast_ref::<Failure>().map(|f| f.exit), Some(Exit::Forbidden));
+    }
+}
