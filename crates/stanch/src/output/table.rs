@@ -36,7 +36,9 @@ impl Cell {
     /// A time of the API: relative for people, RFC 3339 for programs.
     #[must_use]
     pub(crate) fn time(time: &str, now: stanch_model::Timestamp) -> Cell {
-        Cell { shown: super::relative(time, now), plain: safe(time), ..Cell::default() }
+        // A distance stays on one line.
+        let shown = super::relative(time, now).replace(' ', "\u{a0}");
+        Cell { shown, plain: safe(time), ..Cell::default() }
     }
 
     /// A time that may be missing.
