@@ -17,6 +17,9 @@ const CHANGE_TRIES: u32 = 5;
 /// Tries of a notice before people are told that it could not be delivered. About a day at the cap.
 const NOTICE_TRIES: u32 = 1_500;
 
+/// Devices count in whole seconds. Source: `nft -j` shows `expires` so, rounded down.
+const DEVICE_CLOCK: Span = Span::secs(1);
+
 /// Waits between tries: 1 s doubling to a minute, or as long as the other side asks.
 fn backoff(attempts: u32, failure: &Failure) -> Span {
     let own = Span::secs(1i64 << attempts.min(6)).min(Span::mins(1));
@@ -186,7 +189,10 @@ impl Turn<'_> {
     fn first_seen(&mut self, a: &Action, observed: Observed) {
         match &observed {
             Observed::Present { expires_in } => {
-                let until = self.now.plus(expires_in.unwrap_or(a.ttl).min(a.ttl));
+                // What the device rounded away is not lifted early: its own timer ends the change.
+                let rounded = |left: &Span| a.ttl.0 - left.0 < DEVICE_CLOCK.0;
+                let left = expires_in.filter(|left| !rounded(left)).unwrap_or(a.ttl);
+                let until = self.now.plus(left.min(a.ttl));
                 self.record(Event::ActionObserved(ActionObserved {
                     action: a.id,
                     observed,
@@ -226,7 +232,9 @@ impl Turn<'_> {
         if state.in_force.is_none() && state.ended.is_none() {
             return self.first_seen(a, observed);
         }
-        let gone_early = state.ended.is_none() && observed != still(&observed);
+        let before_its_time =
+            state.in_force.as_ref().is_some_and(|(_, until)| self.now.plus(DEVICE_CLOCK) < *until);
+        let gone_early = before_its_time && state.ended.is_none() && observed != still(&observed);
         self.record(Event::ActionObserved(ActionObserved {
             action: a.id,
             observed: observed.clone(),
