@@ -379,12 +379,13 @@ impl Turn<'_> {
             match stanch_core::playbook::run::triggers(self.state, playbook, i) {
                 Ok(true) => {
                     let run = RunId(self.state.next.run);
+                    let held = self.state.playbooks.contains_key(&playbook.hash);
                     self.record(Event::RunStarted(RunStarted {
                         run,
                         incident,
                         playbook: playbook.name.clone(),
                         hash: playbook.hash.clone(),
-                        source: playbook.source.clone(),
+                        source: if held { String::new() } else { playbook.source.clone() },
                     }));
                 }
                 Ok(false) => {}

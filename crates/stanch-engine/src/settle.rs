@@ -190,7 +190,7 @@ impl Turn<'_> {
         match &observed {
             Observed::Present { expires_in } => {
                 // What the device rounded away is not lifted early: its own timer ends the change.
-                let rounded = |left: &Span| a.ttl.0 - left.0 < DEVICE_CLOCK.0;
+                let rounded = |left: &Span| a.ttl.0 - left.0 <= DEVICE_CLOCK.0;
                 let left = expires_in.filter(|left| !rounded(left)).unwrap_or(a.ttl);
                 let until = self.now.plus(left.min(a.ttl));
                 self.record(Event::ActionObserved(ActionObserved {

@@ -1,6 +1,7 @@
 //! Facts to state. Nothing is decided here: a fact is applied whatever we would decide today.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use stanch_model::{AlertId, IncidentId, Observed, Timestamp};
 
@@ -220,7 +221,7 @@ impl State {
         if let (Some(src), Some(dst)) = (ends.src, ends.dst) {
             self.contacts.note(site, src, dst, *time, 0, ends.established);
         }
-        let mention = std::sync::Arc::new(Mention { alert: *id, ends: ends.clone(), rule: *rule });
+        let mention = Arc::new(Mention { alert: *id, ends: ends.clone(), rule: *rule });
         for e in fingerprint::entities(ends) {
             self.recent.note(fingerprint::entity(site, &e), mention.clone());
         }
@@ -501,7 +502,11 @@ impl State {
         if let Some(i) = self.incidents.get_mut(&e.incident) {
             i.runs.push(e.run);
         }
-        self.runs.insert(e.run, Run::new(at, e));
+        let pinned = self.playbooks.entry(e.hash.clone()).or_insert_with(|| {
+            let path = format!("playbooks/{}.yaml", e.playbook);
+            crate::playbook::load::load(&e.playbook, &path, &e.source).ok().map(Arc::new)
+        });
+        self.runs.insert(e.run, Run::new(at, e, pinned.clone()));
     }
 
     fn run_ended(&mut self, at: Timestamp, e: &RunEnded) {

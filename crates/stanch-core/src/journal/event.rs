@@ -404,7 +404,9 @@ pub struct RunStarted {
     pub playbook: String,
     /// Pinned: SHA-256 of the file.
     pub hash: String,
-    /// Pinned: the file itself, so that the run goes on whatever happens to the folder.
+    /// Pinned: the file itself, so that the run goes on whatever happens to the folder. Empty when an
+    /// earlier run of the same hash holds it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
 }
 

@@ -14,6 +14,7 @@ use super::incident::Incident;
 use super::seen::{HashedMap, Seen};
 use crate::contain::Approval;
 use crate::decided::Reason;
+use crate::playbook::Playbook;
 use crate::playbook::run::Run;
 use crate::stage::kill_chain::Stage;
 
@@ -46,6 +47,8 @@ pub struct State {
     pub facts: BTreeMap<AlertId, Learnt>,
     /// Runs of playbooks.
     pub runs: BTreeMap<RunId, Run>,
+    /// Playbooks that runs were pinned to, by hash; `None` when this program cannot read one.
+    pub playbooks: BTreeMap<String, Option<Arc<Playbook>>>,
     /// Questions to people.
     pub approvals: BTreeMap<ApprovalId, Asked>,
     /// Changes to the outside world.

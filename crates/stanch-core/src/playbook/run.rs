@@ -59,12 +59,11 @@ pub struct Run {
 impl Run {
     /// A run that has just begun.
     #[must_use]
-    pub fn new(at: Timestamp, e: &RunStarted) -> Run {
-        let path = format!("playbooks/{}.yaml", e.playbook);
+    pub fn new(at: Timestamp, e: &RunStarted, playbook: Option<Arc<Playbook>>) -> Run {
         Run {
             id: e.run,
             incident: e.incident,
-            playbook: super::load::load(&e.playbook, &path, &e.source).ok().map(Arc::new),
+            playbook,
             name: e.playbook.clone(),
             started: at,
             cursor: 0,
