@@ -107,11 +107,17 @@ impl Turn<'_> {
         let features = triage::features(self.state, policy, site, &body, &ends, &facts);
         let score = self.rules.model.score(&features);
         let thousandths = score.thousandths().max(self.state.slot(alert).map_or(0, |s| s.score));
+        let risen = self.state.slot(alert).is_some_and(|s| s.score < thousandths);
         let e = Enriched { alert, facts, missing, score: thousandths, because: score.because.clone() };
         self.record(Event::Enriched(e));
-        let Some(slot) = self.state.slot(alert).filter(|s| s.disposition == Disposition::Open) else {
+        let Some(slot) = self.state.slot(alert).cloned() else { return };
+        if slot.disposition == Disposition::InIncident && risen {
+            // What was learnt may change who answers and whether a playbook runs.
+            self.after_change(self.state.head_of(IncidentId(u64::from(slot.link))));
+        }
+        if slot.disposition != Disposition::Open {
             return;
-        };
+        }
         let source =
             self.state.sources.get(usize::from(slot.source)).map(|s| s.name.clone()).unwrap_or_default();
         let joined = from_alert(alert, &body, &source, thousandths, self.state);

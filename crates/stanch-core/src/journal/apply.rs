@@ -316,6 +316,11 @@ impl State {
                 i.missing.push(m.clone());
             }
         }
+        if let Some(j) = i.alerts.iter_mut().find(|j| j.alert == e.alert && j.score < e.score) {
+            j.score = e.score;
+            let j = j.clone();
+            i.totals.add(&j);
+        }
     }
 
     pub(super) fn place(&mut self, alert: AlertId, disposition: Disposition, link: u32) {
