@@ -26,6 +26,10 @@ use anyhow::{Result, bail};
 use plan::Plan;
 use report::Section;
 
+/// The allocator of the product, so that `engine` measures what runs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The parts with a peer or a goal, in the order of the page.
 type Part = (&'static str, fn(&Plan) -> Result<Section>);
 
