@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use futures::future::BoxFuture;
 use stanch_core::journal::detail::IntakeDetail;
-use stanch_core::journal::event::{Event, Loaded};
+use stanch_core::journal::event::{Effect, Event, Loaded};
 use stanch_core::journal::{State, decode};
-use stanch_model::port::{Journal, JournalError, JournalReader, Notifier, Responder};
+use stanch_model::port::{Journal, JournalError, JournalReader, NewEntry, Notifier, Responder};
 use stanch_model::{Alert, AlertId, EffectId, Observable, Span, Timestamp};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::command::{Command, CommandError, Done};
-use crate::commit::{Commit, Ordered, Replies, Writer};
-use crate::input::{Ack, Answer, Busy, Input, Outcome, Received};
+use crate::input::{Ack, Answer, Busy, Input, Outcome, Outgoing, Received};
+use crate::outbox::carry_out;
 use crate::rules::Rules;
 use crate::turn::Turn;
 
@@ -26,6 +26,8 @@ const GROUP_BYTES: usize = 16 << 20;
 const TICK: std::time::Duration = std::time::Duration::from_millis(100);
 /// Ticks between scans for alerts that have aged.
 const AGE_EVERY: u64 = 600;
+/// Effects under way at once.
+const UNDER_WAY: usize = 4_096;
 
 /// Asks all enrichers about some observables of a site.
 pub type LookUp = Arc<dyn Fn(String, Vec<Observable>) -> BoxFuture<'static, Vec<Answer>> + Send + Sync>;
@@ -60,9 +62,9 @@ pub enum EngineError {
 }
 
 pub(crate) struct Shared {
-    pub(crate) state: RwLock<State>,
+    state: RwLock<State>,
     rules: RwLock<Arc<Rules>>,
-    pub(crate) ports: RwLock<Ports>,
+    ports: RwLock<Ports>,
     pub(crate) reader: Mutex<Box<dyn JournalReader>>,
     failed: watch::Sender<Option<String>>,
     stopped: watch::Sender<bool>,
@@ -78,7 +80,7 @@ pub struct Engine {
 
 /// Reads a lock whatever a panicking holder left: the state itself is only changed by the one thread,
 /// which stops the process on a panic.
-pub(crate) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -133,15 +135,15 @@ impl Engine {
             stopped: watch::Sender::new(false),
         });
         let (inputs, queue) = mpsc::unbounded_channel();
-        let head = journal.head().seq;
-        let writer = Writer::start(journal, shared.clone(), inputs.clone(), runtime.clone())?;
         let core = Core {
             shared: shared.clone(),
-            writer,
-            head,
+            journal,
             reader: own_reader,
+            inputs: inputs.clone(),
+            runtime: runtime.clone(),
             in_flight: BTreeSet::new(),
             ticks: 0,
+            slots: Arc::new(Semaphore::new(UNDER_WAY)),
         };
         std::thread::Builder::new().name("stanch-core".into()).spawn(move || core.run(queue))?;
         let ticks = inputs.clone();
@@ -238,45 +240,65 @@ impl Engine {
 /// The thread that owns the state.
 struct Core {
     shared: Arc<Shared>,
-    writer: Writer,
-    /// Sequence number of the last entry decided; the disk follows.
-    head: u64,
+    journal: Box<dyn Journal>,
     reader: Box<dyn JournalReader>,
+    inputs: mpsc::UnboundedSender<Input>,
+    runtime: tokio::runtime::Handle,
     in_flight: BTreeSet<EffectId>,
     ticks: u64,
+    slots: Arc<Semaphore>,
+}
+
+type Ordered = Result<Done, CommandError>;
+
+/// What is answered once the disk has the commit.
+#[derive(Default)]
+struct Replies {
+    acks: Vec<(oneshot::Sender<Ack>, Ack, tokio::sync::OwnedSemaphorePermit)>,
+    answers: Vec<(oneshot::Sender<Ordered>, Ordered)>,
+    reloads: Vec<oneshot::Sender<()>>,
 }
 
 impl Core {
     fn run(mut self, mut queue: mpsc::UnboundedReceiver<Input>) {
-        let worked = std::panic::catch_unwind(AssertUnwindSafe(|| self.work(&mut queue)));
-        let Core { shared, writer, .. } = self;
-        let why = match (worked, writer.finish()) {
-            (Ok(()), Ok(())) => None,
-            (Ok(()), Err(e)) => Some(e.to_string()),
-            (Err(_), _) => Some("a bug stopped the engine; nothing that was acknowledged is lost".to_owned()),
+        let why = match std::panic::catch_unwind(AssertUnwindSafe(|| self.work(&mut queue))) {
+            Ok(Ok(())) => {
+                self.shared.stopped.send_replace(true);
+                return;
+            }
+            Ok(Err(e)) => e.to_string(),
+            Err(_) => "a bug stopped the engine; nothing that was acknowledged is lost".to_owned(),
         };
-        if let Some(why) = why {
-            tracing::error!(error = why, "the engine stops");
-            shared.failed.send_replace(Some(why));
-        }
-        shared.stopped.send_replace(true);
+        tracing::error!(error = why, "the engine stops");
+        self.shared.failed.send_replace(Some(why));
+        self.shared.stopped.send_replace(true);
     }
 
-    /// Works until told to stop, or until the disk fails.
-    fn work(&mut self, queue: &mut mpsc::UnboundedReceiver<Input>) {
-        let mut on = self.wake();
+    fn work(&mut self, queue: &mut mpsc::UnboundedReceiver<Input>) -> Result<(), JournalError> {
+        self.wake()?;
         let mut taken = Vec::with_capacity(GROUP);
-        while on && queue.blocking_recv_many(&mut taken, GROUP) > 0 {
-            on = self.turn(std::mem::take(&mut taken));
+        while queue.blocking_recv_many(&mut taken, GROUP) > 0 {
+            // Senders that were just answered are about to deliver again: let them run first, and take
+            // what they bring into the same commit. A sync costs the same for one as for all of them.
+            std::thread::yield_now();
+            while taken.len() < GROUP
+                && let Ok(more) = queue.try_recv()
+            {
+                taken.push(more);
+            }
+            if self.turn(std::mem::take(&mut taken))? {
+                return Ok(());
+            }
         }
+        Ok(())
     }
 
     /// The first turn after a start: says so, and goes on with what was under way.
-    fn wake(&mut self) -> bool {
+    fn wake(&mut self) -> Result<(), JournalError> {
         let rules = self.rules();
         let shared = self.shared.clone();
         let mut state = write(&shared.state);
-        let mut turn = Turn::new(&mut state, &rules, self.now(), self.head);
+        let mut turn = Turn::new(&mut state, &rules, self.now(), self.journal.head().seq);
         if turn.state.config_hash != rules.config.hash {
             turn.record(loaded(&rules, "start"));
         }
@@ -284,16 +306,12 @@ impl Core {
         turn.due();
         let (at, entries, mut outgoing) = (turn.now, turn.entries, turn.outgoing);
         let known: BTreeSet<EffectId> = outgoing.iter().map(|o| o.id).collect();
-        outgoing.extend(Turn::new(&mut state, &rules, at, 0).retries(&known));
+        let idle = Turn::new(&mut state, &rules, at, 0).retries(&known);
         drop(state);
-        self.head += entries.len() as u64;
-        self.hand_over(Commit { at, entries, outgoing, replies: Replies::default() })
-    }
-
-    /// Hands a commit to the disk. False when the disk has failed.
-    fn hand_over(&mut self, mut commit: Commit) -> bool {
-        commit.outgoing.retain(|o| self.in_flight.insert(o.id));
-        self.writer.take(commit)
+        self.commit(at, &entries)?;
+        outgoing.extend(idle);
+        self.dispatch(outgoing);
+        Ok(())
     }
 
     fn rules(&self) -> Arc<Rules> {
@@ -304,11 +322,11 @@ impl Core {
         (read(&self.shared.ports).now)()
     }
 
-    /// One turn over what has come in. False when it is time to stop.
-    fn turn(&mut self, inputs: Vec<Input>) -> bool {
+    /// One turn over what has come in. True when it is time to stop.
+    fn turn(&mut self, inputs: Vec<Input>) -> Result<bool, JournalError> {
         let mut rules = self.rules();
-        let mut commit = Commit { at: self.now(), ..Commit::default() };
-        let mut go_on = true;
+        let mut replies = Replies::default();
+        let mut stop = false;
         let (mut deliveries, mut rest) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for input in inputs {
@@ -317,9 +335,7 @@ impl Core {
                     bytes += r.0.body.len();
                     deliveries.push((r, reply, permit));
                     if bytes > GROUP_BYTES {
-                        self.deliver(&rules, std::mem::take(&mut deliveries), &mut commit);
-                        let next = Commit { at: self.now(), ..Commit::default() };
-                        go_on &= self.hand_over(std::mem::replace(&mut commit, next));
+                        self.deliver(&rules, std::mem::take(&mut deliveries), &mut replies)?;
                         bytes = 0;
                     }
                 }
@@ -327,24 +343,31 @@ impl Core {
                     rules = Arc::new(*new);
                     *write(&self.shared.rules) = rules.clone();
                     rest.push(Other::Loaded(by));
-                    commit.replies.reloads.push(reply);
+                    replies.reloads.push(reply);
                 }
                 Input::Ordered(c, reply) => rest.push(Other::Ordered(Box::new(c), reply)),
                 Input::Settled(id, outcome) => rest.push(Other::Settled(id, outcome)),
                 Input::Tick => rest.push(Other::Tick),
-                Input::Stop => go_on = false,
+                Input::Stop => stop = true,
             }
         }
         if !deliveries.is_empty() {
-            self.deliver(&rules, deliveries, &mut commit);
+            self.deliver(&rules, deliveries, &mut replies)?;
         }
         if !rest.is_empty() {
-            self.others(&rules, rest, &mut commit);
+            self.others(&rules, rest, &mut replies)?;
         }
-        self.hand_over(commit) && go_on
+        // One wake-up of the runtime for all answers, not one for each.
+        self.runtime.spawn(async move { replies.send() });
+        Ok(stop)
     }
 
-    fn deliver(&mut self, rules: &Rules, deliveries: Vec<Waiting>, commit: &mut Commit) {
+    fn deliver(
+        &mut self,
+        rules: &Rules,
+        deliveries: Vec<((Received, Timestamp), oneshot::Sender<Ack>, tokio::sync::OwnedSemaphorePermit)>,
+        replies: &mut Replies,
+    ) -> Result<(), JournalError> {
         let (mut bodies, mut waiting) = (Vec::new(), Vec::new());
         for (r, reply, permit) in deliveries {
             bodies.push(r);
@@ -352,26 +375,27 @@ impl Core {
         }
         let shared = self.shared.clone();
         let mut state = write(&shared.state);
-        let mut turn = Turn::new(&mut state, rules, commit.at, self.head);
+        let mut turn = Turn::new(&mut state, rules, self.now(), self.journal.head().seq);
         let acks = turn.receive(bodies);
-        self.head += turn.entries.len() as u64;
-        commit.entries.extend(turn.entries);
-        commit.outgoing.extend(turn.outgoing);
-        let replies = waiting.into_iter().zip(acks).map(|((reply, permit), ack)| (reply, ack, permit));
-        commit.replies.acks.extend(replies);
+        let (at, entries, outgoing) = (turn.now, turn.entries, turn.outgoing);
+        drop(state);
+        self.commit(at, &entries)?;
+        self.dispatch(outgoing);
+        replies.acks.extend(waiting.into_iter().zip(acks).map(|((reply, permit), ack)| (reply, ack, permit)));
+        Ok(())
     }
 
-    fn others(&mut self, rules: &Rules, rest: Vec<Other>, commit: &mut Commit) {
+    fn others(&mut self, rules: &Rules, rest: Vec<Other>, replies: &mut Replies) -> Result<(), JournalError> {
         let shared = self.shared.clone();
         let mut state = write(&shared.state);
-        let mut turn = Turn::new(&mut state, rules, commit.at, self.head);
+        let mut turn = Turn::new(&mut state, rules, self.now(), self.journal.head().seq);
         let mut ticked = false;
         for other in rest {
             match other {
                 Other::Loaded(by) => turn.record(loaded(rules, &by)),
                 Other::Ordered(command, reply) => {
                     let answer = turn.order(*command);
-                    commit.replies.answers.push((reply, answer));
+                    replies.answers.push((reply, answer));
                 }
                 Other::Settled(id, outcome) => {
                     self.in_flight.remove(&id);
@@ -387,25 +411,72 @@ impl Core {
             if self.ticks.is_multiple_of(AGE_EVERY) {
                 turn.age_out();
             }
-            let mut known = self.in_flight.clone();
-            known.extend(commit.outgoing.iter().chain(&turn.outgoing).map(|o| o.id));
-            let again = turn.retries(&known);
-            turn.outgoing.extend(again);
         }
-        self.head += turn.entries.len() as u64;
-        commit.entries.extend(turn.entries);
-        commit.outgoing.extend(turn.outgoing);
+        let mut outgoing = std::mem::take(&mut turn.outgoing);
+        if ticked {
+            let mut known = self.in_flight.clone();
+            known.extend(outgoing.iter().map(|o| o.id));
+            outgoing.extend(turn.retries(&known));
+        }
+        let (at, entries) = (turn.now, turn.entries);
+        drop(state);
+        self.commit(at, &entries)?;
+        self.dispatch(outgoing);
+        Ok(())
+    }
+
+    fn commit(&mut self, at: Timestamp, entries: &[NewEntry]) -> Result<(), JournalError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.journal.append(at, entries).map(drop)
+    }
+
+    /// Sends effects out. Whatever happens to one, an outcome comes back.
+    fn dispatch(&mut self, outgoing: Vec<Outgoing>) {
+        for Outgoing { id, what } in outgoing {
+            if !self.in_flight.insert(id) {
+                continue;
+            }
+            let ports = read(&self.shared.ports).clone();
+            let (inputs, slots) = (self.inputs.clone(), self.slots.clone());
+            let permit = match &what {
+                Effect::Perform { action } => {
+                    read(&self.shared.state).actions.get(action).map(|a| a.permit.clone())
+                }
+                Effect::LookUp { .. }
+                | Effect::Notify { .. }
+                | Effect::Verify { .. }
+                | Effect::Revert { .. } => None,
+            };
+            self.runtime.spawn(async move {
+                let _slot = slots.acquire_owned().await;
+                let outcome = carry_out(ports, what, permit).await;
+                inputs.send(Input::Settled(id, outcome)).ok();
+            });
+        }
     }
 }
 
-/// A delivery, its sender, and its place in the queue.
-type Waiting = ((Received, Timestamp), oneshot::Sender<Ack>, tokio::sync::OwnedSemaphorePermit);
-
 enum Other {
     Loaded(String),
-    Ordered(Box<Command>, oneshot::Sender<Ordered>),
+    Ordered(Box<Command>, oneshot::Sender<Result<Done, CommandError>>),
     Settled(EffectId, Outcome),
     Tick,
+}
+
+impl Replies {
+    fn send(self) {
+        for (reply, ack, _permit) in self.acks {
+            reply.send(ack).ok();
+        }
+        for (reply, answer) in self.answers {
+            reply.send(answer).ok();
+        }
+        for reply in self.reloads {
+            reply.send(()).ok();
+        }
+    }
 }
 
 fn loaded(rules: &Rules, by: &str) -> Event {

@@ -6,7 +6,6 @@
 //! for the threads.
 
 pub mod command;
-mod commit;
 mod drive;
 mod due;
 pub mod input;
