@@ -5,6 +5,7 @@
 //! releases; deciding may change as we learn.
 
 mod apply;
+mod apply_changes;
 mod codec;
 pub mod detail;
 pub mod event;
