@@ -2,7 +2,7 @@
 //!
 //! One thread owns the state. It takes what has come in, decides, writes one commit, waits until
 //! the disk has it, and only then answers and acts. First run, retry, restart: all take this road.
-//! Read [`pipeline`] for what happens to an alert, `turn` for how decisions become entries, `drive`
+//! Read `pipeline` for what happens to an alert, `turn` for how decisions become entries, `drive`
 //! for the threads.
 
 pub mod command;

@@ -1,9 +1,9 @@
 //! Suricata EVE: alerts, drops, anomalies and flows of the network sensor.
 //!
 //! `src_ip` and `dest_ip` of an EVE record follow the *packet* that fired, not the connection: an
-//! alert on an answer names the server as source. [`alert`] puts the side that opened the
+//! alert on an answer names the server as source. `alert` puts the side that opened the
 //! connection into `src_endpoint`, so that alerts on both directions meet in one group. Wazuh relays
-//! EVE records inside its own; its format calls [`alert`] too, so that both tools' alerts agree.
+//! EVE records inside its own; its format calls `alert` too, so that both tools' alerts agree.
 //!
 //! Source: Suricata 7 documentation, "Eve JSON Format"; OISF/suricata `etc/schema.json`.
 

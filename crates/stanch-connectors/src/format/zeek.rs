@@ -2,7 +2,7 @@
 //!
 //! Two encodings and three dialects of one thing: JSON with `_path` and `id.orig_h`, JSON with
 //! `@stream` and `id_orig_h`, and tab-separated text with a `#fields` header. The same traffic gives
-//! the same alerts in each. Zeek has no severities; [`note_severity`] says where ours come from.
+//! the same alerts in each. Zeek has no severities; `note_severity` says where ours come from.
 //!
 //! Source: Zeek documentation, "Log Files" and "Notice Index"; log writer `Ascii.cc` for escapes.
 

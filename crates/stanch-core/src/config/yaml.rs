@@ -1,7 +1,7 @@
 //! YAML in one strict profile: every value knows its line and column, and every mistake is found.
 //!
 //! Scalars keep their source text, so `no`, `1.10` and `0123` are never silently something else;
-//! what a value means is decided by the reader that asks for it ([`read`]). Anchors, aliases, tags
+//! what a value means is decided by the reader that asks for it (`read`). Anchors, aliases, tags
 //! and several documents in one file are refused, which also rules out alias bombs. The parser's
 //! events are taken one by one with a stack of our own, so that deep nesting cannot exhaust the
 //! thread's stack.

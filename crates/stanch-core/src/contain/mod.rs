@@ -1,7 +1,7 @@
 //! May we act? The guard, what it weighs, and the people it asks.
 //!
 //! Read in this order: [`address`] (what may be a target at all), [`blast_radius`] (how much it
-//! would hurt), [`approval`] (the question to a person, and the exact answer), [`guard`] (the
+//! would hurt), [`approval`] (the question to a person, and the exact answer), [`mod@guard`] (the
 //! verdict). There is one way to a change of the outside world: a [`Permit`], and only the guard
 //! gives one.
 
