@@ -240,7 +240,10 @@ impl Turn<'_> {
         }
         let before_its_time =
             state.in_force.as_ref().is_some_and(|(_, until)| self.now.plus(DEVICE_CLOCK) < *until);
-        let gone_early = before_its_time && state.ended.is_none() && observed != still(&observed);
+        let present = |o: &Observed| matches!(o, Observed::Present { .. });
+        // Told once, when it goes: a look every half minute must not be a mail every half minute.
+        let was_there = state.observed.as_ref().is_some_and(|(_, o)| present(o));
+        let gone_early = before_its_time && state.ended.is_none() && was_there && !present(&observed);
         self.record(Event::ActionObserved(ActionObserved {
             action: a.id,
             observed: observed.clone(),
@@ -252,7 +255,7 @@ impl Turn<'_> {
             self.note(a.incident, text.clone());
             self.tell_noc(a, "Drift", &text, "drift");
         }
-        if state.ended.is_some() && matches!(observed, Observed::Present { .. }) {
+        if state.ended.is_some() && present(&observed) {
             self.note(
                 a.incident,
                 format!("{}: {} was lifted but is there again; lifting it", a.id, a.kind.words()),
@@ -299,13 +302,5 @@ impl Turn<'_> {
         let subject = format!("{what}: {} ({})", a.kind.words(), a.incident);
         let body = format!("{text}\n\nTag     {}\nStory   stanch story {}\n", a.tag(), a.incident);
         self.tell(a.incident, &team, (subject, body, format!("{}-{key}", a.id)), true);
-    }
-}
-
-/// The observation itself when it shows the change in place; `Absent` otherwise never equals it.
-fn still(observed: &Observed) -> Observed {
-    match observed {
-        Observed::Present { .. } => observed.clone(),
-        Observed::Absent | Observed::Different { .. } => Observed::Present { expires_in: None },
     }
 }

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use stanch_core::config::Config;
-use stanch_core::journal::event::{Effect, Event};
+use stanch_core::journal::event::{Effect, Event, RunEnd};
 use stanch_core::journal::{State, encode};
 use stanch_core::playbook::run::{self, World};
 use stanch_model::port::NewEntry;
@@ -99,9 +99,28 @@ impl<'a> Turn<'a> {
             if events.is_empty() {
                 return;
             }
-            events.into_iter().for_each(|e| self.record(e));
+            for event in events {
+                let handed = match &event {
+                    Event::RunEnded(e) if e.end == RunEnd::Handed => Some((e.run, e.why.clone())),
+                    _ => None,
+                };
+                self.record(event);
+                if let Some((run, why)) = handed {
+                    self.hand_over(run, &why);
+                }
+            }
         }
         tracing::error!(run = %id, "a run made no end of steps in one turn; it goes on in the next");
+    }
+
+    /// A run that cannot go on by itself is in a person's hands only once that person is told.
+    fn hand_over(&mut self, run: RunId, why: &str) {
+        let Some(r) = self.state.runs.get(&run) else { return };
+        let (incident, playbook) = (r.incident, r.name.clone());
+        let Some(team) = self.state.incidents.get(&incident).and_then(|i| i.team.clone()) else { return };
+        let subject = format!("{incident}: playbook {playbook} needs a person");
+        let body = format!("{why}\n\nNothing more happens by itself.\nRead it:  stanch story {incident}\n");
+        self.tell(incident, &team, (subject, body, format!("{run}-handed")), false);
     }
 
     /// Tells a team about an incident.

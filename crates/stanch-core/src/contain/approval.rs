@@ -106,7 +106,6 @@ impl Approved {
     /// Read back from the journal: the question as it was asked, the digest as it was answered,
     /// and whether a permit that rests on it is there too. The digest must come from the answer and
     /// not from the question, or there is nothing to compare.
-    #[allow(dead_code)] // for the run machine
     pub(crate) fn from_journal(
         approval: &Approval,
         digest: &str,

@@ -143,7 +143,6 @@ impl Permit {
 
     /// Read back from our own journal, where it was written when the guard gave it.
     // The journal's decoder is the only caller.
-    #[allow(dead_code)]
     pub(crate) fn from_journal(action: Action) -> Permit {
         Permit { action }
     }

@@ -128,6 +128,12 @@ async fn a_device_that_never_takes_it_hands_the_incident_to_a_person() {
     w.order(yes(&a)).await.unwrap();
     w.until("handed", |s| matches!(s.runs[&RunId(1)].ended, Some((_, RunEnd::Handed, _)))).await;
     w.engine.read(|s| assert!(matches!(s.actions[&ActionId(1)].ended, Some((_, ActionEnd::Failed, _)))));
+    w.until("told", |s| s.pending.is_empty()).await;
+    let told = |m: &stanch_connectors::notifier::sink::Received| {
+        m.header("Subject").is_some_and(|s| s.contains("needs a person"))
+            && m.body().contains("no such table")
+    };
+    assert!(w.mail.mails().iter().any(told), "a person is told, with the reason");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,6 +155,17 @@ async fn a_block_that_somebody_removed_is_noticed_and_told() {
         s.incidents[&IncidentId(1)].marks.iter().any(|m| m.text.contains("before its time"))
     })
     .await;
+    let noticed = w.engine.now();
+    w.pass(Span::secs(60));
+    w.until("looked again", |s| {
+        s.actions[&ActionId(1)].observed.as_ref().is_some_and(|(at, _)| *at > noticed)
+    })
+    .await;
+    let told = w.engine.read(|s| {
+        let marks = &s.incidents[&IncidentId(1)].marks;
+        marks.iter().filter(|m| m.text.contains("before its time")).count()
+    });
+    assert_eq!(told, 1, "told once, not at every look");
 }
 
 #[tokio::test(flavor = "multi_thread")]
