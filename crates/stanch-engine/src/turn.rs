@@ -71,13 +71,12 @@ impl<'a> Turn<'a> {
     /// Looks at the world as playbooks and the guard see it.
     pub(crate) fn world<T>(&self, look: impl FnOnce(World<'_>) -> T) -> T {
         let look_up = |site: &str, address: IpAddr| -> Vec<Fact> { self.rules.about_address(site, address) };
-        let responder = self.rules.config.containment.block_address.as_ref();
         look(World {
             state: self.state,
             config: &self.rules.config,
             discovered: &self.rules.discovered,
             look_up: &look_up,
-            simulated: responder.and_then(|r| self.rules.responders.get(r)).copied().unwrap_or(false),
+            simulated: &|responder| self.rules.responders.get(responder).copied().unwrap_or(false),
             mode: self.rules.mode,
             kill_switch: self.state.kill_switch,
             now: self.now,

@@ -14,7 +14,7 @@ pub mod observable;
 pub mod port;
 pub mod time;
 
-pub use action::{Action, ActionKind, Observed};
+pub use action::{Action, ActionKind, Observed, Transport};
 pub use alert::{Alert, AlertState, Attack, Endpoint, Product, Rule, Severity};
 pub use fact::{Fact, Meaning};
 pub use failure::Failure;

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Action, Alert, Fact, Failure, Flow, Notice, Observable, Observed, Span, Timestamp};
+use crate::{Action, ActionKind, Alert, Fact, Failure, Flow, Notice, Observable, Observed, Span, Timestamp};
 
 // ---------------------------------------------------------------------------------------- sources
 
@@ -111,7 +111,22 @@ pub trait Responder: Send + Sync {
     /// Addresses through which this device is managed: never to be blocked.
     fn management_addresses(&self) -> Vec<std::net::IpAddr>;
 
-    /// Makes the change, then reads it back.
+    /// True when this responder can make a change of this kind.
+    fn can(&self, kind: &ActionKind) -> bool;
+
+    /// Looks at what is there before the change and returns all that [`Responder::revert`] will need
+    /// to know of it. It is journalled before anything is changed and comes back as
+    /// `Action::before`. None: the way back needs no memory. Changes nothing.
+    ///
+    /// # Errors
+    /// When the target could not be read, or must not be changed (a trunk, an account that is not
+    /// there): then nothing is performed.
+    async fn capture(&self, action: &Action) -> Result<Option<String>, Failure> {
+        let _ = action;
+        Ok(None)
+    }
+
+    /// Makes the change, then reads it back. Doing it twice is doing it once.
     ///
     /// # Errors
     /// `Unknown` when the change may have been made; any other class means that it was not.

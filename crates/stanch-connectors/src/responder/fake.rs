@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stanch_model::port::Responder;
-use stanch_model::{Action, ActionId, Failure, Observed};
+use stanch_model::{Action, ActionId, ActionKind, Failure, Observed};
 
 /// One thing that goes wrong, once, at the next call it applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,6 +191,10 @@ impl<R: Responder> Responder for Faulty<R> {
         self.device.expires_by_itself()
     }
 
+    fn can(&self, kind: &ActionKind) -> bool {
+        self.device.can(kind)
+    }
+
     fn management_addresses(&self) -> Vec<std::net::IpAddr> {
         self.device.management_addresses()
     }
@@ -210,7 +214,7 @@ impl<R: Responder> Responder for Faulty<R> {
 
 #[cfg(test)]
 mod tests {
-    use stanch_model::{ActionKind, IncidentId, Span};
+    use stanch_model::{IncidentId, Span};
 
     use super::*;
     use crate::responder::Simulated;
@@ -222,6 +226,7 @@ mod tests {
             responder: "fw".to_owned(),
             kind: ActionKind::BlockAddress { target: "203.0.113.9/32".parse().expect("address") },
             ttl: Span::mins(10),
+            before: None,
         }
     }
 

@@ -279,7 +279,9 @@ fn seconds(ttl: Span) -> i64 {
 }
 
 fn target_of(action: &Action) -> Result<IpNet, Failure> {
-    let ActionKind::BlockAddress { target } = &action.kind;
+    let ActionKind::BlockAddress { target } = &action.kind else {
+        return Err(Failure::permanent(format!("a packet filter cannot {}", action.kind.words())));
+    };
     let target = target.trunc();
     match wire::refusal(&target) {
         Some(why) => Err(Failure::permanent(why)),
@@ -321,6 +323,10 @@ impl Responder for Nftables {
     }
 
     /// None: this firewall is reached through the kernel we run on, not over a network.
+    fn can(&self, kind: &ActionKind) -> bool {
+        matches!(kind, ActionKind::BlockAddress { .. })
+    }
+
     fn management_addresses(&self) -> Vec<std::net::IpAddr> {
         Vec::new()
     }

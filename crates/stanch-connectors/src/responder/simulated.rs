@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use stanch_model::action::plain;
 use stanch_model::port::Responder;
 use stanch_model::{Action, ActionKind, Failure, Observed, Timestamp};
 
@@ -20,13 +19,14 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Simulated {
     name: String,
     clock: Clock,
-    entries: Arc<Mutex<BTreeMap<IpNet, Entry>>>,
+    entries: Arc<Mutex<BTreeMap<String, Entry>>>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
     tag: String,
     until: Timestamp,
+    net: Option<IpNet>,
 }
 
 impl std::fmt::Debug for Simulated {
@@ -58,12 +58,15 @@ impl Simulated {
     /// What is blocked now: tag and address.
     #[must_use]
     pub fn blocked(&self) -> Vec<(String, IpNet)> {
-        self.with(|entries, _| entries.iter().map(|(net, e)| (e.tag.clone(), *net)).collect())
+        self.with(|entries, _| {
+            entries.values().filter_map(|e| e.net.map(|net| (e.tag.clone(), net))).collect()
+        })
     }
 
     /// Puts an entry there that is not ours, for rehearsals.
     pub fn plant_foreign(&self, net: IpNet, comment: &str, until: Timestamp) {
-        self.with(|entries, _| entries.insert(net, Entry { tag: comment.to_owned(), until }));
+        let key = ActionKind::BlockAddress { target: net }.words();
+        self.with(|entries, _| entries.insert(key, Entry { tag: comment.to_owned(), until, net: Some(net) }));
     }
 
     /// Empties the firewall, as a reboot would.
@@ -72,7 +75,7 @@ impl Simulated {
     }
 
     /// Runs `f` on the entries that have not run out.
-    fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<IpNet, Entry>, Timestamp) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<String, Entry>, Timestamp) -> T) -> T {
         let now = (self.clock)();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, e| e.until > now);
@@ -80,17 +83,18 @@ impl Simulated {
     }
 }
 
-fn target_of(action: &Action) -> IpNet {
-    let ActionKind::BlockAddress { target } = &action.kind;
-    target.trunc()
+/// What the entry is kept under: what is changed, in words.
+fn key_of(action: &Action) -> String {
+    match &action.kind {
+        ActionKind::BlockAddress { target } => ActionKind::BlockAddress { target: target.trunc() }.words(),
+        other => other.words(),
+    }
 }
 
-fn observed(entries: &BTreeMap<IpNet, Entry>, target: IpNet, tag: &str, now: Timestamp) -> Observed {
-    match entries.get(&target) {
+fn observed(entries: &BTreeMap<String, Entry>, key: &str, tag: &str, now: Timestamp) -> Observed {
+    match entries.get(key) {
         Some(e) if e.tag == tag => Observed::Present { expires_in: Some(e.until.since(now)) },
-        Some(e) => {
-            Observed::Different { what: format!("{} is already blocked by {}", plain(&target), e.tag) }
-        }
+        Some(e) => Observed::Different { what: format!("{} already does this: {key}", e.tag) },
         None => Observed::Absent,
     }
 }
@@ -113,27 +117,32 @@ impl Responder for Simulated {
         Vec::new()
     }
 
+    fn can(&self, _kind: &ActionKind) -> bool {
+        true
+    }
+
     async fn perform(&self, action: &Action) -> Result<Observed, Failure> {
         if action.ttl.0 <= 0 {
             return Err(Failure::permanent("a block without an end is never made: the TTL is zero"));
         }
-        let (target, tag) = (target_of(action), action.tag());
+        let (key, tag) = (key_of(action), action.tag());
+        let net = action.kind.network().map(IpNet::trunc);
         Ok(self.with(|entries, now| {
             let until = now.plus(action.ttl);
-            entries.entry(target).or_insert_with(|| Entry { tag: tag.clone(), until });
-            observed(entries, target, &tag, now)
+            entries.entry(key.clone()).or_insert_with(|| Entry { tag: tag.clone(), until, net });
+            observed(entries, &key, &tag, now)
         }))
     }
 
     async fn verify(&self, action: &Action) -> Result<Observed, Failure> {
-        Ok(self.with(|entries, now| observed(entries, target_of(action), &action.tag(), now)))
+        Ok(self.with(|entries, now| observed(entries, &key_of(action), &action.tag(), now)))
     }
 
     async fn revert(&self, action: &Action) -> Result<Observed, Failure> {
-        let target = target_of(action);
+        let key = key_of(action);
         self.with(|entries, _| {
-            if entries.get(&target).is_some_and(|e| e.tag == action.tag()) {
-                entries.remove(&target);
+            if entries.get(&key).is_some_and(|e| e.tag == action.tag()) {
+                entries.remove(&key);
             }
         });
         Ok(Observed::Absent)
@@ -155,6 +164,7 @@ mod tests {
             responder: "fw".to_owned(),
             kind: ActionKind::BlockAddress { target: target.parse().expect(target) },
             ttl,
+            before: None,
         }
     }
 

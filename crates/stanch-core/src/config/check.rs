@@ -3,14 +3,14 @@
 use super::common::Known;
 use super::mistake::suggest;
 use super::{Config, Mistake, Role};
-use crate::playbook::{Playbook, Step, StepKind};
+use crate::playbook::{Act, Playbook, Step, StepKind};
 
 /// Checks that every playbook can be carried out with the rest of the configuration.
 pub(super) fn playbooks(config: &Config, teams: &Known, m: &mut Vec<Mistake>) {
     for playbook in &config.playbooks {
         for step in &playbook.steps {
             match &step.kind {
-                StepKind::Block { ttl, approvers, .. } => {
+                StepKind::Act(Act { change, ttl, approvers, .. }) => {
                     for team in approvers {
                         known(playbook, step, team, teams, m);
                         somebody(config, playbook, step, team, m);
@@ -20,9 +20,10 @@ pub(super) fn playbooks(config: &Config, teams: &Known, m: &mut Vec<Mistake>) {
                         let help = format!("policies/containment.yaml allows {}", config.containment.max_ttl);
                         m.push(Mistake::error(&path(playbook), find(playbook, step, "ttl"), message, help));
                     }
-                    if config.containment.block_address.is_none() {
-                        let message = format!("step {}: nothing is configured that could block", step.id);
-                        let help = "add `block_address: RESPONDER` to policies/containment.yaml";
+                    if !config.containment.responders.contains_key(change.name()) {
+                        let message =
+                            format!("step {}: no responder is configured for {}", step.id, change.name());
+                        let help = format!("add `{}: RESPONDER` to policies/containment.yaml", change.name());
                         m.push(Mistake::warning(
                             &path(playbook),
                             find(playbook, step, "block"),
@@ -32,7 +33,20 @@ pub(super) fn playbooks(config: &Config, teams: &Known, m: &mut Vec<Mistake>) {
                     }
                 }
                 StepKind::Notify { team, .. } => known(playbook, step, team, teams, m),
-                StepKind::Wait { .. } | StepKind::Verify => {}
+                StepKind::Enrich { .. }
+                | StepKind::Fetch { .. }
+                | StepKind::Set { .. }
+                | StepKind::If { .. }
+                | StepKind::Switch { .. }
+                | StepKind::Parallel { .. }
+                | StepKind::ForEach { .. }
+                | StepKind::Repeat { .. }
+                | StepKind::Wait(_)
+                | StepKind::Approve { .. }
+                | StepKind::Manual { .. }
+                | StepKind::Verify
+                | StepKind::Call { .. }
+                | StepKind::Reply { .. } => {}
             }
         }
     }

@@ -110,9 +110,11 @@ mod tests {
         let (mut shown, mut real) = (compiled(uncommented), compiled(str::to_owned));
         assert_eq!(shown.server, ServerConfig::default());
         assert_eq!(shown.triage, TriagePolicy::default());
-        let ContainmentPolicy { protected, block_address, noc_team, .. } = shown.containment.clone();
-        let but = ContainmentPolicy { protected, block_address, noc_team, ..ContainmentPolicy::default() };
+        let ContainmentPolicy { protected, responders, noc_team, .. } = shown.containment.clone();
+        let but = ContainmentPolicy { protected, responders, noc_team, ..ContainmentPolicy::default() };
         assert_eq!(shown.containment, but);
+        // Which responder does what has no default: it is only shown.
+        shown.containment.responders.clone_from(&real.containment.responders);
         assert_ne!(shown.hash, real.hash, "nothing was behind a #");
         shown.hash.clear();
         real.hash.clear();

@@ -450,8 +450,9 @@ pub struct ContainmentPolicy {
     pub min_prefix_v6: u8,
     /// Most of our own machines that may be touched without a second look. Default 5.
     pub max_assets_touched: u32,
-    /// Which responder blocks addresses.
-    pub block_address: Option<String>,
+    /// Which responder makes which kind of change: `block_address` → `edge-fw`. The kinds are the
+    /// names of [`stanch_model::ActionKind`]; a kind that is not here cannot be done.
+    pub responders: BTreeMap<String, String>,
     /// Team told of every change: the NOC.
     pub noc_team: Option<String>,
     /// How long an approval may wait. Default 15 min.
@@ -469,7 +470,7 @@ impl Default for ContainmentPolicy {
             min_prefix_v4: 29,
             min_prefix_v6: 64,
             max_assets_touched: 5,
-            block_address: None,
+            responders: BTreeMap::new(),
             noc_team: None,
             approval_expires: Span::mins(15),
         }

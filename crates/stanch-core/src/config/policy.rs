@@ -138,8 +138,11 @@ pub(super) fn containment(
     let length = |n: u32| u8::try_from(n).ok();
     set(&mut policy.min_prefix_v4, count("min_prefix_v4", 8..=32, m).and_then(length));
     set(&mut policy.min_prefix_v6, count("min_prefix_v6", 16..=128, m).and_then(length));
-    policy.block_address =
-        fields.optional("block_address").and_then(|n| refer(n, "responder", responders, m));
+    for kind in ACTIONS {
+        if let Some(responder) = fields.optional(kind).and_then(|n| refer(n, "responder", responders, m)) {
+            policy.responders.insert((*kind).to_owned(), responder);
+        }
+    }
     policy.noc_team = fields.optional("noc_team").and_then(|n| refer(n, "team", teams, m));
     const KEYS: &[&str] = &[
         "protected",
@@ -150,9 +153,18 @@ pub(super) fn containment(
         "min_prefix_v4",
         "min_prefix_v6",
         "max_assets_touched",
-        "block_address",
         "noc_team",
         "approval_expires",
+        "block_address",
+        "limit_address",
+        "block_port",
+        "quarantine_port",
+        "lock_account",
+        "unlock_account",
+        "reset_credential",
+        "remove_from_group",
+        "sinkhole_domain",
+        "call",
     ];
     fields.finish(KEYS, m);
     if m.len() == before
@@ -163,12 +175,27 @@ pub(super) fn containment(
             format!("`default_ttl` ({}) is longer than `max_ttl` ({})", policy.default_ttl, policy.max_ttl);
         m.push(node.mistake(message, "shorten `default_ttl`, or allow more with `max_ttl`"));
     }
-    if let (Some(node), None) = (fields.optional("block_address"), fields.optional("noc_team")) {
+    let acts = ACTIONS.iter().find_map(|kind| fields.optional(kind));
+    if let (Some(node), None) = (acts, fields.optional("noc_team")) {
         let help = "add `noc_team: TEAM`, so that the network's operators hear of every change";
         m.push(node.warning("nobody is told of changes", help));
     }
     policy
 }
+
+/// Kinds of change for which a responder can be named.
+pub(super) const ACTIONS: &[&str] = &[
+    "block_address",
+    "limit_address",
+    "block_port",
+    "quarantine_port",
+    "lock_account",
+    "unlock_account",
+    "reset_credential",
+    "remove_from_group",
+    "sinkhole_domain",
+    "call",
+];
 
 fn protected(node: &Node, m: &mut Vec<Mistake>) -> Option<Protected> {
     let fields = node.map(m)?;

@@ -23,6 +23,7 @@ fn approval() -> Approval {
             responder: "edge-fw".into(),
             kind: ActionKind::BlockAddress { target },
             ttl: Span::hours(4),
+            before: None,
         },
         simulated: false,
         blast: BlastRadius {

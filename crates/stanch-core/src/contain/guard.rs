@@ -13,7 +13,7 @@
 use ipnet::IpNet;
 use serde::Serialize;
 use stanch_model::action::plain;
-use stanch_model::{Action, ActionId, ActionKind, Fact, Meaning, Span, Timestamp};
+use stanch_model::{Action, ActionId, Fact, Meaning, Span, Timestamp};
 
 use super::approval::Approved;
 use super::blast_radius::{BlastRadius, Level};
@@ -190,8 +190,11 @@ impl Verdict {
 /// not only the first.
 #[must_use]
 pub fn guard(action: &Action, facts: &GuardFacts<'_>) -> Decided<Verdict> {
-    let ActionKind::BlockAddress { target } = &action.kind;
     let mut judgement = Judgement::default();
+    let Some(target) = action.kind.network() else {
+        judgement.never("kind", format!("{} cannot be judged yet", action.kind.name()));
+        return judgement.settle(action, facts);
+    };
     judgement.switches(facts);
     judgement.protected(target, facts);
     judgement.time_to_live(action.ttl, facts.policy);

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as TestConfig, TestRunner};
+use stanch_model::ActionKind;
 
 use super::*;
 

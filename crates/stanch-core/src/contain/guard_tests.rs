@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use stanch_model::fact::Criticality;
-use stanch_model::{ApprovalId, IncidentId, Observable, ObservableKind, RunId};
+use stanch_model::{ActionKind, ApprovalId, IncidentId, Observable, ObservableKind, RunId};
 
 use super::*;
 use crate::config::Role;
@@ -39,6 +39,7 @@ impl Case {
                 responder: "edge-fw".into(),
                 kind: ActionKind::BlockAddress { target },
                 ttl: Span::hours(4),
+                before: None,
             },
             policy: ContainmentPolicy::default(),
             discovered: vec![],

@@ -7,7 +7,6 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use stanch_model::action::plain;
 use stanch_model::{Action, ActionKind, ApprovalId, IncidentId, RunId, Span, Timestamp};
 
 use super::blast_radius::{BlastRadius, WIDTH, fit};
@@ -69,15 +68,13 @@ impl Approval {
         e.text("playbook", &self.playbook);
         e.text("playbook_hash", &self.playbook_hash);
         e.text("step", &self.step);
-        let Action { id, incident, responder, kind, ttl } = &self.action;
+        let Action { id, incident, responder, kind, ttl, before } = &self.action;
         e.number("action.id", id.0);
         e.number("action.incident", incident.0);
         e.text("action.responder", responder);
-        match kind {
-            ActionKind::BlockAddress { target } => {
-                e.text("action.kind", "block_address");
-                e.text("action.target", &target.to_string());
-            }
+        kind_into(kind, &mut e);
+        if let Some(before) = before {
+            e.text("action.before", before);
         }
         e.time("action.ttl", ttl.0);
         e.text("simulated", if self.simulated { "yes" } else { "no" });
@@ -100,12 +97,16 @@ impl Approval {
     #[must_use]
     pub fn shown(&self) -> String {
         let digest = self.digest();
-        let ActionKind::BlockAddress { target } = &self.action.kind;
         let mut out = vec![
             format!("{} for {}    short code {}", self.id, self.incident, digest.get(..CODE).unwrap_or("")),
             self.title.clone(),
             String::new(),
-            format!("Block {} for {} on {}", plain(target), exact(self.action.ttl), self.action.responder),
+            format!(
+                "{} for {} on {}",
+                capital(&self.action.kind.words()),
+                exact(self.action.ttl),
+                self.action.responder
+            ),
         ];
         if self.simulated {
             out.push("SIMULATED: nothing real is changed".to_owned());
@@ -211,4 +212,45 @@ impl Encoder {
     fn finish(self) -> String {
         self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// Every field of the change, each under its own name.
+fn kind_into(kind: &ActionKind, e: &mut Encoder) {
+    e.text("action.kind", kind.name());
+    match kind {
+        ActionKind::BlockAddress { target } => e.text("action.target", &target.to_string()),
+        ActionKind::LimitAddress { target, packets_per_second } => {
+            e.text("action.target", &target.to_string());
+            e.number("action.packets_per_second", u64::from(*packets_per_second));
+        }
+        ActionKind::BlockPort { target, protocol, port } => {
+            e.text("action.target", &target.to_string());
+            e.text("action.protocol", protocol.word());
+            e.number("action.port", u64::from(*port));
+        }
+        ActionKind::QuarantinePort { port, vlan } => {
+            e.text("action.port", port);
+            e.number("action.vlan", u64::from(*vlan));
+        }
+        ActionKind::LockAccount { account }
+        | ActionKind::UnlockAccount { account }
+        | ActionKind::ResetCredential { account } => e.text("action.account", account),
+        ActionKind::RemoveFromGroup { account, group } => {
+            e.text("action.account", account);
+            e.text("action.group", group);
+        }
+        ActionKind::SinkholeDomain { domain } => e.text("action.domain", domain),
+        ActionKind::Call { call, subject, inputs } => {
+            e.text("action.call", call);
+            e.text("action.subject", subject);
+            let lines: Vec<String> = inputs.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            e.list("action.inputs", lines.iter().map(String::as_str));
+        }
+    }
+}
+
+/// With a capital first letter.
+fn capital(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

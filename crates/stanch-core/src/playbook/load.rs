@@ -36,7 +36,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 use stanch_model::Span;
 
-use super::{Playbook, Step, StepKind};
+use super::{Act, Change, OnFailure, Playbook, Retry, Step, StepKind, Trigger, Wait};
 use crate::config::Mistake;
 use crate::config::mistake::suggest;
 use crate::config::yaml::{self, Fields, Node, Value};
@@ -127,8 +127,12 @@ fn playbook(name: &str, text: &str, root: &Node, m: &mut Vec<Mistake>) -> Option
         hash,
         source: text.to_owned(),
         attack,
+        csf: Vec::new(),
         react,
-        when: when?,
+        trigger: Trigger::Incident(when?),
+        autonomy: None,
+        inputs: Vec::new(),
+        outputs: Vec::new(),
         steps: steps?,
         sop: sop?,
     })
@@ -241,7 +245,16 @@ fn step(fields: &Fields<'_>, ids: &mut BTreeSet<String>, m: &mut Vec<Mistake>) -
         Some(expr) => Some(expr?),
         None => None,
     };
-    Some(Step { id: id?, when, kind: kind? })
+    Some(Step {
+        id: id?,
+        about: String::new(),
+        when,
+        retry: Retry::default(),
+        timeout: None,
+        on_failure: OnFailure::Hand,
+        compensate: Vec::new(),
+        kind: kind?,
+    })
 }
 
 fn step_kind(kind: &str, node: &Node, m: &mut Vec<Mistake>) -> Option<StepKind> {
@@ -267,7 +280,8 @@ fn block(node: &Node, m: &mut Vec<Mistake>) -> Option<StepKind> {
     {
         m.push(list.mistake("nobody may approve this change", "name at least one team"));
     }
-    Some(StepKind::Block { target: target?, ttl, approvers: approvers?, expires })
+    let change = Change::BlockAddress { target: target? };
+    Some(StepKind::Act(Act { change, ttl, approvers: approvers?, people: 1, expires }))
 }
 
 /// A target: an expression that takes an address from a typed field.
@@ -310,11 +324,11 @@ fn notify(node: &Node, m: &mut Vec<Mistake>) -> Option<StepKind> {
 fn wait(node: &Node, m: &mut Vec<Mistake>) -> Option<StepKind> {
     let text = node.string(m)?;
     if text == "lifted" {
-        return Some(StepKind::Wait { span: None });
+        return Some(StepKind::Wait(Wait::Lifted));
     }
     if let Ok(span) = text.parse::<Span>() {
         if span > Span::ZERO && span <= Span::hours(24 * 90) {
-            return Some(StepKind::Wait { span: Some(span) });
+            return Some(StepKind::Wait(Wait::For(span)));
         }
         m.push(
             node.mistake(

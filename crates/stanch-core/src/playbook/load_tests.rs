@@ -43,9 +43,11 @@ fn a_playbook_is_read_whole() {
         (playbook.name.as_str(), playbook.summary.as_str(), playbook.sop.as_str()),
         ("p", "Blocks", "Think.")
     );
-    assert_eq!(playbook.when.source(), "incident.kind == \"c2\"");
+    assert_eq!(when(&playbook).source(), "incident.kind == \"c2\"");
     assert_eq!((playbook.hash.len(), playbook.source.as_str()), (64, GOOD));
-    let StepKind::Block { target, ttl, approvers, expires } = &playbook.steps[0].kind else {
+    let StepKind::Act(Act { change: Change::BlockAddress { target }, ttl, approvers, expires, .. }) =
+        &playbook.steps[0].kind
+    else {
         panic!("block")
     };
     assert_eq!(
@@ -53,7 +55,7 @@ fn a_playbook_is_read_whole() {
         ("incident.peer", &Some(Span::hours(4)), &Some(Span::mins(15)))
     );
     assert_eq!(approvers, &["netops"]);
-    assert!(matches!(playbook.steps[1].kind, StepKind::Wait { span: None }));
+    assert!(matches!(playbook.steps[1].kind, StepKind::Wait(Wait::Lifted)));
     let other = load("p", "playbooks/p.yaml", &format!("{GOOD}\n")).expect("valid");
     assert_ne!(playbook.hash, other.hash, "the hash is over the file");
 }
@@ -292,11 +294,16 @@ fn the_shipped_playbook_for_a_beacon_loads() {
             serde_json::json!({ "id": "INC-3", "kind": "c2", "confidence": confidence, "peer": "203.0.113.9", "assets": ["lap-7"] }),
         )
     };
-    assert_eq!(playbook.when.test(&scope(0.6)), Ok(true));
-    assert_eq!(playbook.when.test(&scope(0.5)), Ok(false));
+    assert_eq!(when(&playbook).test(&scope(0.6)), Ok(true));
+    assert_eq!(when(&playbook).test(&scope(0.5)), Ok(false));
     let StepKind::Notify { text, .. } = &playbook.steps[3].kind else { panic!("notify") };
     assert_eq!(
         text.render(&scope(0.6)).as_deref(),
         Ok("INC-3: 203.0.113.9 is blocked at the edge; look at lap-7")
     );
+}
+
+fn when(playbook: &Playbook) -> &Expr {
+    let Trigger::Incident(when) = &playbook.trigger else { panic!("another trigger") };
+    when
 }

@@ -28,6 +28,7 @@ fn block(id: u64, target: &str, ttl: Span) -> Action {
         responder: "edge".to_owned(),
         kind: ActionKind::BlockAddress { target: target.parse().expect(target) },
         ttl,
+        before: None,
     }
 }
 

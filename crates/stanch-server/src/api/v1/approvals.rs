@@ -5,7 +5,6 @@ use stanch_core::contain::Approval;
 use stanch_core::journal::event::Answered;
 use stanch_core::journal::state::Asked;
 use stanch_engine::Command;
-use stanch_model::action::plain;
 use stanch_model::{ActionKind, ApprovalId, IncidentId, Timestamp};
 
 use super::types::{
@@ -28,8 +27,7 @@ const fn word(answer: Answered) -> &'static str {
 
 /// The target of a change as people write it.
 pub(super) fn target(kind: &ActionKind) -> String {
-    let ActionKind::BlockAddress { target } = kind;
-    plain(target)
+    kind.subject()
 }
 
 /// A question counts as expired the moment its time is over, whenever that is written down.
