@@ -135,6 +135,7 @@ fn playbook(name: &str, text: &str, root: &Node, m: &mut Vec<Mistake>) -> Option
         outputs: Vec::new(),
         steps: steps?,
         sop: sop?,
+        places: super::Places::default(),
     })
 }
 
@@ -281,7 +282,7 @@ fn block(node: &Node, m: &mut Vec<Mistake>) -> Option<StepKind> {
         m.push(list.mistake("nobody may approve this change", "name at least one team"));
     }
     let change = Change::BlockAddress { target: target? };
-    Some(StepKind::Act(Act { change, ttl, approvers: approvers?, people: 1, expires }))
+    Some(StepKind::Act(Act { change, ttl, approvers: approvers?, people: 1, expires, undo: true }))
 }
 
 /// A target: an expression that takes an address from a typed field.

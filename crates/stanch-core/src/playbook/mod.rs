@@ -6,6 +6,8 @@
 pub mod load;
 pub mod run;
 
+use std::collections::BTreeMap;
+
 use stanch_model::{Span, Transport};
 
 use crate::config::Autonomy;
@@ -40,6 +42,27 @@ pub struct Playbook {
     pub steps: Vec<Step>,
     /// What people do by hand, and why: prose.
     pub sop: String,
+    /// Where its parts stand in the file, for mistakes found later.
+    pub places: Places,
+}
+
+/// Where the parts of a plan stand in its file: line and column, from 1, by step and key.
+#[derive(Clone, Debug, Default)]
+pub struct Places(BTreeMap<(String, String), (usize, usize)>);
+
+impl Places {
+    /// Remembers where a key of a step stands; an empty `step` is the playbook itself, an empty
+    /// `key` the step as a whole. The first place of a key stays.
+    pub fn put(&mut self, step: &str, key: &str, place: (usize, usize)) {
+        self.0.entry((step.to_owned(), key.to_owned())).or_insert(place);
+    }
+
+    /// Where a key of a step stands, or else the step, or else the whole file as `(0, 0)`.
+    #[must_use]
+    pub fn of(&self, step: &str, key: &str) -> (usize, usize) {
+        let at = |key: &str| self.0.get(&(step.to_owned(), key.to_owned())).copied();
+        at(key).or_else(|| at("")).unwrap_or((0, 0))
+    }
 }
 
 /// What makes a playbook run.
@@ -83,6 +106,8 @@ pub enum Type {
     Domain,
     /// An account name.
     Account,
+    /// A port of a switch, as the switch names it.
+    Port,
     /// A list of these.
     List(Box<Type>),
     /// Named values of any kind.
@@ -189,8 +214,10 @@ pub enum StepKind {
         /// When it is over.
         until: Join,
     },
-    /// The same for each of a list, one after the other. Inside, `item` is the value.
+    /// The same for each of a list, one after the other.
     ForEach {
+        /// What the value is called inside: `item`, unless loops are nested.
+        variable: String,
         /// The list.
         list: Expr,
         /// Longer lists are a failure before the first round. 1 to 1000.
@@ -293,6 +320,9 @@ pub struct Act {
     pub people: u8,
     /// How long the question may wait; none means the policy's default.
     pub expires: Option<Span>,
+    /// False when the author has said that it cannot be undone (`undo: none`): then it has no end,
+    /// and no lease is kept.
+    pub undo: bool,
 }
 
 /// What to change, before its expressions are evaluated. Mirrors [`stanch_model::ActionKind`].
