@@ -75,6 +75,11 @@ numbered!(
     "SIL"
 );
 numbered!(
+    /// One thing asked of people that is not about one change: `TASK-5`.
+    TaskId,
+    "TASK"
+);
+numbered!(
     /// One intention in the journal: stable across retries and restarts.
     EffectId,
     "EFF"

@@ -19,7 +19,7 @@ pub use alert::{Alert, AlertState, Attack, Endpoint, Product, Rule, Severity};
 pub use fact::{Fact, Meaning};
 pub use failure::Failure;
 pub use flow::Flow;
-pub use id::{ActionId, AlertId, ApprovalId, EffectId, IncidentId, RunId, SilenceId};
+pub use id::{ActionId, AlertId, ApprovalId, EffectId, IncidentId, RunId, SilenceId, TaskId};
 pub use notice::{Notice, Urgency};
 pub use observable::{Observable, ObservableKind};
 pub use time::{Span, Timestamp};

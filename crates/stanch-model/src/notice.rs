@@ -21,7 +21,7 @@ pub enum Urgency {
 pub struct Notice {
     /// The same for every attempt to deliver this message.
     pub key: String,
-    /// About which incident.
+    /// About which incident; number 0 when it is about none: a run that a call from outside began.
     pub incident: IncidentId,
     /// How loudly.
     pub urgency: Urgency,

@@ -1,6 +1,8 @@
 //! What the shell must supply. The engine knows these traits, connectors and stores implement them,
 //! and the server introduces them to each other.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::{Action, ActionKind, Alert, Fact, Failure, Flow, Notice, Observable, Observed, Span, Timestamp};
@@ -143,6 +145,30 @@ pub trait Responder: Send + Sync {
     /// # Errors
     /// `Unknown` when the change may still be in place.
     async fn revert(&self, action: &Action) -> Result<Observed, Failure>;
+}
+
+// ---------------------------------------------------------------------------------------- callers
+
+/// Makes the calls that an operator has declared: over HTTP, or a program with fixed arguments.
+#[async_trait]
+pub trait Caller: Send + Sync {
+    /// The name used in configuration.
+    fn name(&self) -> &str;
+
+    /// Whether a call of this name changes something outside; none when it is not declared here.
+    fn changes(&self, call: &str) -> Option<bool>;
+
+    /// Makes the call and returns what it answered. `key` is the same for every try of the same
+    /// step and for no other: the other side may use it to recognise a repeat.
+    ///
+    /// # Errors
+    /// The class of the failure; `Unknown` when it cannot be told whether the other side has done it.
+    async fn call(
+        &self,
+        call: &str,
+        key: &str,
+        inputs: &BTreeMap<String, String>,
+    ) -> Result<serde_json::Value, Failure>;
 }
 
 // -------------------------------------------------------------------------------------- notifiers
