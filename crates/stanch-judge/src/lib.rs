@@ -3,3 +3,6 @@
 //! Numbers and small facts come in; a calibrated probability with its reasons goes out. Nothing
 //! here reads a clock, a disk, a network or a random number that was not seeded: the same history
 //! gives the same judgement, on every machine and in every replay.
+
+pub mod softmax;
+pub mod stage_of;
