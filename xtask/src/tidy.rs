@@ -34,6 +34,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["stanch-server", "stanch"]),
     ("clap", &["stanch"]),
     ("cel", &["stanch-core", "stanch-connectors"]),
+    ("ldap3", &["stanch-connectors"]),
     ("lettre", &["stanch-connectors"]),
     ("tokio", &["stanch-connectors", "stanch-engine", "stanch-server", "stanch", "stanch-bench"]),
 ];

@@ -216,7 +216,7 @@ impl Enricher for HttpLookup {
 }
 
 /// TLS needs one provider of cryptography for the whole process; whoever comes first installs it.
-fn install_crypto() {
+pub(crate) fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
 }

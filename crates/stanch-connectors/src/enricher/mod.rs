@@ -17,6 +17,7 @@ mod index;
 use std::fmt;
 
 pub use assets::{Asset, Assets};
+pub(crate) use http_lookup::install_crypto;
 pub use http_lookup::{HttpLookup, HttpLookupConfig, Secret};
 pub use intel::{Intel, IntelSet};
 pub use schedule::{Answer, Health, Limits, Local, Schedule};
