@@ -93,7 +93,7 @@ pub fn clock(i: &Incident, now: Timestamp) -> Clock {
         notify_noc: since(MarkKind::NocNotified),
         resolve: since(MarkKind::Resolved),
     };
-    let waiting = partition(i, start, end);
+    let waiting = partition(i, now);
     let costliest =
         waiting.iter().max_by_key(|(w, s)| (**s, std::cmp::Reverse(**w))).map_or(Waiting::Tool, |(w, _)| *w);
     Clock { incident: i.id, wall: end.since(start), phases, waiting, costliest }
@@ -143,29 +143,41 @@ impl Holding {
     }
 
     /// Splits `from..to` by who is waited for in it.
-    fn split(&self, from: Timestamp, to: Timestamp, add: &mut impl FnMut(Waiting, Span)) {
-        let all = to.since(from);
+    fn split(&self, from: Timestamp, to: Timestamp, add: &mut impl FnMut(Segment)) {
+        let mut piece = |on, from, to| add(Segment { from, to, on });
         if !self.opened || self.changing > 0 {
-            add(Waiting::Tool, all);
+            piece(Waiting::Tool, from, to);
         } else if self.approvals > 0 {
-            add(Waiting::Approval, all);
+            piece(Waiting::Approval, from, to);
         } else if !self.acknowledged {
-            add(Waiting::HandOff, all);
+            piece(Waiting::HandOff, from, to);
         } else {
             let busy_until = self.last_move.unwrap_or(from).plus(ACTIVE_FOR).clamp(from, to);
-            add(Waiting::Active, busy_until.since(from));
-            add(Waiting::Human, to.since(busy_until));
+            piece(Waiting::Active, from, busy_until);
+            piece(Waiting::Human, busy_until, to);
         }
     }
 }
 
-fn partition(i: &Incident, start: Timestamp, end: Timestamp) -> BTreeMap<Waiting, Span> {
-    let all = [Waiting::Tool, Waiting::HandOff, Waiting::Approval, Waiting::Human, Waiting::Active];
-    let mut waiting: BTreeMap<Waiting, Span> = all.into_iter().map(|w| (w, Span::ZERO)).collect();
-    let mut add = |w: Waiting, s: Span| {
-        let sum = waiting.entry(w).or_default();
-        *sum = Span(sum.0 + s.0);
-    };
+/// A stretch of an incident's time, and who was waited for in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// From when.
+    pub from: Timestamp,
+    /// Until when.
+    pub to: Timestamp,
+    /// Who was waited for.
+    pub on: Waiting,
+}
+
+/// The incident's time from its first alert's arrival to its end (or `now`), in order and without
+/// holes. Stretches meet at marks, so that each lies between two things that happened; none is empty.
+#[must_use]
+pub fn segments(i: &Incident, now: Timestamp) -> Vec<Segment> {
+    let start = i.first_received;
+    let end = i.first_mark(MarkKind::Resolved).unwrap_or(now).max(start);
+    let mut all = Vec::new();
+    let mut add = |s: Segment| all.extend((s.from < s.to).then_some(s));
     let mut holding = Holding::default();
     let mut from = start;
     for m in &i.marks {
@@ -175,6 +187,16 @@ fn partition(i: &Incident, start: Timestamp, end: Timestamp) -> BTreeMap<Waiting
         from = at;
     }
     holding.split(from, end, &mut add);
+    all
+}
+
+fn partition(i: &Incident, now: Timestamp) -> BTreeMap<Waiting, Span> {
+    let all = [Waiting::Tool, Waiting::HandOff, Waiting::Approval, Waiting::Human, Waiting::Active];
+    let mut waiting: BTreeMap<Waiting, Span> = all.into_iter().map(|w| (w, Span::ZERO)).collect();
+    for s in segments(i, now) {
+        let sum = waiting.entry(s.on).or_default();
+        *sum = Span(sum.0 + s.to.since(s.from).0);
+    }
     waiting
 }
 

@@ -20,6 +20,8 @@ use crate::config_dir;
 use crate::connect::Kept;
 use crate::intake::{self, Intake};
 use crate::live::Live;
+use crate::session::{Place, Sessions};
+use crate::sse::Pulse;
 use crate::swap::Swap;
 use crate::{api, serve};
 
@@ -39,6 +41,8 @@ pub struct Options {
     pub clock: Now,
     /// May the world be changed at all?
     pub mode: Mode,
+    /// Names under which browsers reach the console through a proxy, beside where it listens.
+    pub hosts: Vec<String>,
 }
 
 impl Options {
@@ -46,7 +50,14 @@ impl Options {
     #[must_use]
     pub fn new(config_dir: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Options {
         let (config_dir, data_dir) = (config_dir.into(), data_dir.into());
-        Options { config_dir, data_dir, listen: None, clock: system_clock(), mode: Mode::Live }
+        Options {
+            config_dir,
+            data_dir,
+            listen: None,
+            clock: system_clock(),
+            mode: Mode::Live,
+            hosts: Vec::new(),
+        }
     }
 }
 
@@ -102,7 +113,7 @@ impl App {
     /// # Errors
     /// Why it did not start, in words that say how to mend it.
     pub async fn start(options: Options) -> Result<App, StartError> {
-        let Options { config_dir, data_dir, listen, clock: now, mode } = options;
+        let Options { config_dir, data_dir, listen, clock: now, mode, hosts } = options;
         let (dir, clock) = (config_dir.clone(), now.clone());
         let mut loaded = blocking(move || config_dir::load(&dir, &clock, &Kept::default()))
             .await?
@@ -138,11 +149,15 @@ impl App {
         })
         .await??;
 
+        let pulse = Pulse::start(engine.clone(), data_dir.clone());
+        let place = Place::new(addr, tls.is_some(), hosts);
         let intake = Arc::new(Intake::new(engine.clone(), loaded.doors, now.clone()));
         let live = Arc::new(Live {
             engine,
             intake: intake.clone(),
             people: Swap::new(loaded.people),
+            sessions: Sessions::new(place),
+            pulse,
             data_dir,
             now,
             open_metrics: addr.ip().is_loopback(),
@@ -221,6 +236,7 @@ impl App {
 
     /// Takes nothing new, finishes what is in hand, and stops. Another call would find nothing.
     pub async fn stop(self) {
+        self.live.pulse.close();
         self.handle.graceful_shutdown(Some(DRAIN));
         if let Err(e) = self.serving.await {
             tracing::warn!(error = %e, "the listener ended badly");

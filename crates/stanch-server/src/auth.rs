@@ -10,11 +10,12 @@
 //! Source: SEC-14, SEC-25, SEC-27, SEC-29.
 
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use stanch_core::config::Role;
 use stanch_engine::command::Who;
 use stanch_engine::{Command, Done};
@@ -25,6 +26,8 @@ use crate::live::Live;
 use crate::metrics::{self, Numbers};
 use crate::offline::Offline;
 use crate::problem::Problem;
+use crate::secrets::TokenDigest;
+use crate::sse::Pulse;
 
 /// What handlers share. Holds everything and gives nothing away without a check.
 #[derive(Clone)]
@@ -39,18 +42,36 @@ impl Desk {
         Desk(Books::Offline(offline))
     }
 
-    /// Who asks.
-    fn who(&self, headers: &HeaderMap) -> Result<Who, Problem> {
+    /// Who asks: by a token, or by the session of a browser that gave one.
+    fn who(&self, method: &Method, headers: &HeaderMap) -> Result<(Who, Option<Proof>), Problem> {
         match &self.0 {
             Books::Live(live) => {
-                let token = bearer(headers).ok_or_else(Problem::unauthorised)?;
-                live.people.now().who(token).cloned().ok_or_else(Problem::unauthorised)
+                let proof = match bearer(headers) {
+                    Some(token) if token.trim().is_empty() => return Err(Problem::unauthorised()),
+                    Some(token) => Proof { token: TokenDigest::of(token), session: None },
+                    None => {
+                        let (session, token) = live.sessions.of(method, headers, (live.now)())?;
+                        Proof { token, session: Some(session) }
+                    }
+                };
+                let who = live.people.now().of(&proof.token).cloned().ok_or_else(Problem::unauthorised)?;
+                Ok((who, Some(proof)))
             }
-            Books::Offline(_) => Ok(Who {
-                name: "offline".to_owned(),
-                role: Role::Viewer,
-                teams: std::collections::BTreeSet::new(),
-            }),
+            Books::Offline(_) => {
+                let teams = std::collections::BTreeSet::new();
+                Ok((Who { name: "offline".to_owned(), role: Role::Viewer, teams }, None))
+            }
+        }
+    }
+
+    /// True when a browser that names this host means us.
+    pub(crate) fn is_ours(&self, headers: &HeaderMap) -> bool {
+        match &self.0 {
+            Books::Live(live) => {
+                let host = headers.get(header::HOST).map(|h| h.to_str().unwrap_or("?"));
+                host.is_none_or(|h| live.sessions.place().is_ours(h))
+            }
+            Books::Offline(_) => true,
         }
     }
 
@@ -67,11 +88,18 @@ impl Desk {
         if let Books::Live(live) = &self.0
             && !live.open_metrics
         {
-            self.who(headers)?;
+            self.who(&Method::GET, headers)?;
         }
         let numbers = self.0.read(Numbers::of);
         Ok(metrics::render(&numbers, self.0.metrics()))
     }
+}
+
+/// What somebody has shown.
+#[derive(Clone, Copy)]
+struct Proof {
+    token: TokenDigest,
+    session: Option<TokenDigest>,
 }
 
 /// A role as a type.
@@ -111,6 +139,7 @@ impl MayChange for Keeps {}
 /// Somebody who is known and has at least this role. Only the extractor makes one.
 pub(crate) struct Authorised<R: Rank> {
     who: Who,
+    proof: Option<Proof>,
     books: Books,
     rank: PhantomData<R>,
 }
@@ -128,18 +157,86 @@ impl<R: Rank> FromRequestParts<Desk> for Authorised<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
-        let who = desk.who(&parts.headers)?;
+        let (who, proof) = desk.who(&parts.method, &parts.headers)?;
         if who.role < R::ROLE {
             if matches!(desk.0, Books::Offline(_)) {
                 return Err(Problem::read_only());
             }
             return Err(Problem::role(who.role.word(), R::ROLE.word()));
         }
-        Ok(Authorised { who, books: desk.0.clone(), rank: PhantomData })
+        Ok(Authorised { who, proof, books: desk.0.clone(), rank: PhantomData })
+    }
+}
+
+/// Somebody who has just shown a token to get a session for it. Wrong tokens are counted by where
+/// they come from, and slowed down.
+pub(crate) struct SignIn {
+    who: Who,
+    token: TokenDigest,
+    live: Arc<Live>,
+}
+
+impl FromRequestParts<Desk> for SignIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
+        let Books::Live(live) = &desk.0 else { return Err(Problem::read_only()) };
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+        let now = (live.now)();
+        live.sessions.may_try(peer, now)?;
+        let token = bearer(&parts.headers);
+        let who = token.and_then(|t| live.people.now().who(t).cloned());
+        match (token, who) {
+            (Some(token), Some(who)) => Ok(SignIn { who, token: TokenDigest::of(token), live: live.clone() }),
+            _ => {
+                live.sessions.failed(peer, now);
+                Err(Problem::unauthorised())
+            }
+        }
+    }
+}
+
+impl SignIn {
+    /// Who it is.
+    pub(crate) fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// Opens a session; returns the cookie to set.
+    pub(crate) fn open(&self, headers: &HeaderMap) -> Result<HeaderValue, Problem> {
+        self.live.sessions.open(self.token, headers, (self.live.now)())
     }
 }
 
 impl<R: Rank> Authorised<R> {
+    /// Ends the session of this request, if it has one; returns the cookie that forgets it.
+    pub(crate) fn sign_out(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        match &self.books {
+            Books::Live(live) => Some(live.sessions.end(headers)),
+            Books::Offline(_) => None,
+        }
+    }
+
+    /// True while what was shown is still worth something, for answers that take long.
+    pub(crate) fn still(&self) -> bool {
+        match (&self.books, self.proof) {
+            (Books::Live(live), Some(proof)) => {
+                let known = live.people.now().of(&proof.token).is_some_and(|w| w.role >= R::ROLE);
+                known && proof.session.is_none_or(|s| live.sessions.alive(&s, (live.now)()))
+            }
+            (Books::Live(_), None) => false,
+            (Books::Offline(_), _) => true,
+        }
+    }
+
+    /// What happens from now on; none when nothing runs.
+    pub(crate) fn pulse(&self) -> Result<&Arc<Pulse>, Problem> {
+        match &self.books {
+            Books::Live(live) => Ok(&live.pulse),
+            Books::Offline(_) => Err(Problem::read_only()),
+        }
+    }
+
     /// Who it is.
     pub(crate) fn who(&self) -> &Who {
         &self.who

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stanch_core::Config;
+use stanch_core::config::Protected;
 use stanch_core::journal::detail::IntakeDetail;
 use stanch_core::journal::{AlertSlot, Event, State, decode};
 use stanch_model::port::{JournalError, JournalReader};
@@ -61,6 +62,14 @@ impl Books {
         match self {
             Books::Live(live) => Some(live.engine.rules().config.clone()),
             Books::Offline(offline) => offline.config.clone(),
+        }
+    }
+
+    /// Addresses never to be touched, found by ourselves.
+    pub(crate) fn discovered(&self) -> Vec<Protected> {
+        match self {
+            Books::Live(live) => live.engine.rules().discovered.clone(),
+            Books::Offline(_) => Vec::new(),
         }
     }
 

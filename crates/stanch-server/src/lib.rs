@@ -11,6 +11,7 @@ mod auth;
 mod books;
 pub mod config_dir;
 mod connect;
+mod console;
 mod intake;
 mod live;
 mod metrics;
@@ -19,6 +20,8 @@ mod people;
 mod problem;
 mod secrets;
 mod serve;
+mod session;
+mod sse;
 mod swap;
 
 pub use api::anonymous::PATHS as ANONYMOUS_PATHS;

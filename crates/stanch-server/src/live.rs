@@ -13,6 +13,8 @@ use crate::config_dir::{self, Loaded};
 use crate::connect::Kept;
 use crate::intake::Intake;
 use crate::people::People;
+use crate::session::Sessions;
+use crate::sse::Pulse;
 use crate::swap::Swap;
 
 /// A running Stanch.
@@ -20,6 +22,8 @@ pub(crate) struct Live {
     pub(crate) engine: Engine,
     pub(crate) intake: Arc<Intake>,
     pub(crate) people: Swap<People>,
+    pub(crate) sessions: Sessions,
+    pub(crate) pulse: Arc<Pulse>,
     pub(crate) data_dir: PathBuf,
     pub(crate) now: Now,
     /// True when `/metrics` needs no token: the listener is loopback.

@@ -80,10 +80,14 @@ impl People {
         if token.trim().is_empty() {
             return None;
         }
-        let sent = TokenDigest::of(token);
+        self.of(&TokenDigest::of(token))
+    }
+
+    /// Whose token has this digest. Every known one is compared, as in [`People::who`].
+    pub(crate) fn of(&self, token: &TokenDigest) -> Option<&Who> {
         let mut found = None;
         for (digest, who) in &self.known {
-            if digest.same(&sent) {
+            if digest.same(token) {
                 found = Some(who);
             }
         }

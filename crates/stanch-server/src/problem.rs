@@ -59,9 +59,27 @@ impl Problem {
         )
     }
 
+    /// Too many wrong tokens from one place.
+    pub(crate) fn too_many(seconds: i64) -> Problem {
+        let message = format!("too many failed sign-ins from this address; wait {seconds} s");
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "ST0429", message, "then try again with the right token")
+    }
+
+    /// A request of a browser that does not come from our own pages.
+    pub(crate) fn foreign(message: impl Into<String>) -> Problem {
+        let mend =
+            "open the console at the address that stanch prints; behind a proxy, name that host with --host";
+        Problem::new(StatusCode::FORBIDDEN, "ST0421", message, mend)
+    }
+
     /// It does not fit the state of things.
     pub(crate) fn conflict(message: impl Into<String>) -> Problem {
         Problem::new(StatusCode::CONFLICT, "ST0409", message, "look at it again, then decide anew")
+    }
+
+    /// What went wrong, in words.
+    pub(crate) fn message(&self) -> String {
+        self.message.clone()
     }
 
     /// True when the rules forbid what was asked.
@@ -206,6 +224,9 @@ impl IntoResponse for Problem {
         let mut put = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
         if status == StatusCode::UNAUTHORIZED {
             put(header::WWW_AUTHENTICATE, "Bearer realm=\"stanch\"");
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            put(header::RETRY_AFTER, "60");
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             put(header::RETRY_AFTER, "1");

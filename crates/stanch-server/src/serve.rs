@@ -50,7 +50,7 @@ pub(crate) async fn serve(
     tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
-    let service = router.into_make_service();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(FIRST_REQUEST);
     server.http_builder().http2().max_concurrent_streams(STREAMS);
     match tls {

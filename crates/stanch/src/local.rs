@@ -53,10 +53,17 @@ pub(crate) fn store(data: &Path, config: Option<&Path>) -> Result<Api> {
 ///
 /// # Errors
 /// Why it did not start, or could not go on.
-pub(crate) async fn serve(ctx: &Ctx, config: &Path, data: &Path, listen: Option<SocketAddr>) -> Result<Exit> {
+pub(crate) async fn serve(
+    ctx: &Ctx,
+    config: &Path,
+    data: &Path,
+    listen: Option<SocketAddr>,
+    hosts: Vec<String>,
+) -> Result<Exit> {
     log(ctx);
     let mut options = Options::new(config, data);
     options.listen = listen;
+    options.hosts = hosts;
     let app = App::start(options).await.map_err(not_started)?;
     let tls = self::config(config).is_some_and(|c| c.server.tls.is_some());
     let url = format!("http{}://{}", if tls { "s" } else { "" }, app.addr());

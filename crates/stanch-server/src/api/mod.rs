@@ -7,7 +7,7 @@ pub(crate) mod anonymous;
 mod extract;
 pub mod v1;
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Desk;
+use crate::console;
 use crate::problem::Problem;
 
 /// The largest request body of a route for people, in bytes.
@@ -25,11 +26,17 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// Every route, with its description at `/api/v1/openapi.json`.
 pub(crate) fn router(desk: Desk, intake: Option<OpenApiRouter>) -> Router {
     let people = OpenApiRouter::new().merge(v1::router()).merge(anonymous::router());
-    let people =
-        people.layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(middleware::from_fn(guarded)).with_state(desk);
+    let people = people
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(desk.clone(), hosted))
+        .layer(middleware::from_fn(guarded))
+        .with_state(desk.clone());
+    let pages = console::router()
+        .layer(middleware::from_fn_with_state(desk, hosted))
+        .layer(middleware::from_fn(canonical_only));
     let all = OpenApiRouter::with_openapi(about()).merge(people).merge(intake.unwrap_or_default());
     let (router, described) = all.split_for_parts();
-    router.merge(anonymous::described(described)).fallback(no_route)
+    router.merge(anonymous::described(described)).merge(pages).fallback(no_route)
 }
 
 /// What stands at the head of the description.
@@ -64,10 +71,33 @@ async fn guarded(request: Request, next: Next) -> Response {
         response = Problem::method().into_response();
         response.headers_mut().extend(allow.map(|a| (header::ALLOW, a)));
     }
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    console::secured(&mut response);
     response
+}
+
+/// The pages of the console: the same spelling rule, their own headers.
+async fn canonical_only(request: Request, next: Next) -> Response {
+    if canonical(request.uri()) { next.run(request).await } else { Problem::no_route().into_response() }
+}
+
+/// Refuses browsers that were led here under a name that is not ours. Whoever shows a token was not
+/// led anywhere, and probes of health tell nothing.
+///
+/// Source: SEC-31; DNS rebinding.
+async fn hosted(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {
+    // HTTP/2 names the host in the address of the request: one place to look from here on.
+    if let Some(host) = request.uri().authority().map(|a| a.as_str().to_owned())
+        && !request.headers().contains_key(header::HOST)
+        && let Ok(value) = HeaderValue::from_str(&host)
+    {
+        request.headers_mut().insert(header::HOST, value);
+    }
+    let probe = matches!(request.uri().path(), "/healthz" | "/readyz");
+    if !probe && !request.headers().contains_key(header::AUTHORIZATION) && !desk.is_ours(request.headers()) {
+        return Problem::foreign("this host name is not one of ours").into_response();
+    }
+    next.run(request).await
 }
 
 /// One spelling for each path: what is decided about is exactly what was asked for.

@@ -98,6 +98,10 @@ async fn every_operation_answers_as_described() {
             if !text.is_empty() {
                 request = request.header("content-type", "application/json");
             }
+            if op["responses"]["200"]["content"]["text/event-stream"].is_object() {
+                // Its answer does not end; `console.rs` listens to it.
+                continue;
+            }
             let answer = call(&house.app.router(), request.body(Body::from(text)).unwrap()).await;
             let status = answer.status.as_u16().to_string();
             let documented = resolve(&api, &op["responses"][&status]);

@@ -32,7 +32,10 @@ pub(crate) fn concrete(path: &str) -> String {
         p if p.contains("/quarantine/") => "1",
         _ => "INC-1",
     };
-    path.replace("{id}", id).replace("{incident}", id).replace("{source}", "suricata")
+    path.replace("{name}", "c2-beacon")
+        .replace("{id}", id)
+        .replace("{incident}", id)
+        .replace("{source}", "suricata")
 }
 
 async fn with_token(house: &House, method: &Method, path: &str, token: Option<&str>) -> Answer {
@@ -106,7 +109,8 @@ async fn only_one_spelling_of_a_path_is_answered_and_unknown_ones_are_not_found(
         "/API/v1/whoami",
         "/nothing",
         "/in",
-        "/",
+        "/queue//",
+        "/assets/none.js",
     ] {
         let answer = house.ask("admin", Method::GET, path, None).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {}", answer.text());

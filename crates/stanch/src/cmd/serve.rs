@@ -18,10 +18,14 @@ pub(crate) struct Args {
     /// Listen here instead of where the configuration says; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// A name under which browsers reach the console, for example that of a proxy before it; may be given
+    /// several times. Without it only loopback names are answered on loopback
+    #[arg(long = "host", env = "STANCH_HOST", hide_env_values = true, value_name = "NAME", value_delimiter = ',')]
+    hosts: Vec<String>,
 }
 
 pub(crate) async fn run(args: Args, ctx: &Ctx) -> Result<Exit> {
     let config = find::needed_config_dir(ctx.globals.config.as_deref())?;
     let data = find::data_dir(args.data.as_deref(), &config);
-    local::serve(ctx, &config, &data, args.listen).await
+    local::serve(ctx, &config, &data, args.listen, args.hosts).await
 }

@@ -18,7 +18,7 @@ use crate::auth::Viewer;
 /// Incidents listed with the clock over all.
 const LISTED: usize = 1_000;
 
-fn word(w: impl Serialize) -> String {
+pub(super) fn word(w: impl Serialize) -> String {
     serde_json::to_value(w).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

@@ -33,7 +33,7 @@ pub(super) const fn word(status: Status) -> &'static str {
     }
 }
 
-fn summary(state: &State, i: &Incident) -> IncidentSummary {
+pub(super) fn summary(state: &State, i: &Incident) -> IncidentSummary {
     let records = i.alert_ids().filter_map(|a| state.slot(a)).map(|s| u64::from(s.count)).sum();
     IncidentSummary {
         id: i.id.to_string(),
@@ -126,7 +126,7 @@ pub(super) fn missing(id: IncidentId) -> Problem {
     Problem::not_found(format!("there is no {id}"), "list them with GET /api/v1/incidents")
 }
 
-fn wanted(status: &str) -> Result<&'static [Status], Problem> {
+pub(super) fn wanted(status: &str) -> Result<&'static [Status], Problem> {
     Ok(match status {
         "triggered" => &[Status::Triggered],
         "acknowledged" => &[Status::Acknowledged],

@@ -4,16 +4,25 @@ mod admin;
 mod alerts;
 mod approvals;
 mod blocks;
+mod bulk;
 mod clock;
+mod dry_run;
+mod events;
+mod graph;
 mod incidents;
 mod journal;
 mod ledger;
 mod occurrences;
+mod playbooks;
 mod quarantine;
+mod queue;
 mod runs;
+mod session;
+mod settings;
 mod silences;
 mod sources;
 mod story;
+mod timeline;
 pub mod types;
 
 use stanch_engine::Done;
@@ -61,6 +70,16 @@ fn done(done: Done) -> axum::Json<DoneView> {
 pub(super) fn router() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .routes(routes!(admin::whoami))
+        .routes(routes!(session::sign_in, session::sign_out))
+        .routes(routes!(events::events))
+        .routes(routes!(queue::queue))
+        .routes(routes!(bulk::incidents))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(graph::graph))
+        .routes(routes!(dry_run::dry_run))
+        .routes(routes!(playbooks::list))
+        .routes(routes!(playbooks::one))
+        .routes(routes!(settings::settings))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::one))
         .routes(routes!(alerts::raw))

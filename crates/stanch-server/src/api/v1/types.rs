@@ -10,12 +10,16 @@ mod approvals;
 mod blocks;
 mod clock;
 mod common;
+mod events;
 mod incidents;
 mod intake;
 mod journal;
 mod people;
+mod queue;
 mod runs;
+mod settings;
 mod sources;
+mod timeline;
 
 pub use alerts::{
     AlertDetail, AlertPage, AlertQuery, AlertSummary, AttackRef, EndpointView, NormalisedAlert,
@@ -28,6 +32,7 @@ pub use approvals::{
 pub use blocks::{BlockEnd, BlockPage, BlockQuery, BlockView, ReleaseRequest};
 pub use clock::{ClockView, ClocksView, PhaseQuantiles, PhaseTime, WaitingTime};
 pub use common::{DoneView, ErrorBody, ErrorDetail, MistakeView};
+pub use events::{ChangeView, EventsQuery};
 pub use incidents::{
     AckRequest, ActorView, ClimbView, EntityView, FactView, IncidentDetail, IncidentPage, IncidentQuery,
     IncidentSummary, MarkView, MergeRequest, MissingView, NoteRequest, ResolveRequest, SentenceView,
@@ -35,9 +40,15 @@ pub use incidents::{
 };
 pub use intake::{AckView, PagerDutyAnswer};
 pub use journal::{JournalEntry, JournalHead, JournalPage, JournalQuery, VerifyBroken, VerifyView};
-pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, Whoami};
+pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, SignedOut, Whoami};
+pub use queue::{BulkFailure, BulkRequest, BulkView, ClockCell, Facet, QueuePage, QueueQuery, QueueRow};
 pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary};
+pub use settings::{
+    ConnectorView, DryRunView, LimitView, PersonView, PlaybookDetail, PlaybookPage, PlaybookView,
+    ProtectedView, SettingsView, TeamView,
+};
 pub use sources::{
     LedgerView, QuarantineItem, QuarantinePage, QuarantineQuery, SilencePage, SilenceQuery, SilenceRequest,
     SilenceView, SourcePage, SourceView, TallyView,
 };
+pub use timeline::{GraphCard, GraphLink, GraphPair, GraphView, TimelineRow, TimelineView};

@@ -45,3 +45,10 @@ pub struct KillSwitchView {
     /// True: nothing new is changed outside.
     pub engaged: bool,
 }
+
+/// The session is over.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SignedOut {
+    /// In words.
+    pub message: String,
+}

@@ -1,0 +1,90 @@
+//! What exactly a yes would do: shown before anybody says it, and changing nothing.
+
+use axum::Json;
+use ipnet::IpNet;
+use stanch_core::config::Protected;
+use stanch_core::contain::Approval;
+use stanch_model::ApprovalId;
+
+use super::approvals::target;
+use super::settings::{limit, team};
+use super::types::{DryRunView, TeamView};
+use super::{Answer, Failures};
+use crate::api::extract::Named;
+use crate::auth::Viewer;
+use crate::books::Books;
+use crate::problem::Problem;
+
+/// Why a target must not be touched, if it must not: the guard judges by the same lists.
+fn protected(target: &str, lists: &[Protected]) -> Option<String> {
+    let net: IpNet = target.parse().or_else(|_| target.parse().map(|ip: std::net::IpAddr| ip.into())).ok()?;
+    let meets = |p: &&Protected| p.net.contains(&net) || net.contains(&p.net);
+    lists.iter().find(meets).map(|p| format!("{} is protected: {}", p.net, p.why))
+}
+
+fn told(books: &Books, a: &Approval) -> Vec<TeamView> {
+    let Some(config) = books.config() else { return Vec::new() };
+    let noc = config.containment.noc_team.iter();
+    let mut names: Vec<&String> = noc.chain(&a.teams).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|n| seen.insert(*n));
+    names.into_iter().filter_map(|n| config.teams.get(n)).map(team).collect()
+}
+
+fn view(books: &Books, a: &Approval, kill_switch: bool) -> DryRunView {
+    let lists: Vec<Protected> = {
+        let config = books.config();
+        let written = config.iter().flat_map(|c| c.containment.protected.clone());
+        written.chain(books.discovered()).collect()
+    };
+    let at = target(&a.action.kind);
+    let name = &a.action.responder;
+    DryRunView {
+        approval: a.id.to_string(),
+        action: a.action.kind.words(),
+        call: vec![
+            limit("device", name),
+            limit("change", a.action.kind.words()),
+            limit("mark on the device", a.action.tag()),
+            limit("ends by itself after", a.action.ttl),
+            limit("then", "read back from the device, and again every minute while it holds"),
+        ],
+        targets: vec![at.clone()],
+        protected: protected(&at, &lists),
+        undo: vec![
+            format!("by itself {} after it began, at the device or by the lease here", a.action.ttl),
+            format!("at any time: Release in the console, or: stanch release {}", a.action.id),
+        ],
+        told: told(books, a),
+        simulated: a.simulated,
+        kill_switch,
+        digest: a.digest(),
+    }
+}
+
+/// What exactly a yes would do
+#[utoipa::path(get, path = "/api/v1/approvals/{id}/dry-run", tag = "approvals", security(("person" = ["viewer"])),
+    params(("id" = String, Path, description = "For example APR-1")),
+    responses((status = 200, description = "What would happen", body = DryRunView), Failures))]
+pub(super) async fn dry_run(viewer: Viewer, Named(id): Named<ApprovalId>) -> Answer<DryRunView> {
+    let books = viewer.books();
+    let found = books.read(|s| s.approvals.get(&id).map(|a| (a.approval.clone(), s.kill_switch)));
+    let mend = "list them with GET /api/v1/approvals";
+    let missing = || Problem::not_found(format!("there is no {id}"), mend);
+    let (approval, kill_switch) = found.ok_or_else(missing)?;
+    Ok(Json(view(books, &approval, kill_switch)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overlaps_a_protected_prefix_in_either_way_is_named() {
+        let lists = [Protected { net: "10.0.0.0/24".parse().unwrap(), why: "the core".to_owned() }];
+        for (at, is) in [("10.0.0.7", true), ("10.0.0.0/16", true), ("10.0.1.7", false), ("user:root", false)]
+        {
+            assert_eq!(protected(at, &lists).is_some(), is, "{at}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What is configured, for people to see. Never a secret, nor where one lies.
+
+use axum::Json;
+use stanch_core::Config;
+use stanch_core::config::{EnricherConfig, NotifierConfig, Protected, ResponderConfig, Team};
+use stanch_core::journal::{State, Status};
+
+use super::types::{ConnectorView, LimitView, PersonView, ProtectedView, SettingsView, TeamView};
+use super::{Answer, Failures};
+use crate::auth::Viewer;
+use crate::books::Books;
+use crate::problem::mistake_view;
+
+pub(super) fn limit(name: &str, value: impl std::fmt::Display) -> LimitView {
+    LimitView { name: name.to_owned(), value: value.to_string() }
+}
+
+pub(super) fn team(t: &Team) -> TeamView {
+    TeamView { name: t.name.clone(), notifier: t.notifier.clone(), to: t.to.clone() }
+}
+
+fn limits(config: &Config) -> Vec<LimitView> {
+    let c = &config.containment;
+    vec![
+        limit("default_ttl", c.default_ttl),
+        limit("max_ttl", c.max_ttl),
+        limit("max_per_10_minutes", c.max_per_10_minutes),
+        limit("max_active", c.max_active),
+        limit("min_prefix_v4", format!("/{}", c.min_prefix_v4)),
+        limit("min_prefix_v6", format!("/{}", c.min_prefix_v6)),
+        limit("max_assets_touched", c.max_assets_touched),
+        limit("approval_expires", c.approval_expires),
+    ]
+}
+
+fn responder(r: &ResponderConfig) -> (&str, &'static str) {
+    match r {
+        ResponderConfig::Nftables { name, .. } => (name, "nftables"),
+        ResponderConfig::Simulated { name } => (name, "simulated"),
+    }
+}
+
+fn enricher(e: &EnricherConfig) -> (&str, &'static str) {
+    match e {
+        EnricherConfig::Assets { .. } => ("assets", "assets"),
+        EnricherConfig::Intel { name, .. } => (name, "intel"),
+        EnricherConfig::Warninglists { .. } => ("warninglists", "warninglists"),
+        EnricherConfig::Http { name, .. } => (name, "http"),
+    }
+}
+
+fn notifier(n: &NotifierConfig) -> (&str, &'static str) {
+    match n {
+        NotifierConfig::Smtp { name, .. } => (name, "smtp"),
+        NotifierConfig::Log { name } => (name, "log"),
+    }
+}
+
+fn connectors(config: &Config, books: &Books, s: &State) -> Vec<ConnectorView> {
+    let open = || s.incidents.values().filter(|i| i.status != Status::Resolved);
+    let unanswered = |name: &str| open().flat_map(|i| &i.missing).filter(|m| m.provider == name).count();
+    let one = |role: &str, (name, kind): (&str, &str)| ConnectorView {
+        role: role.to_owned(),
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        simulated: role == "responder" && books.simulated(name),
+        unanswered: if role == "enricher" { unanswered(name) } else { 0 },
+    };
+    let c = &config.connectors;
+    let responders = c.responders.iter().map(|r| one("responder", responder(r)));
+    let enrichers = c.enrichers.iter().map(|e| one("enricher", enricher(e)));
+    let notifiers = c.notifiers.iter().map(|n| one("notifier", notifier(n)));
+    responders.chain(enrichers).chain(notifiers).collect()
+}
+
+fn protected(p: &Protected) -> ProtectedView {
+    ProtectedView { net: p.net.to_string(), why: p.why.clone() }
+}
+
+/// What is configured
+#[utoipa::path(get, path = "/api/v1/settings", tag = "operation", security(("person" = ["viewer"])),
+    responses((status = 200, description = "The settings", body = SettingsView), Failures))]
+pub(super) async fn settings(viewer: Viewer) -> Answer<SettingsView> {
+    let books = viewer.books();
+    let config = books.config();
+    let discovered = books.discovered();
+    let config = config.as_deref();
+    let view = books.read(|s| SettingsView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config_hash: config.map(|c| c.hash.clone()).unwrap_or_else(|| s.config_hash.clone()),
+        kill_switch: s.kill_switch,
+        people: config.into_iter().flat_map(|c| c.people.values()).map(person).collect(),
+        teams: config.into_iter().flat_map(|c| c.teams.values()).map(team).collect(),
+        protected: {
+            let written = config.into_iter().flat_map(|c| &c.containment.protected);
+            written.chain(&discovered).map(protected).collect()
+        },
+        limits: config.map(limits).unwrap_or_default(),
+        noc_team: config.and_then(|c| c.containment.noc_team.clone()),
+        connectors: config.map(|c| connectors(c, books, s)).unwrap_or_default(),
+        warnings: config.into_iter().flat_map(|c| &c.warnings).map(mistake_view).collect(),
+    });
+    Ok(Json(view))
+}
+
+fn person(p: &stanch_core::config::Person) -> PersonView {
+    let teams = p.teams.iter().cloned().collect();
+    PersonView { name: p.name.clone(), role: p.role.word().to_owned(), teams }
+}

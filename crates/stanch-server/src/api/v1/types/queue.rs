@@ -1,0 +1,133 @@
+//! The queue: incidents in the order of work.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::IncidentSummary;
+
+/// Which incidents, in which order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct QueueQuery {
+    /// `open` (the default), `all`, `triggered`, `acknowledged`, `contained` or `resolved`.
+    pub status: Option<String>,
+    /// Severities, separated by commas: `critical,high`.
+    pub severity: Option<String>,
+    /// Only of this team.
+    pub team: Option<String>,
+    /// Only taken by this person; `none`: by nobody; `me`: by you.
+    pub owner: Option<String>,
+    /// Only of this kind, for example `c2`.
+    pub kind: Option<String>,
+    /// True: only those that wait for a yes or no.
+    pub waiting: Option<bool>,
+    /// Words that must all occur in title, site, name or entities. At most 200 characters.
+    pub q: Option<String>,
+    /// `priority` (the default), `newest`, `oldest` or `activity`.
+    pub sort: Option<String>,
+    /// How many to leave out first. Default 0.
+    pub offset: Option<usize>,
+    /// How many; 100 by default, at most 1000.
+    pub limit: Option<usize>,
+}
+
+/// A page of the queue.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct QueuePage {
+    /// The rows.
+    pub rows: Vec<QueueRow>,
+    /// How many match in all.
+    pub total: usize,
+    /// How many there are when nothing but the status is asked for.
+    pub unfiltered: usize,
+    /// What else there is, over all of this status.
+    pub facets: Vec<Facet>,
+    /// The journal entry up to which this is true.
+    pub seq: u64,
+}
+
+/// One incident in the queue.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct QueueRow {
+    /// What every list shows.
+    #[serde(flatten)]
+    pub summary: IncidentSummary,
+    /// The five stages of the response, in order.
+    pub clock: Vec<ClockCell>,
+    /// Who is waited for: `tool`, `hand_off`, `approval`, `human`, `active`; none when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_on: Option<String>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<String>,
+    /// Questions that wait for a yes or no.
+    pub approvals: Vec<String>,
+    /// When the first of them expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// Changes in force or on their way there.
+    pub live_blocks: usize,
+    /// Who takes part, the busiest first, at most 3.
+    pub entities: Vec<String>,
+    /// How many take part in all.
+    pub entities_total: usize,
+    /// Sources that speak of it.
+    pub sources: usize,
+}
+
+/// One stage of the response.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ClockCell {
+    /// `triage`, `enrich`, `escalate`, `investigate` or `contain`.
+    pub phase: String,
+    /// Since the first alert's arrival; none: not reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<i64>,
+    /// The same, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// A value that rows have, and how many have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Facet {
+    /// `severity`, `status`, `team`, `owner` or `kind`.
+    pub field: String,
+    /// The value; empty for none.
+    pub value: String,
+    /// How many.
+    pub count: usize,
+}
+
+/// Does the same to many incidents at once.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BulkRequest {
+    /// Which, at most 500.
+    pub incidents: Vec<String>,
+    /// `ack` or `resolve`.
+    #[schema(example = "ack")]
+    pub action: String,
+    /// Why; needed to resolve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of each.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BulkView {
+    /// How many it worked for.
+    pub done: usize,
+    /// Those it did not work for, and why.
+    pub failed: Vec<BulkFailure>,
+}
+
+/// One it did not work for.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BulkFailure {
+    /// Which.
+    pub incident: String,
+    /// Why.
+    pub why: String,
+}
