@@ -8,6 +8,8 @@
 //! CEL standard library are listed in [`FUNCTIONS`].
 
 mod check;
+mod infer;
+mod kind;
 mod text;
 mod value;
 
@@ -21,6 +23,8 @@ use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use cel::{Context, Env, ExecutionError, Program, Value};
 
+pub use infer::Known;
+pub use kind::Kind;
 pub use text::Text;
 pub(crate) use text::hidden;
 
@@ -142,12 +146,6 @@ impl Expr {
         &self.0.checked.fields
     }
 
-    /// The column of the first whole-word use of `word`, from 1; 0 when there is none.
-    #[must_use]
-    pub(crate) fn column_of(&self, word: &str) -> usize {
-        check::find_word(&self.0.source, word)
-    }
-
     /// The first name it reads that is not one of `known`, as an error that lists what is known.
     ///
     /// # Errors
@@ -163,6 +161,15 @@ impl Expr {
             column,
             format!("\"{stranger}\" is not known here{near} (known: {})", known.join(", ")),
         ))
+    }
+
+    /// What kind of value it gives, where it reads what is `known`.
+    ///
+    /// # Errors
+    /// What can be known to go wrong: a field that is not there, kinds that do not go together, a
+    /// comparison that can never be true.
+    pub fn kind(&self, known: &Known) -> Result<Kind, ExprError> {
+        infer::infer(self.0.program.expression(), &self.0.source, self.0.program.source_info(), known)
     }
 
     /// Its value, as JSON.

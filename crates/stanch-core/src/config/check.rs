@@ -26,7 +26,7 @@ pub(super) fn playbooks(config: &Config, teams: &Known, m: &mut Vec<Mistake>) {
                         let help = format!("add `{}: RESPONDER` to policies/containment.yaml", change.name());
                         m.push(Mistake::warning(
                             &path(playbook),
-                            find(playbook, step, "block"),
+                            find(playbook, step, change.name()),
                             message,
                             help,
                         ));

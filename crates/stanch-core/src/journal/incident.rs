@@ -158,7 +158,7 @@ pub struct Incident {
 
 /// Which kind an incident is named after which stage, the most telling first: a machine that calls
 /// home is the matter, whatever else was tried on the way.
-const KINDS: [(Stage, &str); 10] = [
+pub(crate) const KINDS: [(Stage, &str); 10] = [
     (Stage::CommandAndControl, "c2"),
     (Stage::Exfiltration, "exfiltration"),
     (Stage::Impact, "impact"),

@@ -5,13 +5,14 @@
 
 pub mod load;
 pub mod run;
+pub mod shape;
 
 use std::collections::BTreeMap;
 
 use stanch_model::{Span, Transport};
 
 use crate::config::Autonomy;
-use crate::expr::{Expr, Text};
+use crate::expr::{Expr, Kind, Text};
 
 /// A plan, whole. Two playbooks with the same `hash` behave the same.
 #[derive(Clone, Debug)]
@@ -46,22 +47,36 @@ pub struct Playbook {
     pub places: Places,
 }
 
-/// Where the parts of a plan stand in its file: line and column, from 1, by step and key.
+/// Where the parts of a plan stand in its file, and what was found out about them: by step and key.
 #[derive(Clone, Debug, Default)]
-pub struct Places(BTreeMap<(String, String), (usize, usize)>);
+pub struct Places {
+    places: BTreeMap<(String, String), (usize, usize)>,
+    kinds: BTreeMap<(String, String), Kind>,
+}
 
 impl Places {
-    /// Remembers where a key of a step stands; an empty `step` is the playbook itself, an empty
+    /// Remembers where a key of a step stands, from 1, as line and column; an empty `step` is the playbook itself, an empty
     /// `key` the step as a whole. The first place of a key stays.
     pub fn put(&mut self, step: &str, key: &str, place: (usize, usize)) {
-        self.0.entry((step.to_owned(), key.to_owned())).or_insert(place);
+        self.places.entry((step.to_owned(), key.to_owned())).or_insert(place);
     }
 
     /// Where a key of a step stands, or else the step, or else the whole file as `(0, 0)`.
     #[must_use]
     pub fn of(&self, step: &str, key: &str) -> (usize, usize) {
-        let at = |key: &str| self.0.get(&(step.to_owned(), key.to_owned())).copied();
+        let at = |key: &str| self.places.get(&(step.to_owned(), key.to_owned())).copied();
         at(key).or_else(|| at("")).unwrap_or((0, 0))
+    }
+
+    /// Remembers what kind of value an expression of a step gives.
+    pub fn put_kind(&mut self, step: &str, key: &str, kind: Kind) {
+        self.kinds.insert((step.to_owned(), key.to_owned()), kind);
+    }
+
+    /// What kind of value an expression of a step gives.
+    #[must_use]
+    pub fn kind(&self, step: &str, key: &str) -> Option<&Kind> {
+        self.kinds.get(&(step.to_owned(), key.to_owned()))
     }
 }
 
@@ -135,6 +150,59 @@ pub struct Step {
     pub compensate: Vec<Step>,
     /// What it does.
     pub kind: StepKind,
+}
+
+impl Step {
+    /// The lists of steps inside, in the order written: ways and rounds first, then what follows a
+    /// failure, then what undoes it.
+    pub fn inner(&self) -> impl Iterator<Item = &[Step]> {
+        let lists: Vec<&[Step]> = match &self.kind {
+            StepKind::If { then, otherwise, .. } => vec![then, otherwise],
+            StepKind::Switch { cases, default, .. } => {
+                cases.iter().map(|(_, steps)| &steps[..]).chain(default.as_deref()).collect()
+            }
+            StepKind::Parallel { branches, .. } => branches.iter().map(|(_, steps)| &steps[..]).collect(),
+            StepKind::ForEach { steps, .. } | StepKind::Repeat { steps, .. } => vec![steps],
+            StepKind::Act(_)
+            | StepKind::Enrich { .. }
+            | StepKind::Fetch { .. }
+            | StepKind::Set { .. }
+            | StepKind::Wait(_)
+            | StepKind::Approve { .. }
+            | StepKind::Manual { .. }
+            | StepKind::Notify { .. }
+            | StepKind::Verify
+            | StepKind::Call { .. }
+            | StepKind::Reply { .. } => Vec::new(),
+        };
+        let failed = match &self.on_failure {
+            OnFailure::Steps(steps) => Some(&steps[..]),
+            OnFailure::Hand | OnFailure::Continue | OnFailure::Unwind => None,
+        };
+        lists.into_iter().chain(failed).chain([&self.compensate[..]])
+    }
+}
+
+impl Playbook {
+    /// Every step, also those inside others, in the order written.
+    #[must_use]
+    pub fn all_steps(&self) -> Vec<&Step> {
+        fn collect<'s>(steps: &'s [Step], all: &mut Vec<&'s Step>) {
+            for step in steps {
+                all.push(step);
+                step.inner().for_each(|inside| collect(inside, all));
+            }
+        }
+        let mut all = Vec::new();
+        collect(&self.steps, &mut all);
+        all
+    }
+
+    /// The step with this id, wherever it stands.
+    #[must_use]
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.all_steps().into_iter().find(|step| step.id == id)
+    }
 }
 
 /// How often a failed try is made again.
@@ -279,6 +347,31 @@ pub enum StepKind {
         /// The answer's fields.
         values: Vec<(String, Expr)>,
     },
+}
+
+impl StepKind {
+    /// The key under which a step of this kind is written.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            StepKind::Act(act) => act.change.name(),
+            StepKind::Enrich { .. } => "enrich",
+            StepKind::Fetch { .. } => "fetch",
+            StepKind::Set { .. } => "set",
+            StepKind::If { .. } => "if",
+            StepKind::Switch { .. } => "switch",
+            StepKind::Parallel { .. } => "parallel",
+            StepKind::ForEach { .. } => "for_each",
+            StepKind::Repeat { .. } => "repeat",
+            StepKind::Wait(_) => "wait",
+            StepKind::Approve { .. } => "approve",
+            StepKind::Manual { .. } => "manual",
+            StepKind::Notify { .. } => "notify",
+            StepKind::Verify => "verify",
+            StepKind::Call { .. } => "run",
+            StepKind::Reply { .. } => "reply",
+        }
+    }
 }
 
 /// When parallel branches are over.

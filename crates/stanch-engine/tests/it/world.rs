@@ -40,7 +40,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "playbooks/c2.yaml",
-        "name: c2\nsummary: block a caller home\nwhen: incident.kind == \"c2\" && incident.peer != \"\"\nsteps:\n  - id: block\n    block: { target: incident.peer, approvers: [secops], expires: 15m }\n  - id: hold\n    wait: lifted\n  - id: check\n    verify: all\nsop: by hand\n",
+        "name: c2\nsummary: block a caller home\nwhen: incident.kind == \"c2\" && incident.peer != \"\"\nsteps:\n  - id: block\n    block_address: { target: incident.peer, approvers: [secops], expires: 15m }\n  - id: hold\n    wait: lifted\n  - id: check\n    verify: all\nsop: by hand\n",
     ),
 ];
 

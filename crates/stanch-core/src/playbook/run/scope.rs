@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use stanch_model::{Fact, Meaning};
+use stanch_model::{Fact, Meaning, ObservableKind};
 
 use super::Run;
 use crate::expr::Scope;
@@ -25,8 +25,12 @@ pub fn incident_value(state: &State, i: &Incident) -> serde_json::Value {
     let assets: BTreeSet<&str> = i.facts.values().filter_map(|f| asset_name(f)).collect();
     let set =
         |f: fn(&crate::journal::event::Joined) -> &str| i.alerts.iter().map(f).collect::<BTreeSet<&str>>();
+    let accounts: BTreeSet<&str> =
+        i.alerts.iter().flat_map(|a| &a.ends.who).filter_map(|w| w.strip_prefix("user:")).collect();
     let techniques: BTreeSet<&String> = i.alerts.iter().flat_map(|a| &a.techniques).collect();
     serde_json::json!({
+        "accounts": accounts,
+        "domains": domains(i),
         "id": i.id.to_string(),
         "kind": i.kind(),
         "title": crate::story::title(i),
@@ -44,6 +48,17 @@ pub fn incident_value(state: &State, i: &Incident) -> serde_json::Value {
         "products": set(|a| &a.product),
         "team": i.team.clone().unwrap_or_default(),
     })
+}
+
+/// Names on the other side: those a look-up knew something about, and full names alerts speak of; a
+/// name of ours is none of them.
+fn domains(i: &Incident) -> BTreeSet<String> {
+    let ours: BTreeSet<&str> = i.facts.values().filter_map(asset_name).collect();
+    let known = i.facts.values().map(|f| &f.about).filter(|o| o.kind == ObservableKind::Hostname);
+    let known = known.map(|o| o.value.as_str());
+    let spoken = i.alerts.iter().flat_map(|a| &a.ends.who).filter_map(|w| w.strip_prefix("host:"));
+    let all = known.chain(spoken.filter(|name| name.contains('.')));
+    all.filter(|name| !ours.contains(name)).map(str::to_ascii_lowercase).collect()
 }
 
 fn asset_name(fact: &Fact) -> Option<&str> {
