@@ -7,6 +7,7 @@
 
 pub(crate) mod cutter;
 pub(crate) mod daemon;
+pub(crate) mod wired;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -2,45 +2,9 @@
 
 use super::slapd::{PASSWORD, ROOT, Slapd};
 use super::*;
-use crate::responder::contract::cutter::{self, Cutter};
+use crate::responder::contract::cutter;
+use crate::responder::contract::wired::Wired;
 use crate::responder::contract::{self, Bench, Cut, bare, captured, is_present};
-
-/// A directory whose wire to the server may be cut.
-struct Wired {
-    device: Directory,
-    _wire: Option<Cutter>,
-}
-
-#[async_trait]
-impl Responder for Wired {
-    fn name(&self) -> &str {
-        self.device.name()
-    }
-    fn simulated(&self) -> bool {
-        false
-    }
-    fn expires_by_itself(&self) -> bool {
-        self.device.expires_by_itself()
-    }
-    fn management_addresses(&self) -> Vec<IpAddr> {
-        self.device.management_addresses()
-    }
-    fn can(&self, kind: &ActionKind) -> bool {
-        self.device.can(kind)
-    }
-    async fn capture(&self, action: &Action) -> Result<Option<String>, Failure> {
-        self.device.capture(action).await
-    }
-    async fn perform(&self, action: &Action) -> Result<Observed, Failure> {
-        self.device.perform(action).await
-    }
-    async fn verify(&self, action: &Action) -> Result<Observed, Failure> {
-        self.device.verify(action).await
-    }
-    async fn revert(&self, action: &Action) -> Result<Observed, Failure> {
-        self.device.revert(action).await
-    }
-}
 
 struct Company {
     slapd: Slapd,
@@ -50,14 +14,14 @@ struct Company {
 #[async_trait]
 impl Bench for Company {
     async fn responder(&self, cut: Option<Cut>) -> Box<dyn Responder> {
-        let (at, _wire) = match cut {
+        let (at, wire) = match cut {
             None => (self.slapd.at, None),
             Some(cut) => {
                 let (at, wire) = cutter::tcp(self.slapd.at, cut).await;
                 (at, Some(wire))
             }
         };
-        Box::new(Wired { device: Directory::new(self.slapd.config(at)).expect("settings"), _wire })
+        Box::new(Wired::new(Directory::new(self.slapd.config(at)).expect("settings"), wire))
     }
 
     fn kind(&self) -> ActionKind {
