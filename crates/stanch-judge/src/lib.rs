@@ -4,5 +4,18 @@
 //! here reads a clock, a disk, a network or a random number that was not seeded: the same history
 //! gives the same judgement, on every machine and in every replay.
 
+pub mod baseline;
+pub mod calibrate;
+pub mod chance;
+pub mod forest;
+pub mod incident;
+pub mod learner;
+pub mod measure;
+pub mod queue;
+pub mod route_of;
+pub mod sluice;
 pub mod softmax;
 pub mod stage_of;
+pub mod text;
+pub mod twins;
+pub mod watch;

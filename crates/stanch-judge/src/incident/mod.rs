@@ -1,0 +1,274 @@
+//! Groups into incidents: one intrusion, one incident; two at once, two.
+//!
+//! A group joins an incident when it is likely enough *for how near it is*: moments after something on
+//! the same machine little is asked; hours later on a machine that merely belongs together with it,
+//! much. What nothing links opens an incident of its own when it is likely enough by itself. Machines of
+//! different sites never meet. Kill-chain order breaks ties: an attack goes on rather than back.
+
+mod kin;
+
+use std::collections::BTreeMap;
+
+use stanch_model::{Span, Timestamp};
+
+pub use kin::{Kin, Machine};
+
+/// What is asked of a group, as calibrated probabilities, and how long an incident stays near.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// Opens an incident.
+    pub open: f64,
+    /// Joins one that was active within `soon` on the same or a kindred machine.
+    pub soon_at: f64,
+    /// See `soon_at`.
+    pub soon: Span,
+    /// Joins one that was active on the same machine within `same`.
+    pub same_at: f64,
+    /// See `same_at`.
+    pub same: Span,
+    /// Joins one that was active on a kindred machine within `kindred`.
+    pub kindred_at: f64,
+    /// See `kindred_at`.
+    pub kindred: Span,
+    /// Machines at least this near each other are kindred, 0 to 1.
+    pub kinship: f64,
+    /// Open incidents kept; the one silent longest is closed beyond it.
+    pub most_open: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            open: 0.3,
+            soon_at: 0.2,
+            soon: Span::mins(15),
+            same_at: 0.2,
+            same: Span::mins(24 * 60),
+            kindred_at: 0.45,
+            kindred: Span::mins(12 * 60),
+            kinship: 0.3,
+            most_open: 1_000,
+        }
+    }
+}
+
+/// A judged group, when it is placed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The caller's own number for it.
+    pub id: usize,
+    /// Where it sits.
+    pub machine: Machine,
+    /// First and last alert so far.
+    pub span: (Timestamp, Timestamp),
+    /// Calibrated probability.
+    pub probability: f64,
+    /// Place in the kill chain, 0 (unknown) to 12.
+    pub stage: u8,
+}
+
+/// An incident.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    /// Number, in order of opening.
+    pub id: usize,
+    /// Its groups, in order of joining, each with why.
+    pub members: Vec<(usize, String)>,
+    /// The highest probability among them.
+    pub probability: f64,
+    /// First and last alert.
+    pub span: (Timestamp, Timestamp),
+    site: u32,
+    machines: BTreeMap<Machine, Timestamp>,
+    stage: u8,
+}
+
+/// Places groups. Give them in order of their last alert.
+#[derive(Debug, Default)]
+pub struct Correlator {
+    policy: Policy,
+    /// Which machines belong together; fed by [`Correlator::met`].
+    pub kin: Kin,
+    open: Vec<Incident>,
+    closed: Vec<Incident>,
+    opened: usize,
+}
+
+/// How a group is linked, the strongest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Link {
+    Kindred,
+    Same,
+    SoonKindred,
+    SoonSame,
+}
+
+impl Correlator {
+    /// With the asks of a policy.
+    #[must_use]
+    pub fn new(policy: Policy) -> Correlator {
+        Correlator { policy, ..Correlator::default() }
+    }
+
+    /// A group of `rule` began on a machine: machines that see the same within moments belong together.
+    pub fn met(&mut self, machine: &Machine, rule: u64, at: Timestamp) {
+        self.kin.met(machine, rule, at);
+    }
+
+    /// Places a group: the incident it joined or opened; `None` when it stays alone.
+    pub fn place(&mut self, group: &Judged) -> Option<usize> {
+        self.close_silent(group.span.1);
+        let links = self.open.iter().enumerate().filter_map(|(i, incident)| {
+            let (link, why) = self.link(incident, group)?;
+            // An attack that goes on is likelier than one that goes back.
+            let onward = group.stage == 0 || group.stage >= incident.stage;
+            Some(((link, onward, incident.span.1, std::cmp::Reverse(incident.id)), i, why))
+        });
+        let best = links.max_by(|a, b| a.0.cmp(&b.0));
+        let (at, why) = match best {
+            Some((_, at, why)) => (at, why),
+            None if group.probability >= self.policy.open => {
+                let why = format!("probability {:.2} reaches {:.2}", group.probability, self.policy.open);
+                self.open.push(self.fresh(group));
+                self.opened += 1;
+                (self.open.len() - 1, why)
+            }
+            None => return None,
+        };
+        let incident = &mut self.open[at];
+        incident.members.push((group.id, why));
+        incident.probability = incident.probability.max(group.probability);
+        incident.span = (incident.span.0.min(group.span.0), incident.span.1.max(group.span.1));
+        let last = incident.machines.entry(group.machine.clone()).or_insert(group.span.1);
+        *last = (*last).max(group.span.1);
+        incident.stage = incident.stage.max(group.stage);
+        Some(incident.id)
+    }
+
+    fn fresh(&self, group: &Judged) -> Incident {
+        Incident {
+            id: self.opened,
+            members: Vec::new(),
+            probability: 0.0,
+            span: group.span,
+            site: group.machine.site,
+            machines: BTreeMap::new(),
+            stage: 0,
+        }
+    }
+
+    fn link(&self, incident: &Incident, group: &Judged) -> Option<(Link, String)> {
+        let (p, policy) = (group.probability, &self.policy);
+        if incident.site != group.machine.site
+            || p < policy.soon_at.min(policy.same_at).min(policy.kindred_at)
+        {
+            return None;
+        }
+        let since = |last: Timestamp| group.span.0.since(last);
+        if let Some(last) = incident.machines.get(&group.machine) {
+            let away = since(*last);
+            if away <= policy.soon && p >= policy.soon_at {
+                return Some((
+                    Link::SoonSame,
+                    "the incident was active on this machine moments ago".to_owned(),
+                ));
+            }
+            if away <= policy.same && p >= policy.same_at {
+                return Some((
+                    Link::Same,
+                    "the incident was active on this machine within the day".to_owned(),
+                ));
+            }
+        }
+        let near = |within: Span| {
+            let mut recent = incident.machines.iter().filter(|(_, last)| since(**last) <= within);
+            recent.any(|(m, _)| self.kin.nearness(m, &group.machine) >= policy.kinship)
+        };
+        if p >= policy.soon_at && near(policy.soon) {
+            return Some((
+                Link::SoonKindred,
+                "the incident was active moments ago on a machine it belongs with".to_owned(),
+            ));
+        }
+        if p >= policy.kindred_at && near(policy.kindred) {
+            return Some((
+                Link::Kindred,
+                "the incident was active today on a machine it belongs with".to_owned(),
+            ));
+        }
+        None
+    }
+
+    fn close_silent(&mut self, now: Timestamp) {
+        let longest = Span(self.policy.same.0.max(self.policy.kindred.0).max(self.policy.soon.0));
+        let mut i = 0;
+        while i < self.open.len() {
+            if now.since(self.open[i].span.1) > longest {
+                self.closed.push(self.open.remove(i));
+            } else {
+                i += 1;
+            }
+        }
+        while self.open.len() >= self.policy.most_open.max(1) {
+            let silent = (0..self.open.len()).min_by_key(|i| (self.open[*i].span.1, self.open[*i].id));
+            let Some(silent) = silent else { break };
+            self.closed.push(self.open.remove(silent));
+        }
+    }
+
+    /// Takes the incidents that can grow no more; a caller that keeps none stays bounded.
+    pub fn take_closed(&mut self) -> Vec<Incident> {
+        std::mem::take(&mut self.closed)
+    }
+
+    /// All incidents not taken yet, in order of opening; the end of the stream.
+    #[must_use]
+    pub fn finish(mut self) -> (Vec<Incident>, Kin) {
+        let mut all = std::mem::take(&mut self.closed);
+        all.append(&mut self.open);
+        all.sort_by_key(|i| i.id);
+        (all, self.kin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(min: i64) -> Timestamp {
+        Timestamp(min * 60_000)
+    }
+
+    fn group(id: usize, site: u32, ip: &str, min: i64, probability: f64) -> Judged {
+        let machine = Machine { site, name: ip.to_owned(), address: ip.parse().ok() };
+        Judged { id, machine, span: (at(min), at(min)), probability, stage: 0 }
+    }
+
+    #[test]
+    fn steps_on_kindred_machines_are_one_and_a_stranger_is_another() {
+        let mut c = Correlator::default();
+        assert_eq!(c.place(&group(0, 1, "10.1.0.5", 0, 0.9)), Some(0));
+        assert_eq!(c.place(&group(1, 1, "10.1.0.9", 5, 0.3)), Some(0));
+        assert_eq!(c.place(&group(2, 1, "172.16.9.9", 5, 0.9)), Some(1));
+        assert_eq!(c.place(&group(3, 1, "10.1.0.5", 600, 0.25)), Some(0));
+        assert_eq!(c.place(&group(4, 1, "10.1.0.5", 601, 0.05)), None);
+    }
+
+    #[test]
+    fn the_same_address_at_another_site_never_joins() {
+        let mut c = Correlator::default();
+        let one = c.place(&group(0, 1, "10.0.0.101", 0, 0.9));
+        let two = c.place(&group(1, 2, "10.0.0.101", 0, 0.9));
+        assert_ne!(one, two);
+    }
+
+    #[test]
+    fn open_incidents_are_bounded_and_silent_ones_close() {
+        let mut c = Correlator::new(Policy { most_open: 3, ..Policy::default() });
+        for i in 0..50 {
+            c.place(&group(i, i as u32, "10.0.0.1", i as i64, 0.9));
+            assert!(c.open.len() <= 3);
+        }
+        assert_eq!(c.take_closed().len(), 47);
+    }
+}

@@ -1,0 +1,182 @@
+//! What was seen so far, and what it says about a group of alerts: causal features.
+//!
+//! A *group* is one rule on one machine with no gap above [`GAP`]. [`Watch::see`] takes alerts in order
+//! of time; [`Watch::row`] describes a group by what had been seen at that moment and nothing later.
+//! Labels cannot reach this module: no type in it has a place for one.
+
+mod columns;
+mod group;
+mod site;
+
+use std::collections::BTreeMap;
+
+use stanch_model::{Span, Timestamp};
+
+pub use columns::{COLUMNS, Family, family, told};
+pub use group::Group;
+
+use site::Site;
+
+/// A longer silence ends a group.
+pub const GAP: Span = Span::mins(30);
+
+/// What is known of the machine an alert sits on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asset {
+    /// The inventory knows it.
+    pub known: bool,
+    /// Losing it would hurt: a server, a firewall.
+    pub critical: bool,
+    /// It is not ours.
+    pub outside: bool,
+}
+
+/// One alert, as far as the judgement needs it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sight<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// Where: the same machine name at two sites is two machines.
+    pub site: &'a str,
+    /// The machine it sits on.
+    pub machine: &'a str,
+    /// The tool that raised it.
+    pub tool: &'a str,
+    /// The rule's text.
+    pub rule: &'a str,
+    /// Place in the kill chain, 0 (unknown) to 12.
+    pub stage: u8,
+    /// Severity the tool gave, 1 to 6; 0 when it gave none.
+    pub severity: u8,
+    /// Confidence of a feed that calls an end hostile, 0 to 100; 0 when none does.
+    pub hostile: u8,
+    /// The machine's entry in the inventory.
+    pub asset: Asset,
+}
+
+/// Which group: site, rule and machine, as numbers given in order of appearance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupKey {
+    site: u32,
+    rule: u32,
+    machine: u32,
+}
+
+/// Everything seen so far. Bounded: see the limits in `site`.
+#[derive(Debug, Default)]
+pub struct Watch {
+    sites: Vec<Site>,
+    names: Names,
+}
+
+/// Texts as numbers.
+#[derive(Debug, Default)]
+struct Names(BTreeMap<String, u32>);
+
+impl Names {
+    fn of(&mut self, kind: char, text: &str) -> u32 {
+        let key = format!("{kind}{text}");
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        *self.0.entry(key).or_insert(next)
+    }
+}
+
+impl Watch {
+    /// Takes in one alert; never earlier than the one before (put a
+    /// [`Sluice`](crate::sluice::Sluice) in front where order is not given). Says which group it
+    /// belongs to and whether it began one.
+    pub fn see(&mut self, sight: &Sight<'_>) -> (GroupKey, bool) {
+        let site = self.names.of('s', sight.site);
+        let rule = self.names.of('r', sight.rule);
+        let machine = self.names.of('m', sight.machine);
+        let tool = self.names.of('t', sight.tool);
+        let index = self.site_index(site, sight.at);
+        let new = self.sites[index].see(sight, rule, machine, tool);
+        (GroupKey { site, rule, machine }, new)
+    }
+
+    fn site_index(&mut self, site: u32, at: Timestamp) -> usize {
+        if let Some(i) = self.sites.iter().position(|s| s.id == site) {
+            return i;
+        }
+        self.sites.push(Site::new(site, at));
+        self.sites.len() - 1
+    }
+
+    /// Describes the open group of this key at the moment `now`; `None` when there is none. The values
+    /// stand in the order of [`COLUMNS`].
+    #[must_use]
+    pub fn row(&self, key: GroupKey, now: Timestamp) -> Option<Vec<f64>> {
+        let site = self.sites.iter().find(|s| s.id == key.site)?;
+        site.row(key.rule, key.machine, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn sight(at: i64, machine: &'static str, rule: &'static str) -> Sight<'static> {
+        Sight {
+            at: Timestamp(at * 1_000),
+            site: "hq",
+            machine,
+            tool: rule,
+            rule,
+            stage: 0,
+            severity: 0,
+            hostile: 0,
+            asset: Asset::default(),
+        }
+    }
+
+    fn column(row: &[f64], name: &str) -> f64 {
+        row[COLUMNS.iter().position(|c| c.name == name).expect(name)]
+    }
+
+    #[test]
+    fn a_row_is_as_long_as_its_headings() {
+        let mut w = Watch::default();
+        let (key, new) = w.see(&sight(0, "web", "scan"));
+        assert!(new);
+        assert_eq!(w.row(key, Timestamp(0)).map(|r| r.len()), Some(COLUMNS.len()));
+    }
+
+    #[test]
+    fn company_on_the_machine_and_around_it_is_counted_and_fades() {
+        let mut w = Watch::default();
+        w.see(&sight(0, "web", "scan"));
+        w.see(&sight(1, "db", "login"));
+        let (key, _) = w.see(&sight(2, "web", "shell"));
+        let row = w.row(key, Timestamp(2_000)).expect("open");
+        assert_eq!(column(&row, "machine_rules_2m"), 1.0);
+        assert_eq!(column(&row, "site_machines_2m"), 2.0);
+        assert_eq!(column(&row, "site_new_2m"), 1.0);
+        let (key, _) = w.see(&sight(8_000, "web", "late"));
+        let row = w.row(key, Timestamp(8_000_000)).expect("open");
+        assert_eq!(column(&row, "machine_rules_2m"), 0.0);
+        assert_eq!(column(&row, "machine_rules_6h"), 2.0);
+    }
+
+    #[test]
+    fn a_silence_above_the_gap_begins_a_new_group() {
+        let mut w = Watch::default();
+        w.see(&sight(0, "web", "scan"));
+        assert!(!w.see(&sight(1_800, "web", "scan")).1);
+        let (key, new) = w.see(&sight(3_601, "web", "scan"));
+        assert!(new);
+        let row = w.row(key, Timestamp(3_601_000)).expect("open");
+        assert_eq!(column(&row, "first_here"), 0.0);
+        assert!((column(&row, "groups_here") - 2.0_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_same_names_at_another_site_are_others() {
+        let mut w = Watch::default();
+        w.see(&sight(0, "web", "scan"));
+        let (key, _) = w.see(&Sight { site: "branch", ..sight(1, "web", "scan") });
+        let row = w.row(key, Timestamp(1_000)).expect("open");
+        assert_eq!(column(&row, "first_here"), 1.0);
+        assert_eq!(column(&row, "machine_rules_2m"), 0.0);
+    }
+}

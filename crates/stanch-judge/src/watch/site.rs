@@ -1,0 +1,291 @@
+//! What one site has seen: counts by rule and machine, and what began lately.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use stanch_model::{Span, Timestamp};
+
+use super::columns::WINDOWS;
+use super::group::{Began, Group};
+use super::{GAP, Sight};
+
+/// Beginnings of groups kept for the windows; six hours' worth is kept, and never more than this.
+const RECENT: usize = 4_096;
+/// Rule and machine pairs remembered; the longest silent are forgotten beyond it.
+const PAIRS: usize = 200_000;
+/// Beginnings of one pair kept for its rhythm.
+const RHYTHM: usize = 16;
+const DAY: f64 = 86_400.0;
+/// "Never", in ln(seconds + 1): above a month.
+const NEVER: f64 = 15.0;
+
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) id: u32,
+    since: Timestamp,
+    rules: BTreeMap<u32, Tally>,
+    machines: BTreeMap<u32, Tally>,
+    pairs: BTreeMap<(u32, u32), Pair>,
+    recent: VecDeque<Beginning>,
+}
+
+/// Counts of a rule or of a machine.
+#[derive(Debug, Default)]
+struct Tally {
+    groups: f64,
+    partners: f64,
+    last: Option<Timestamp>,
+    hours: [f64; 24],
+    log_sizes: f64,
+}
+
+/// A rule on a machine.
+#[derive(Debug)]
+struct Pair {
+    groups: f64,
+    starts: VecDeque<Timestamp>,
+    log_sizes: f64,
+    open: Group,
+}
+
+/// A group that began.
+#[derive(Debug)]
+struct Beginning {
+    at: Timestamp,
+    rule: u32,
+    machine: u32,
+    tool: u32,
+    stage: u8,
+    new_here: bool,
+    new_rule: bool,
+    surprise: f64,
+}
+
+impl Site {
+    pub(super) fn new(id: u32, since: Timestamp) -> Site {
+        let (rules, machines, pairs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Site { id, since, rules, machines, pairs, recent: VecDeque::new() }
+    }
+
+    /// Takes in one alert; true when it began a group.
+    pub(super) fn see(&mut self, sight: &Sight<'_>, rule: u32, machine: u32, tool: u32) -> bool {
+        if let Some(pair) = self.pairs.get_mut(&(rule, machine))
+            && sight.at.since(pair.open.last) <= GAP
+        {
+            let before = pair.open.log_size();
+            pair.open.grow(sight);
+            if let Some(t) = self.rules.get_mut(&rule) {
+                t.log_sizes += pair.open.log_size() - before;
+                t.last = Some(sight.at);
+            }
+            return false;
+        }
+        self.begin(sight, rule, machine, tool);
+        true
+    }
+
+    fn begin(&mut self, sight: &Sight<'_>, rule: u32, machine: u32, tool: u32) {
+        let began = self.began(sight.at, rule, machine);
+        let (new_here, new_rule, surprise) = (began.here == 0.0, began.of_rule == 0.0, began.surprise);
+        let group = Group::new(sight, tool, began);
+        let size = group.log_size();
+        let hour = hour(sight.at);
+        for (map, key) in [(&mut self.rules, rule), (&mut self.machines, machine)] {
+            let tally = map.entry(key).or_default();
+            tally.groups += 1.0;
+            tally.partners += f64::from(u8::from(new_here));
+            tally.last = Some(sight.at);
+            tally.hours[hour] += 1.0;
+            tally.log_sizes += size;
+        }
+        match self.pairs.get_mut(&(rule, machine)) {
+            Some(pair) => pair.reopen(group),
+            None => {
+                let starts = VecDeque::from([sight.at]);
+                self.pairs.insert((rule, machine), Pair { groups: 1.0, starts, log_sizes: 0.0, open: group });
+                self.forget();
+            }
+        }
+        let stage = sight.stage;
+        self.recent.push_back(Beginning {
+            at: sight.at,
+            rule,
+            machine,
+            tool,
+            stage,
+            new_here,
+            new_rule,
+            surprise,
+        });
+        let oldest = sight.at.plus(Span::secs(-WINDOWS[3]));
+        while self.recent.len() > RECENT || self.recent.front().is_some_and(|b| b.at < oldest) {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Drops the half that has been silent longest once there are too many pairs.
+    fn forget(&mut self) {
+        if self.pairs.len() <= PAIRS {
+            return;
+        }
+        let mut lasts: Vec<Timestamp> = self.pairs.values().map(|p| p.open.last).collect();
+        lasts.sort_unstable();
+        let keep_from = lasts[lasts.len() / 2];
+        self.pairs.retain(|_, p| p.open.last >= keep_from);
+    }
+
+    fn began(&self, at: Timestamp, rule: u32, machine: u32) -> Began {
+        let age = at.since(self.since).0 as f64 / 1_000.0 / DAY;
+        let pair = self.pairs.get(&(rule, machine));
+        let (of_rule, of_machine) = (self.rules.get(&rule), self.machines.get(&machine));
+        let since = |t: Timestamp| (at.since(t).0 as f64 / 1_000.0).max(0.0);
+        let here = pair.map_or(0.0, |p| p.groups);
+        Began {
+            age,
+            here,
+            of_rule: of_rule.map_or(0.0, |t| t.groups),
+            of_machine: of_machine.map_or(0.0, |t| t.groups),
+            machines: of_rule.map_or(0.0, |t| t.partners),
+            since_here: pair.map(|p| since(p.open.last)),
+            since_rule: of_rule.and_then(|t| t.last).map(since),
+            surprise: ((age + 0.25) / (here + 0.25)).ln(),
+            rhythm: pair.map_or((-1.0, -1.0), |p| p.rhythm(at)),
+            hour: (usual(of_rule, at), usual(of_machine, at)),
+        }
+    }
+
+    /// A row in the order of [`super::COLUMNS`].
+    pub(super) fn row(&self, rule: u32, machine: u32, now: Timestamp) -> Option<Vec<f64>> {
+        let pair = self.pairs.get(&(rule, machine))?;
+        let (g, b) = (&pair.open, &pair.open.began);
+        let size = g.log_size();
+        let (gap, gap_spread) = g.gaps();
+        let earlier = pair.groups - 1.0;
+        let of_rule = self.rules.get(&rule);
+        let others = of_rule.map_or(0.0, |t| t.groups - 1.0);
+        let mean = |sum: f64, n: f64| if n > 0.0 { size - sum / n } else { size };
+        let rate = |n: f64| ((n + 0.25) / (b.age + 0.25)).ln();
+        let first = |n: f64| f64::from(u8::from(n == 0.0));
+        let since = |s: Option<f64>| s.map_or(NEVER, f64::ln_1p);
+        let mut row = vec![
+            size,
+            g.seconds().ln_1p(),
+            (g.count as f64 / (g.seconds() + 1.0)).ln(),
+            gap,
+            gap_spread,
+            mean(pair.log_sizes, earlier),
+            mean(of_rule.map_or(0.0, |t| t.log_sizes - size), others),
+            b.age.min(10.0),
+            b.here.ln_1p(),
+            b.of_rule.ln_1p(),
+            b.of_machine.ln_1p(),
+            rate(b.here),
+            rate(b.of_rule),
+            rate(b.of_machine),
+            b.machines,
+            first(b.here),
+            first(b.of_rule),
+            first(b.of_machine),
+            since(b.since_here),
+            since(b.since_rule),
+            b.surprise,
+            b.rhythm.0,
+            b.rhythm.1,
+            b.hour.0,
+            b.hour.1,
+        ];
+        self.company(&mut row, (rule, machine), g, now);
+        Some(row)
+    }
+
+    /// What began around the group lately.
+    fn company(&self, row: &mut Vec<f64>, (rule, machine): (u32, u32), g: &Group, now: Timestamp) {
+        let own = |x: &&Beginning| !(x.rule == rule && x.machine == machine && x.at == g.start);
+        let within = |secs: i64| {
+            let from = now.plus(Span::secs(-secs));
+            self.recent.iter().rev().take_while(move |x| x.at > from).filter(own)
+        };
+        let mut tools = BTreeSet::from([g.tool]);
+        let mut stages = BTreeSet::from([g.stage]);
+        for x in within(600).filter(|x| x.machine == machine) {
+            tools.insert(x.tool);
+            stages.insert(x.stage);
+        }
+        let site_stages: BTreeSet<u8> = within(3_600).map(|x| x.stage).chain([g.stage]).collect();
+        let yes = |b: bool| f64::from(u8::from(b));
+        row.extend([
+            tools.len() as f64,
+            stages.len() as f64,
+            site_stages.len() as f64,
+            f64::from(g.stage),
+            f64::from(g.severity),
+            f64::from(g.hostile) / 100.0,
+            yes(g.asset.known),
+            yes(g.asset.critical),
+            yes(g.asset.outside),
+        ]);
+        for secs in WINDOWS {
+            let (mut rules, mut machines, mut with_rule) =
+                (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+            let (mut new, mut surprise, mut around, mut surprise_around, mut new_rules) =
+                (0.0, 0.0, 0.0, 0.0, 0.0);
+            for x in within(secs) {
+                machines.insert(x.machine);
+                new_rules += yes(x.new_rule);
+                if x.rule == rule {
+                    with_rule.insert(x.machine);
+                }
+                if x.machine == machine {
+                    rules.insert(x.rule);
+                    new += yes(x.new_here);
+                    surprise += x.surprise.max(0.0);
+                } else {
+                    around += yes(x.new_here);
+                    surprise_around += x.surprise.max(0.0);
+                }
+            }
+            let count = |n: usize| n as f64;
+            row.extend([count(rules.len()), new, surprise, count(machines.len()), around, surprise_around]);
+            row.extend([new_rules, count(with_rule.len())]);
+        }
+    }
+}
+
+impl Pair {
+    fn reopen(&mut self, group: Group) {
+        self.groups += 1.0;
+        self.log_sizes += self.open.log_size();
+        self.starts.push_back(group.start);
+        if self.starts.len() > RHYTHM {
+            self.starts.pop_front();
+        }
+        self.open = group;
+    }
+
+    /// Spread of the intervals between beginnings as a share of their mean, the one that ends now
+    /// included, and how far that one is from the middle of the others.
+    fn rhythm(&self, at: Timestamp) -> (f64, f64) {
+        if self.starts.len() < 3 {
+            return (-1.0, -1.0);
+        }
+        let starts: Vec<f64> = self.starts.iter().chain([&at]).map(|t| t.0 as f64 / 1_000.0).collect();
+        let gaps: Vec<f64> = starts.windows(2).map(|w| w[1] - w[0]).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let spread = (gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt();
+        let (last, mut before) = (gaps[gaps.len() - 1], gaps[..gaps.len() - 1].to_vec());
+        before.sort_by(f64::total_cmp);
+        let middle = before[before.len() / 2];
+        (spread / (mean + 1.0), ((last - middle).abs() / (middle + 1.0)).min(100.0))
+    }
+}
+
+fn hour(at: Timestamp) -> usize {
+    (at.0.rem_euclid(86_400_000) / 3_600_000) as usize
+}
+
+/// How usual this hour is, its neighbours included: 0 for "as good as any", negative for "seldom".
+fn usual(tally: Option<&Tally>, at: Timestamp) -> f64 {
+    let Some(t) = tally.filter(|t| t.groups > 0.0) else { return 0.0 };
+    let h = hour(at);
+    let near = t.hours[h] + t.hours[(h + 1) % 24] + t.hours[(h + 23) % 24];
+    near.ln_1p() - (t.groups / 8.0).ln_1p()
+}
