@@ -71,4 +71,4 @@ fn best(evidence: &words::Evidence) -> Option<Guess> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
