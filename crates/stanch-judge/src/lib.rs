@@ -14,7 +14,6 @@ pub mod measure;
 pub mod queue;
 pub mod route_of;
 pub mod sluice;
-pub mod route_of;
 pub mod softmax;
 pub mod stage_of;
 pub mod text;
