@@ -9,19 +9,20 @@ use crate::report::{Figures, Row, Section};
 use crate::{limits, payload};
 
 /// One way of sending.
-struct Case {
-    name: &'static str,
-    total: u64,
-    batch: u64,
-    connections: usize,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) total: u64,
+    pub(crate) batch: u64,
+    pub(crate) connections: usize,
     /// One alert in so many is new.
-    share: u64,
+    pub(crate) share: u64,
     /// The goal for the rate and its floor; the goal for CPU and its floor.
     rate: Option<(&'static str, f64)>,
     cpu: Option<(&'static str, f64)>,
 }
 
-const CASES: &[Case] = &[
+/// Every way of sending that is measured.
+pub(crate) const CASES: &[Case] = &[
     Case {
         name: "512 a request, 90 % duplicate",
         total: 200_000,

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should say where"))]
 
+mod compare;
 mod engine;
 mod enrich;
 mod intake;
@@ -49,12 +50,13 @@ fn main() -> ExitCode {
 
 /// False when a floor was missed.
 fn run(words: &[String]) -> Result<bool> {
-    let Some((verb, rest)) = words.split_first() else { bail!("run, engine or records?") };
+    let Some((verb, rest)) = words.split_first() else { bail!("run, compare, engine or records?") };
     match verb.as_str() {
         "run" => measure(&Plan::read(rest)?),
+        "compare" => compare::run(rest).map(|()| true),
         "engine" => engine::run(rest).map(|()| true),
         "records" => records::run(rest).map(|()| true),
-        other => bail!("there is no {other:?}: run, engine or records"),
+        other => bail!("there is no {other:?}: run, compare, engine or records"),
     }
 }
 

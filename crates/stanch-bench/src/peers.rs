@@ -28,6 +28,11 @@ impl Running {
         proc::cpu(self.child.id())
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Bytes in memory now.
     pub(crate) fn rss(&self) -> Result<u64> {
         proc::rss(self.child.id())

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use stanch_core::journal::detail::IntakeDetail;
@@ -10,11 +11,12 @@ use stanch_core::journal::event::{Effect, Event, Loaded};
 use stanch_core::journal::{State, decode};
 use stanch_model::port::{Journal, JournalError, JournalReader, NewEntry, Notifier, Responder};
 use stanch_model::{Alert, AlertId, EffectId, Observable, Span, Timestamp};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::command::{Command, CommandError, Done};
 use crate::input::{Ack, Answer, Busy, Input, Outcome, Outgoing, Received};
 use crate::outbox::carry_out;
+use crate::queue::{Hope, Queue};
 use crate::rules::Rules;
 use crate::turn::Turn;
 
@@ -22,8 +24,10 @@ use crate::turn::Turn;
 const GROUP: usize = 512;
 /// Bytes of bodies taken into one commit at most; the rest waits for the next.
 const GROUP_BYTES: usize = 16 << 20;
+/// The longest that senders just answered are waited for, so that they share the next commit.
+const COMING_BACK: Duration = Duration::from_micros(500);
 /// How often the clock is looked at.
-const TICK: std::time::Duration = std::time::Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(100);
 /// Ticks between scans for alerts that have aged.
 const AGE_EVERY: u64 = 600;
 /// Effects under way at once.
@@ -74,7 +78,7 @@ pub(crate) struct Shared {
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
-    inputs: mpsc::UnboundedSender<Input>,
+    inputs: Arc<Queue<Input>>,
     room: Arc<Semaphore>,
 }
 
@@ -134,25 +138,26 @@ impl Engine {
             failed: watch::Sender::new(None),
             stopped: watch::Sender::new(false),
         });
-        let (inputs, queue) = mpsc::unbounded_channel();
+        let inputs = Arc::new(Queue::new());
         let core = Core {
             shared: shared.clone(),
             journal,
             reader: own_reader,
             inputs: inputs.clone(),
+            last: Spent::default(),
             runtime: runtime.clone(),
             in_flight: BTreeSet::new(),
             ticks: 0,
             slots: Arc::new(Semaphore::new(UNDER_WAY)),
         };
-        std::thread::Builder::new().name("stanch-core".into()).spawn(move || core.run(queue))?;
+        std::thread::Builder::new().name("stanch-core".into()).spawn(move || core.run())?;
         let ticks = inputs.clone();
         runtime.spawn(async move {
             let mut every = tokio::time::interval(TICK);
             every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 every.tick().await;
-                if ticks.send(Input::Tick).is_err() {
+                if ticks.put(Input::Tick).is_err() {
                     return;
                 }
             }
@@ -169,7 +174,7 @@ impl Engine {
         let permit = self.room.clone().try_acquire_owned().map_err(|_| busy)?;
         let (reply, answer) = oneshot::channel();
         let received = (received, self.now());
-        self.inputs.send(Input::Received(received, reply, permit)).map_err(|_| busy)?;
+        self.inputs.put(Input::Received(received, reply, permit)).map_err(|_| busy)?;
         answer.await.map_err(|_| busy)
     }
 
@@ -179,7 +184,7 @@ impl Engine {
     /// Why it was not done.
     pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
         let (reply, answer) = oneshot::channel();
-        self.inputs.send(Input::Ordered(command, reply)).map_err(|_| CommandError::Stopping)?;
+        self.inputs.put(Input::Ordered(command, reply)).map_err(|_| CommandError::Stopping)?;
         answer.await.map_err(|_| CommandError::Stopping)?
     }
 
@@ -187,7 +192,7 @@ impl Engine {
     pub async fn reload(&self, rules: Rules, ports: Ports, by: &str) {
         *write(&self.shared.ports) = ports;
         let (reply, answer) = oneshot::channel();
-        if self.inputs.send(Input::Reloaded(Box::new(rules), by.to_owned(), reply)).is_ok() {
+        if self.inputs.put(Input::Reloaded(Box::new(rules), by.to_owned(), reply)).is_ok() {
             answer.await.ok();
         }
     }
@@ -224,7 +229,7 @@ impl Engine {
     /// Finishes what is in hand and stops. Effects under way are settled at the next start.
     pub async fn stop(&self) {
         self.room.close();
-        self.inputs.send(Input::Stop).ok();
+        self.inputs.put(Input::Stop).ok();
         let mut stopped = self.shared.stopped.subscribe();
         stopped.wait_for(|s| *s).await.ok();
     }
@@ -242,7 +247,9 @@ struct Core {
     shared: Arc<Shared>,
     journal: Box<dyn Journal>,
     reader: Box<dyn JournalReader>,
-    inputs: mpsc::UnboundedSender<Input>,
+    inputs: Arc<Queue<Input>>,
+    /// What the last commit cost, in time.
+    last: Spent,
     runtime: tokio::runtime::Handle,
     in_flight: BTreeSet<EffectId>,
     ticks: u64,
@@ -260,37 +267,44 @@ struct Replies {
 }
 
 impl Core {
-    fn run(mut self, mut queue: mpsc::UnboundedReceiver<Input>) {
-        let why = match std::panic::catch_unwind(AssertUnwindSafe(|| self.work(&mut queue))) {
-            Ok(Ok(())) => {
-                self.shared.stopped.send_replace(true);
-                return;
-            }
-            Ok(Err(e)) => e.to_string(),
-            Err(_) => "a bug stopped the engine; nothing that was acknowledged is lost".to_owned(),
+    fn run(mut self) {
+        let why = match std::panic::catch_unwind(AssertUnwindSafe(|| self.work())) {
+            Ok(Ok(())) => None,
+            Ok(Err(e)) => Some(e.to_string()),
+            Err(_) => Some("a bug stopped the engine; nothing that was acknowledged is lost".to_owned()),
         };
-        tracing::error!(error = why, "the engine stops");
-        self.shared.failed.send_replace(Some(why));
+        if let Some(why) = why {
+            tracing::error!(error = why, "the engine stops");
+            self.shared.failed.send_replace(Some(why));
+        }
+        self.inputs.close();
         self.shared.stopped.send_replace(true);
     }
 
-    fn work(&mut self, queue: &mut mpsc::UnboundedReceiver<Input>) -> Result<(), JournalError> {
+    fn work(&mut self) -> Result<(), JournalError> {
         self.wake()?;
-        let mut taken = Vec::with_capacity(GROUP);
-        while queue.blocking_recv_many(&mut taken, GROUP) > 0 {
-            // Senders that were just answered are about to deliver again: let them run first, and take
-            // what they bring into the same commit. A sync costs the same for one as for all of them.
-            std::thread::yield_now();
-            while taken.len() < GROUP
-                && let Ok(more) = queue.try_recv()
-            {
-                taken.push(more);
-            }
-            if self.turn(std::mem::take(&mut taken))? {
+        let mut hope = None;
+        loop {
+            let taken = self.inputs.take(GROUP, hope);
+            self.last = Spent::default();
+            let begun = Instant::now();
+            let (answered, stop) = self.turn(taken)?;
+            if stop {
                 return Ok(());
             }
+            hope = self.hope(answered, begun);
         }
-        Ok(())
+    }
+
+    /// Senders that were just answered are about to deliver again, and a sync costs the same for one as
+    /// for all of them. So they are waited for: as long as the last commit took, which at worst doubles
+    /// what a sender waits, and not at all where deciding is what takes the time.
+    fn hope(&self, answered: usize, begun: Instant) -> Option<Hope> {
+        let now = Instant::now();
+        let syncing = self.last.committing;
+        let deciding = now.saturating_duration_since(begun).saturating_sub(syncing);
+        let many = answered + self.inputs.len();
+        (many > 1 && deciding < syncing).then(|| Hope { many, until: now + syncing.min(COMING_BACK) })
     }
 
     /// The first turn after a start: says so, and goes on with what was under way.
@@ -322,8 +336,8 @@ impl Core {
         (read(&self.shared.ports).now)()
     }
 
-    /// One turn over what has come in. True when it is time to stop.
-    fn turn(&mut self, inputs: Vec<Input>) -> Result<bool, JournalError> {
+    /// One turn over what has come in: how many deliveries were answered, and true when it is time to stop.
+    fn turn(&mut self, inputs: Vec<Input>) -> Result<(usize, bool), JournalError> {
         let mut rules = self.rules();
         let mut replies = Replies::default();
         let mut stop = false;
@@ -357,9 +371,12 @@ impl Core {
         if !rest.is_empty() {
             self.others(&rules, rest, &mut replies)?;
         }
-        // One wake-up of the runtime for all answers, not one for each.
-        self.runtime.spawn(async move { replies.send() });
-        Ok(stop)
+        let answered = replies.acks.len();
+        if !replies.is_empty() {
+            // One wake-up of the runtime for all answers, not one for each.
+            self.runtime.spawn(async move { replies.send() });
+        }
+        Ok((answered, stop))
     }
 
     fn deliver(
@@ -429,7 +446,10 @@ impl Core {
         if entries.is_empty() {
             return Ok(());
         }
-        self.journal.append(at, entries).map(drop)
+        let begun = Instant::now();
+        self.journal.append(at, entries)?;
+        self.last.committing += begun.elapsed();
+        Ok(())
     }
 
     /// Sends effects out. Whatever happens to one, an outcome comes back.
@@ -452,7 +472,7 @@ impl Core {
             self.runtime.spawn(async move {
                 let _slot = slots.acquire_owned().await;
                 let outcome = carry_out(ports, what, permit).await;
-                inputs.send(Input::Settled(id, outcome)).ok();
+                inputs.put(Input::Settled(id, outcome)).ok();
             });
         }
     }
@@ -465,7 +485,17 @@ enum Other {
     Tick,
 }
 
+/// Where the time of a turn went.
+#[derive(Default)]
+struct Spent {
+    committing: Duration,
+}
+
 impl Replies {
+    fn is_empty(&self) -> bool {
+        self.acks.is_empty() && self.answers.is_empty() && self.reloads.is_empty()
+    }
+
     fn send(self) {
         for (reply, ack, _permit) in self.acks {
             reply.send(ack).ok();

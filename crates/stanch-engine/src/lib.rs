@@ -14,6 +14,8 @@ mod look;
 mod order;
 mod outbox;
 mod pipeline;
+mod queue;
+pub mod replay;
 pub mod rules;
 mod settle;
 mod turn;
