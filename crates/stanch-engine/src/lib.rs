@@ -15,7 +15,6 @@ mod order;
 mod outbox;
 mod pipeline;
 mod queue;
-pub mod replay;
 pub mod rules;
 mod settle;
 mod turn;
