@@ -3,6 +3,7 @@
 //! Here are the words of a plan and nothing else: [`load`] reads and verifies them, [`run`] carries
 //! them out.
 
+pub mod cacao;
 pub mod load;
 pub mod run;
 pub mod shape;
