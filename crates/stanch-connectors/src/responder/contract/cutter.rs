@@ -5,12 +5,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
 use super::{Cut, Lost};
@@ -43,6 +44,21 @@ pub(crate) async fn tcp(target: SocketAddr, cut: Cut) -> (SocketAddr, Cutter) {
         }
     });
     (at, Cutter(task))
+}
+
+/// Between clients of a socket in the file system and `target`.
+pub(crate) async fn unix(at: PathBuf, target: PathBuf, cut: Cut) -> Cutter {
+    let listener = UnixListener::bind(at).expect("a socket");
+    let count = Arc::new(AtomicUsize::new(0));
+    Cutter(tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (cut, count, target) = (cut.clone(), count.clone(), target.clone());
+            tokio::spawn(async move {
+                let server = UnixStream::connect(target).await?;
+                relay(client, server, &cut, &count).await
+            });
+        }
+    }))
 }
 
 async fn relay<S>(client: S, server: S, cut: &Cut, count: &AtomicUsize) -> io::Result<()>

@@ -17,6 +17,14 @@ fn helper() -> Result<PathBuf, String> {
 
 /// A lab with a listener, or a loud word why there is none. With STANCH_REQUIRE_LAB=1 there must be one.
 pub(crate) async fn a_bare_lab(inside: &str, outside: &str) -> Option<Lab> {
+    let mut lab = an_empty_lab().await?;
+    lab.wire(inside.parse().expect("address"), outside.parse().expect("address")).await.expect("wired");
+    lab.start_listener(0).await.expect("a listener");
+    Some(lab)
+}
+
+/// Three namespaces with nothing between them.
+pub(crate) async fn an_empty_lab() -> Option<Lab> {
     let helper = match available().and_then(|()| helper()) {
         Ok(helper) => helper,
         Err(why) if std::env::var("STANCH_REQUIRE_LAB").as_deref() == Ok("1") => panic!("no lab here: {why}"),
@@ -26,14 +34,7 @@ pub(crate) async fn a_bare_lab(inside: &str, outside: &str) -> Option<Lab> {
             return None;
         }
     };
-    let plan = LabPlan {
-        inside: inside.parse().expect("address"),
-        outside: outside.parse().expect("address"),
-        helper: vec![helper.into()],
-    };
-    let mut lab = Lab::create(plan).await.expect("a lab");
-    lab.start_listener(0).await.expect("a listener");
-    Some(lab)
+    Some(Lab::empty(vec![helper.into()]).await.expect("a lab"))
 }
 
 fn exists(ns: &str) -> bool {
