@@ -1,9 +1,11 @@
 //! Where in an attack an alert belongs.
 //!
-//! Told, best first, by the ATT&CK references the source gave; by the class its vendor filed the
-//! rule under; by plain words in the rule's name. What none of them tells stays `Unknown`.
+//! Told, best first, by the ATT&CK references the source gave; by the words of the rule's name with
+//! the class its vendor filed it under (`stanch_judge::stage_of`); by that class alone. What none of
+//! them tells stays `Unknown`.
 
 use serde::{Deserialize, Serialize};
+use stanch_judge::stage_of::{self, Action, Signature};
 use stanch_model::Alert;
 
 /// A stage of an attack, in the order of the ATT&CK enterprise matrix (some tactics folded).
@@ -149,43 +151,6 @@ const CLASSES: &[(&str, Stage)] = &[
     ("possibly unwanted program detected", Stage::Policy),
 ];
 
-/// Plain words in a rule's name, the most telling first. Compared in lower case, whole words.
-const WORDS: &[(&str, Stage)] = &[
-    ("ransomware", Stage::Impact),
-    ("exfil", Stage::Exfiltration),
-    ("exfiltration", Stage::Exfiltration),
-    ("tunnel", Stage::Exfiltration),
-    ("tunnelling", Stage::Exfiltration),
-    ("cnc", Stage::CommandAndControl),
-    ("c2", Stage::CommandAndControl),
-    ("beacon", Stage::CommandAndControl),
-    ("backdoor", Stage::CommandAndControl),
-    ("meterpreter", Stage::CommandAndControl),
-    ("trojan", Stage::CommandAndControl),
-    ("botnet", Stage::CommandAndControl),
-    ("lateral", Stage::LateralMovement),
-    ("psexec", Stage::LateralMovement),
-    ("shell", Stage::Execution),
-    ("webshell", Stage::Execution),
-    ("malware", Stage::Execution),
-    ("rootkit", Stage::Persistence),
-    ("sudo", Stage::PrivilegeEscalation),
-    ("privilege", Stage::PrivilegeEscalation),
-    ("brute", Stage::CredentialAccess),
-    ("bruteforce", Stage::CredentialAccess),
-    ("password", Stage::CredentialAccess),
-    ("authentication", Stage::CredentialAccess),
-    ("login", Stage::CredentialAccess),
-    ("exploit", Stage::InitialAccess),
-    ("injection", Stage::InitialAccess),
-    ("shellshock", Stage::InitialAccess),
-    ("overflow", Stage::InitialAccess),
-    ("scan", Stage::Reconnaissance),
-    ("nmap", Stage::Reconnaissance),
-    ("probe", Stage::Reconnaissance),
-    ("policy", Stage::Policy),
-];
-
 /// Where in an attack an alert belongs.
 #[must_use]
 pub fn stage(alert: &Alert) -> Stage {
@@ -193,15 +158,40 @@ pub fn stage(alert: &Alert) -> Stage {
     if let Some(stage) = told.max() {
         return stage;
     }
-    if let Some(class) = &alert.rule.category {
-        let class = class.trim().to_ascii_lowercase();
-        if let Some((_, stage)) = CLASSES.iter().find(|(c, _)| *c == class) {
-            return *stage;
-        }
+    // The name comes before the class: one class holds scans and break-ins alike (measured on rules
+    // labelled by experts: 0.76 right against 0.38, docs/quality.md).
+    let rule =
+        Signature { name: &alert.rule.name, category: alert.rule.category.as_deref(), references: &[] };
+    if let Some(guess) = stage_of::action(&rule) {
+        return of_action(guess.action);
     }
-    let name = alert.rule.name.to_ascii_lowercase();
-    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    WORDS.iter().find(|(w, _)| words.contains(w)).map_or(Stage::Unknown, |(_, s)| *s)
+    let class = alert.rule.category.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
+    CLASSES.iter().find(|(c, _)| *c == class).map_or(Stage::Unknown, |(_, s)| *s)
+}
+
+fn of_action(action: Action) -> Stage {
+    match action {
+        Action::HostDiscovery
+        | Action::ServiceDiscovery
+        | Action::VulnerabilityDiscovery
+        | Action::InformationDiscovery
+        | Action::Surfing => Stage::Reconnaissance,
+        Action::BruteForce | Action::CredentialAccess => Stage::CredentialAccess,
+        Action::PrivilegeEscalation => Stage::PrivilegeEscalation,
+        Action::AccountManipulation | Action::Persistence => Stage::Persistence,
+        Action::PublicAppExploit | Action::RemoteServiceExploit | Action::Phishing | Action::Delivery => {
+            Stage::InitialAccess
+        }
+        Action::CodeExecution => Stage::Execution,
+        Action::CommandAndControl => Stage::CommandAndControl,
+        Action::LateralMovement => Stage::LateralMovement,
+        Action::DefenseEvasion => Stage::DefenseEvasion,
+        Action::Exfiltration => Stage::Exfiltration,
+        Action::DenialOfService | Action::ResourceHijack | Action::Destruction | Action::Distortion => {
+            Stage::Impact
+        }
+        Action::Policy => Stage::Policy,
+    }
 }
 
 fn tactic(text: &str) -> Option<Stage> {
@@ -226,15 +216,18 @@ mod tests {
     }
 
     #[test]
-    fn the_sources_own_reference_beats_the_class_which_beats_words() {
+    fn the_sources_own_reference_beats_words_which_beat_the_class() {
         assert_eq!(
             of("ET SCAN probe", Some("Web Application Attack"), Some("TA0011")),
             Stage::CommandAndControl
         );
-        assert_eq!(of("ET SCAN probe", Some("Web Application Attack"), None), Stage::InitialAccess);
+        assert_eq!(of("ET SCAN probe", Some("Web Application Attack"), None), Stage::Reconnaissance);
+        assert_eq!(of("rule 7", Some("Web Application Attack"), None), Stage::InitialAccess);
+        assert_eq!(of("rule 7", Some("Executable code was detected"), None), Stage::Execution);
         assert_eq!(of("ET SCAN probe", None, None), Stage::Reconnaissance);
         assert_eq!(of("sshd: brute force", None, Some("Credential Access")), Stage::CredentialAccess);
-        assert_eq!(of("disk nearly full", None, None), Stage::Unknown);
+        assert_eq!(of("disk nearly full", None, None), Stage::Policy);
+        assert_eq!(of("rule 100234", None, None), Stage::Unknown);
     }
 
     #[test]
