@@ -5,4 +5,5 @@ mod alerts;
 mod containment;
 mod law;
 mod people;
+mod replay;
 mod world;

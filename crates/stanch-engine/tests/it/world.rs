@@ -141,13 +141,8 @@ pub fn parsed(source: &str, body: &str) -> Received {
     Received { source, site: "default".into(), body, records, retry_of: None }
 }
 
-fn start(
-    journal: &MemoryJournal,
-    extra: &[(&'static str, String)],
-    device: &Faulty<Simulated>,
-    mail: &Sink,
-    clock: &Arc<AtomicI64>,
-) -> Engine {
+/// The firm's rules with some files replaced.
+pub fn rules_of(extra: &[(&'static str, String)]) -> Rules {
     let mut files: Vec<(String, String)> =
         FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     for (path, text) in extra {
@@ -159,6 +154,17 @@ fn start(
     rules.references = vec![Arc::new(Ours)];
     rules.enrichers = vec!["assets".into()];
     rules.responders.insert("edge".into(), true);
+    rules
+}
+
+fn start(
+    journal: &MemoryJournal,
+    extra: &[(&'static str, String)],
+    device: &Faulty<Simulated>,
+    mail: &Sink,
+    clock: &Arc<AtomicI64>,
+) -> Engine {
+    let rules = rules_of(extra);
     let smtp = SmtpConfig::local("mail", mail.addr(), "stanch@example.com", &["ops@example.com"]);
     let time = clock.clone();
     let ports = Ports {
