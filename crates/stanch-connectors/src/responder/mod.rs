@@ -17,7 +17,7 @@ pub mod simulated;
 
 pub use fake::{Fault, Faulty};
 pub use ldap::{Directory, LdapConfig, LdapTls, Lock};
-pub use nftables::{NftConfig, Nftables};
+pub use nftables::{NftConfig, Nftables, OwnPath, TcpPaths};
 pub use open_vswitch::{OpenVswitch, OvsConfig, OvsRemote};
 pub use rpz::{Rpz, RpzConfig, Sinkhole};
 pub use simulated::Simulated;

@@ -1,21 +1,31 @@
-//! nftables: blocks addresses on a Linux firewall through one table of our own.
+//! nftables: blocks and limits addresses, and blocks ports, on a Linux firewall through one table of
+//! our own.
 //!
-//! Each block is one set element with the kernel's own timer and our tag as its comment, so it ends
+//! Each change is one set element with the kernel's own timer and our tag as its comment, so it ends
 //! on time even when Stanch is dead, and two blocks never get in each other's way. It does not
 //! survive a reboot or a flush of the ruleset; comparing what should be there with
 //! [`Nftables::list_ours`] finds that. It never touches another table, or an element without our tag.
 //!
 //! Established connections are cut as well, because our chains look at every packet. Flows that the
 //! kernel has handed to a flowtable or a network card pass by every chain, ours included.
+//!
+//! With an [`OwnPath`] a change begins on trial: 20 s by the kernel's own timer, marked as such. Only
+//! when the path works as it did before does it get its real time; else it is taken back at once,
+//! and if nobody is left to do so, the kernel does it.
 
+mod layout;
+mod own_path;
 mod wire;
 
+#[cfg(test)]
+mod contract_tests;
 #[cfg(test)]
 mod lab_tests;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -24,10 +34,16 @@ use stanch_model::{Action, ActionKind, Failure, Observed, Span};
 use tokio::sync::Mutex;
 
 use super::run::{self, Done, RunError};
-use wire::{Sight, Table};
+pub use own_path::{OwnPath, TcpPaths};
+use wire::{Sight, Table, Target};
 
 /// What to do when a program is missing.
 pub const INSTALL: &str = "apt-get install nftables iproute2";
+/// How long a change may stand before it is known that it does not cut our own path. With the two
+/// looks at the path it stays below 30 s. Source: SEC-60.
+const TRIAL: Duration = Duration::from_secs(20);
+/// A path that fails is looked at again: one lost packet is no cut.
+const LOOKS: u32 = 3;
 const NEEDS_RIGHTS: &str = "changing the firewall needs root, or CAP_NET_ADMIN for this program";
 
 /// Settings of one nftables responder.
@@ -114,12 +130,18 @@ pub fn available() -> Result<(), String> {
 }
 
 /// A Linux firewall. Cheap to keep; every answer comes from the kernel, none from memory.
-#[derive(Debug)]
 pub struct Nftables {
     config: NftConfig,
     prefix: Vec<OsString>,
+    own_path: Option<Arc<dyn OwnPath>>,
     /// Looking and changing are two calls; one writer at a time keeps them together.
     writer: Mutex<()>,
+}
+
+impl std::fmt::Debug for Nftables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Nftables").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl Nftables {
@@ -132,8 +154,14 @@ impl Nftables {
             prefix.extend([ip.into(), "netns".into(), "exec".into(), OsString::from(netns)]);
         }
         prefix.push(config.program.clone().into());
-        prefix.extend(["-j".into(), "-f".into(), "-".into()]);
-        Nftables { config, prefix, writer: Mutex::new(()) }
+        Nftables { config, prefix, own_path: None, writer: Mutex::new(()) }
+    }
+
+    /// The same, and no change may cut this path.
+    #[must_use]
+    pub fn with_own_path(mut self, path: Arc<dyn OwnPath>) -> Nftables {
+        self.own_path = Some(path);
+        self
     }
 
     /// Lays our table out, empty, when it is not there; changes nothing else.
@@ -152,7 +180,7 @@ impl Nftables {
     pub async fn withdraw(&self) -> Result<bool, Failure> {
         let _writer = self.writer.lock().await;
         let table = self.look().await?;
-        if !table.exists() {
+        if !table.layout.exists {
             return Ok(true);
         }
         if !table.is_idle() {
@@ -180,7 +208,7 @@ impl Nftables {
     /// # Errors
     /// When the device could not be read.
     pub async fn dropped_packets(&self) -> Result<u64, Failure> {
-        Ok(self.look().await?.dropped)
+        Ok(self.look().await?.layout.dropped)
     }
 
     async fn look(&self) -> Result<Table, Failure> {
@@ -194,6 +222,7 @@ impl Nftables {
         match done.code {
             Some(0) => wire::parse(&done.out).map_err(Failure::permanent),
             Some(1) if is_missing(&done.err) => Ok(Table::default()),
+            None => Err(Failure::transient("nft was ended by a signal")),
             _ => Err(read_refusal(&done)),
         }
     }
@@ -227,8 +256,65 @@ impl Nftables {
         }
     }
 
+    /// Tables are read and laid out in JSON, elements are written in nft's own language.
     async fn nft(&self, input: &[u8]) -> Result<Done, RunError> {
-        run::run(&self.prefix, input, self.config.timeout).await
+        let mut argv = self.prefix.clone();
+        if input.starts_with(b"{") {
+            argv.push("-j".into());
+        }
+        argv.extend(["-f".into(), "-".into()]);
+        run::run(&argv, input, self.config.timeout).await
+    }
+
+    /// Whether our own path works; a failure is looked at again before it is believed.
+    async fn is_open(path: &dyn OwnPath) -> bool {
+        for _ in 0..LOOKS {
+            if path.is_open().await {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Gives what stands on trial its real time if our own path works, and takes it back if not.
+    async fn settle(&self, action: &Action, target: &Target, since: Instant) -> Result<(), Failure> {
+        let table = &self.config.table;
+        if let Some(path) = &self.own_path
+            && !Self::is_open(&**path).await
+        {
+            let why = format!("rolled back: it cut our own path ({})", path.words());
+            return match self.change(&wire::delete_element(table, target)).await {
+                Ok(()) | Err(Refused::Overtaken(_)) => Err(Failure::permanent(why)),
+                Err(Refused::Failed(f)) => Err(Failure::unknown(format!(
+                    "{why}; that failed ({f}), the firewall does it by itself within {} s",
+                    TRIAL.as_secs()
+                ))),
+            };
+        }
+        let passed = Span(i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX));
+        let left = seconds(Span(action.ttl.0.saturating_sub(passed.0)));
+        let batch = wire::confirm_element(table, target, left, &action.tag());
+        self.change(&batch).await.map_err(|refused| match refused {
+            Refused::Overtaken(said) => Failure::unknown(format!("it ended before it was confirmed: {said}")),
+            Refused::Failed(f) => Failure::unknown(format!("on trial, and not confirmed: {f}")),
+        })
+    }
+
+    /// Adds an element where there is none. True when it stands on trial.
+    async fn create(&self, action: &Action, target: &Target) -> Result<bool, Refused> {
+        let (table, whole) = (&self.config.table, seconds(action.ttl));
+        // A path that does not work now cannot be cut.
+        let on_trial = match &self.own_path {
+            Some(path) => Self::is_open(&**path).await,
+            None => false,
+        };
+        let batch = if on_trial {
+            let short = whole.min(i64::try_from(TRIAL.as_secs()).unwrap_or(20));
+            wire::create_element(table, target, short, &wire::on_trial(&action.tag()))
+        } else {
+            wire::create_element(table, target, whole, &action.tag())
+        };
+        self.change(&batch).await.map(|()| on_trial)
     }
 }
 
@@ -278,34 +364,35 @@ fn seconds(ttl: Span) -> i64 {
     (ttl.0 / 1_000).max(1)
 }
 
-fn target_of(action: &Action) -> Result<IpNet, Failure> {
-    let ActionKind::BlockAddress { target } = &action.kind else {
+fn target_of(action: &Action) -> Result<Target, Failure> {
+    let Some(target) = Target::of(&action.kind) else {
         return Err(Failure::permanent(format!("a packet filter cannot {}", action.kind.words())));
     };
-    let target = target.trunc();
-    match wire::refusal(&target) {
+    match wire::refusal(&target.net) {
         Some(why) => Err(Failure::permanent(why)),
         None => Ok(target),
     }
 }
 
 /// What a look at the table means for one action.
-fn observed(table: &Table, target: &IpNet, action: &Action) -> Observed {
-    match table.judge(target, &action.tag()) {
-        Sight::Absent => Observed::Absent,
-        Sight::Other { what } => Observed::Different { what },
-        Sight::Ours { expires } => {
-            let what = match (table.flaw(), expires) {
-                (Some(flaw), _) => flaw,
-                (None, None) => "our element has no timer and would stay for ever".to_owned(),
-                (None, Some(left)) if left.0 > action.ttl.0.max(1_000) => {
-                    format!("our element stays for another {left}, longer than the {} asked for", action.ttl)
-                }
-                (None, Some(left)) => return Observed::Present { expires_in: Some(left) },
-            };
-            Observed::Different { what }
+fn observed(table: &Table, target: &Target, action: &Action) -> Observed {
+    let what = match (table.judge(target, &action.tag()), table.layout.flaw(target.does())) {
+        (Sight::Absent, _) => return Observed::Absent,
+        (Sight::Other { what }, _) => what,
+        (Sight::Ours { .. } | Sight::Trial { .. }, Some(flaw)) => flaw,
+        (Sight::Trial { expires }, None) => {
+            let left = expires.unwrap_or(Span::ZERO);
+            format!("our element is on trial and ends by itself in {left} unless it is confirmed")
         }
-    }
+        (Sight::Ours { expires: None }, None) => {
+            "our element has no timer and would stay for ever".to_owned()
+        }
+        (Sight::Ours { expires: Some(left) }, None) if left.0 > action.ttl.0.max(1_000) => {
+            format!("our element stays for another {left}, longer than the {} asked for", action.ttl)
+        }
+        (Sight::Ours { expires: Some(left) }, None) => return Observed::Present { expires_in: Some(left) },
+    };
+    Observed::Different { what }
 }
 
 #[async_trait]
@@ -322,11 +409,11 @@ impl Responder for Nftables {
         true
     }
 
-    /// None: this firewall is reached through the kernel we run on, not over a network.
     fn can(&self, kind: &ActionKind) -> bool {
-        matches!(kind, ActionKind::BlockAddress { .. })
+        Target::of(kind).is_some()
     }
 
+    /// None: this firewall is reached through the kernel we run on, not over a network.
     fn management_addresses(&self) -> Vec<std::net::IpAddr> {
         Vec::new()
     }
@@ -334,37 +421,39 @@ impl Responder for Nftables {
     async fn perform(&self, action: &Action) -> Result<Observed, Failure> {
         let target = target_of(action)?;
         if action.ttl.0 <= 0 {
-            return Err(Failure::permanent("a block without an end is never made: the TTL is zero"));
+            return Err(Failure::permanent("a change without an end is never made: the TTL is zero"));
         }
         let _writer = self.writer.lock().await;
         let table = self.ensure().await?;
-        if !matches!(table.judge(&target, &action.tag()), Sight::Absent) {
-            return Ok(observed(&table, &target, action));
-        }
-        if let Some(flaw) = table.flaw() {
-            return Err(Failure::permanent(format!("nothing was blocked: {flaw}")));
-        }
-        let batch = wire::create_element(&self.config.table, &target, seconds(action.ttl), &action.tag());
-        match self.change(&batch).await {
-            Ok(()) => {
-                // From here on the change is made: a look that fails must not read as "not made".
-                let table = self
-                    .look()
-                    .await
-                    .map_err(|f| Failure::unknown(format!("blocked, not read back: {f}")))?;
-                Ok(observed(&table, &target, action))
-            }
-            Err(Refused::Overtaken(said)) => {
-                let table = self.look().await?;
-                match observed(&table, &target, action) {
-                    Observed::Absent => {
-                        Err(Failure::transient(format!("the set changed under our hands: {said}")))
+        let (since, trial) = match table.judge(&target, &action.tag()) {
+            Sight::Ours { .. } | Sight::Other { .. } => return Ok(observed(&table, &target, action)),
+            // We were ended between trial and confirmation.
+            Sight::Trial { .. } => (Instant::now(), true),
+            Sight::Absent => {
+                if let Some(flaw) = table.layout.flaw(target.does()) {
+                    return Err(Failure::permanent(format!("nothing was changed: {flaw}")));
+                }
+                let since = Instant::now();
+                match self.create(action, &target).await {
+                    Ok(trial) => (since, trial),
+                    Err(Refused::Overtaken(said)) => {
+                        return match observed(&self.look().await?, &target, action) {
+                            Observed::Absent => {
+                                Err(Failure::transient(format!("the set changed under our hands: {said}")))
+                            }
+                            seen => Ok(seen),
+                        };
                     }
-                    seen => Ok(seen),
+                    Err(Refused::Failed(failure)) => return Err(failure),
                 }
             }
-            Err(Refused::Failed(failure)) => Err(failure),
+        };
+        if trial {
+            self.settle(action, &target, since).await?;
         }
+        // From here on the change is made: a look that fails must not read as "not made".
+        let table = self.look().await.map_err(|f| Failure::unknown(format!("done, not read back: {f}")))?;
+        Ok(observed(&table, &target, action))
     }
 
     async fn verify(&self, action: &Action) -> Result<Observed, Failure> {
@@ -377,7 +466,7 @@ impl Responder for Nftables {
         let target = target_of(action)?;
         let _writer = self.writer.lock().await;
         match self.look().await?.judge(&target, &action.tag()) {
-            Sight::Ours { .. } => {}
+            Sight::Ours { .. } | Sight::Trial { .. } => {}
             Sight::Absent => return Ok(Observed::Absent),
             Sight::Other { what } => {
                 tracing::info!(action = %action.id, what, "nothing of ours to take back");
@@ -391,8 +480,10 @@ impl Responder for Nftables {
         }
         let table = self.look().await.map_err(|f| Failure::unknown(format!("not read back: {f}")))?;
         match table.judge(&target, &action.tag()) {
-            Sight::Ours { .. } => Err(Failure::unknown("our element is still there after it was deleted")),
-            _ => Ok(Observed::Absent),
+            Sight::Ours { .. } | Sight::Trial { .. } => {
+                Err(Failure::unknown("our element is still there after it was deleted"))
+            }
+            Sight::Absent | Sight::Other { .. } => Ok(Observed::Absent),
         }
     }
 }

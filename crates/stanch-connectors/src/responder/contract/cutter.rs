@@ -99,3 +99,40 @@ where
         }
     }
 }
+
+/// A program that stands before another and is killed at one of its calls: before it hands on, or
+/// after the other has done its work. `dir` holds its count and the mark that it struck.
+pub(crate) fn program(dir: &std::path::Path, real: &str, cut: Cut) -> (PathBuf, Watch) {
+    let (count, struck) = (dir.join("count"), dir.join("struck"));
+    std::fs::write(&count, "0").expect("written");
+    let name = real.rsplit('/').next().expect("a name");
+    let path = dir.join(name);
+    let (count_at, struck_at) = (count.display(), struck.display());
+    let deed = match cut.lost {
+        Lost::Request => String::new(),
+        Lost::Answer => format!("{real} \"$@\" >/dev/null 2>&1; "),
+    };
+    let script = format!(
+        "#!/bin/sh\nn=$(cat {count_at}); echo $((n+1)) >{count_at}\n\
+         if [ \"$n\" = {} ]; then {deed}: >{struck_at}; kill -9 $$; fi\nexec {real} \"$@\"\n",
+        cut.after
+    );
+    std::fs::write(&path, script).expect("written");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    (path, Watch { mark: struck, cut })
+}
+
+/// Tells the cut that a program was killed, when it looks at it for the last time.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    mark: PathBuf,
+    cut: Cut,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.mark.exists() {
+            self.cut.struck.store(true, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,27 +1,87 @@
-//! nft's JSON, in and out: what we send, what we read, and what we make of it. Pure.
+//! What we send to nft, what we read from it, and what we make of it. Pure.
 //!
-//! Source: libnftables-json(5), nftables 1.0.6; shapes checked against what nft 1.0.6 prints.
+//! Source: libnftables-json(5) and nft(8), nftables 1.0.6; shapes checked against what nft 1.0.6 prints.
+//! Elements are written in nft's own language, because 1.0.6 reads no limit of an element from JSON.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 use serde_json::{Value, json};
-use stanch_model::Span;
 use stanch_model::action::plain;
+use stanch_model::{ActionKind, Span, Transport};
 
-/// Where our chains hook in. `input` and `output` cover the machine itself.
-pub(super) const HOOKS: [&str; 3] = ["forward", "input", "output"];
-/// Just before the usual filter chains, so that an accept there comes too late.
-pub(super) const PRIORITY: i64 = -10;
-/// (set, element type, protocol in a payload match)
-const SETS: [(&str, &str, &str); 2] = [("blocked4", "ipv4_addr", "ip"), ("blocked6", "ipv6_addr", "ip6")];
-const FIELDS: [&str; 2] = ["saddr", "daddr"];
+use super::layout::{Does, Layout, Set, set_for};
 
-/// One entry of our sets, as a closed range of addresses.
+/// Behind the tag of an element that is on trial.
+const TRIAL: &str = " on trial";
+
+/// What an action is aimed at, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) net: IpNet,
+    port: Option<(Transport, u16)>,
+    rate: Option<u32>,
+}
+
+impl Target {
+    /// None when a packet filter cannot do this.
+    pub(super) fn of(kind: &ActionKind) -> Option<Target> {
+        match kind {
+            ActionKind::BlockAddress { target } => {
+                Some(Target { net: target.trunc(), port: None, rate: None })
+            }
+            ActionKind::LimitAddress { target, packets_per_second } => {
+                Some(Target { net: target.trunc(), port: None, rate: Some(*packets_per_second) })
+            }
+            ActionKind::BlockPort { target, protocol, port } => {
+                Some(Target { net: target.trunc(), port: Some((*protocol, *port)), rate: None })
+            }
+            ActionKind::QuarantinePort { .. }
+            | ActionKind::LockAccount { .. }
+            | ActionKind::UnlockAccount { .. }
+            | ActionKind::ResetCredential { .. }
+            | ActionKind::RemoveFromGroup { .. }
+            | ActionKind::SinkholeDomain { .. }
+            | ActionKind::Call { .. } => None,
+        }
+    }
+
+    pub(super) fn does(&self) -> Does {
+        match (self.port, self.rate) {
+            (Some(_), _) => Does::Port,
+            (None, Some(_)) => Does::Limit,
+            (None, None) => Does::Block,
+        }
+    }
+
+    fn set(&self) -> &'static Set {
+        set_for(self.does(), self.net.addr().is_ipv6())
+    }
+
+    /// As nft writes it. Addresses and numbers only.
+    fn key(&self) -> String {
+        let net = plain(&self.net);
+        self.port.map_or(net.clone(), |(transport, port)| format!("{net} . {} . {port}", transport.word()))
+    }
+
+    /// In words, for people.
+    fn words(&self) -> String {
+        let net = plain(&self.net);
+        self.port
+            .map_or(net.clone(), |(transport, port)| format!("{} port {port} of {net}", transport.word()))
+    }
+}
+
+/// One entry of our sets: a closed range of addresses, and what it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Element {
+    set: &'static Set,
     pub(super) first: IpAddr,
     pub(super) last: IpAddr,
+    /// For sets of ports: transport as written, first and last port.
+    port: Option<(String, u16, u16)>,
+    /// For limits: packets a second.
+    rate: Option<u64>,
     pub(super) expires: Option<Span>,
     pub(super) comment: Option<String>,
 }
@@ -29,31 +89,24 @@ pub(super) struct Element {
 /// Our table as it stands on the device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
-    exists: bool,
-    dormant: bool,
-    sets: Vec<String>,
-    chains: Vec<String>,
-    rules: Vec<(String, &'static str, &'static str)>,
+    pub(super) layout: Layout,
     pub(super) elements: Vec<Element>,
-    /// Packets our rules have dropped so far.
-    pub(super) dropped: u64,
-    /// What stands under our names and is not as we make it.
-    odd: Option<String>,
 }
 
 /// What an action finds when it looks for its own element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Sight {
-    Ours { expires: Option<Span> },
+    Ours {
+        expires: Option<Span>,
+    },
+    /// Ours, and not confirmed yet: the device takes it away by itself in a moment.
+    Trial {
+        expires: Option<Span>,
+    },
     Absent,
-    Other { what: String },
-}
-
-pub(super) fn set_for(target: &IpNet) -> &'static str {
-    match target {
-        IpNet::V4(_) => "blocked4",
-        IpNet::V6(_) => "blocked6",
-    }
+    Other {
+        what: String,
+    },
 }
 
 fn batch(commands: Vec<Value>) -> Vec<u8> {
@@ -68,118 +121,73 @@ pub(super) fn delete_table(table: &str) -> Vec<u8> {
     batch(vec![json!({ "delete": { "table": { "family": "inet", "name": table } } })])
 }
 
-fn range(target: &IpNet) -> Value {
-    if target.prefix_len() == target.max_prefix_len() {
-        json!(target.addr().to_string())
-    } else {
-        json!({ "prefix": { "addr": target.network().to_string(), "len": target.prefix_len() } })
-    }
-}
-
 /// `create`, not `add`: adding what is already there would refresh its timer. Source: measured, nft
 /// 1.0.6 on kernel 6.18 (10 s became 60 s).
-pub(super) fn create_element(table: &str, target: &IpNet, seconds: i64, tag: &str) -> Vec<u8> {
-    let element = json!({ "elem": { "val": range(target), "timeout": seconds, "comment": tag } });
-    batch(vec![json!({ "create": { "element": {
-        "family": "inet", "table": table, "name": set_for(target), "elem": [element] } } })])
+pub(super) fn create_element(table: &str, target: &Target, seconds: i64, tag: &str) -> Vec<u8> {
+    // A second's worth may come at once.
+    let limit = target.rate.map_or(String::new(), |rate| {
+        let rate = rate.max(1);
+        format!(" limit rate over {rate}/second burst {rate} packets")
+    });
+    format!(
+        "create element inet {table} {} {{ {}{limit} timeout {seconds}s comment \"{tag}\" }}\n",
+        target.set().name,
+        target.key()
+    )
+    .into_bytes()
 }
 
-pub(super) fn delete_element(table: &str, target: &IpNet) -> Vec<u8> {
-    batch(vec![json!({ "delete": { "element": {
-        "family": "inet", "table": table, "name": set_for(target), "elem": [range(target)] } } })])
+pub(super) fn delete_element(table: &str, target: &Target) -> Vec<u8> {
+    format!("delete element inet {table} {} {{ {} }}\n", target.set().name, target.key()).into_bytes()
+}
+
+/// The tag of an element that is on trial.
+pub(super) fn on_trial(tag: &str) -> String {
+    format!("{tag}{TRIAL}")
+}
+
+/// Gives an element on trial its real time, in one transaction: the traffic never passes between.
+pub(super) fn confirm_element(table: &str, target: &Target, seconds: i64, tag: &str) -> Vec<u8> {
+    [delete_element(table, target), create_element(table, target, seconds, tag)].concat()
 }
 
 impl Table {
     /// The commands that add what is missing of our table, as one batch; none when it is complete.
-    /// Adds only: nothing that stands is removed or changed.
     pub(super) fn repair(&self, table: &str) -> Option<Vec<u8>> {
-        let mut commands = Vec::new();
-        if !self.exists {
-            commands.push(json!({ "add": { "table": { "family": "inet", "name": table } } }));
-        }
-        for (set, kind, _) in SETS {
-            if !self.sets.iter().any(|s| s == set) {
-                commands.push(json!({ "add": { "set": { "family": "inet", "table": table, "name": set,
-                    "type": kind, "flags": ["timeout", "interval"] } } }));
-            }
-        }
-        for hook in HOOKS {
-            if !self.chains.iter().any(|c| c == hook) {
-                commands.push(json!({ "add": { "chain": { "family": "inet", "table": table, "name": hook,
-                    "type": "filter", "hook": hook, "prio": PRIORITY, "policy": "accept" } } }));
-            }
-        }
-        for (chain, set, field) in self.missing_rules() {
-            let protocol = if set == "blocked4" { "ip" } else { "ip6" };
-            commands.push(json!({ "add": { "rule": { "family": "inet", "table": table, "chain": chain,
-                "expr": [
-                    { "match": { "op": "==", "right": format!("@{set}"),
-                        "left": { "payload": { "protocol": protocol, "field": field } } } },
-                    { "counter": null },
-                    { "drop": null } ] } } }));
-        }
+        let commands = self.layout.repair(table);
         (!commands.is_empty()).then(|| batch(commands))
     }
 
-    fn missing_rules(&self) -> Vec<(&'static str, &'static str, &'static str)> {
-        let mut missing = Vec::new();
-        for chain in HOOKS {
-            for (set, _, _) in SETS {
-                for field in FIELDS {
-                    if !self.rules.iter().any(|(c, s, f)| c == chain && *s == set && *f == field) {
-                        missing.push((chain, set, field));
-                    }
-                }
-            }
-        }
-        missing
-    }
-
-    /// Why an address in our sets would pass all the same; none when the table is whole.
-    pub(super) fn flaw(&self) -> Option<String> {
-        if let Some(odd) = &self.odd {
-            return Some(odd.clone());
-        }
-        if self.dormant {
-            return Some("our table is dormant, so nothing in it is in force".to_owned());
-        }
-        let missing = self.missing_rules();
-        let (chain, set, field) = missing.first()?;
-        Some(format!(
-            "{} of our rules are missing, first `{field} @{set} drop` in chain {chain}",
-            missing.len()
-        ))
-    }
-
-    /// True when nothing at all is blocked through this table.
+    /// True when nothing at all is changed through this table.
     pub(super) fn is_idle(&self) -> bool {
         self.elements.is_empty()
     }
 
-    pub(super) fn exists(&self) -> bool {
-        self.exists
-    }
-
-    /// What one action finds. Its own element is recognised by tag and address together.
-    pub(super) fn judge(&self, target: &IpNet, tag: &str) -> Sight {
-        let (first, last) = (target.network(), target.broadcast());
-        let ours = |e: &&Element| e.comment.as_deref() == Some(tag);
-        if let Some(e) = self.elements.iter().filter(ours).find(|e| e.first == first && e.last == last) {
-            return Sight::Ours { expires: e.expires };
+    /// What one action finds. Its own element is recognised by tag and target together.
+    pub(super) fn judge(&self, target: &Target, tag: &str) -> Sight {
+        let trial = on_trial(tag);
+        let mut own = self.elements.iter().filter(|e| e.is_exactly(target));
+        if let Some(e) = own.find(|e| e.comment.as_deref().is_some_and(|c| c == tag || c == trial)) {
+            if let Some(rate) = target.rate.map(u64::from).filter(|rate| e.rate != Some(*rate)) {
+                let now = e.rate.map_or("without a limit".to_owned(), |r| format!("at {r} packets a second"));
+                return Sight::Other { what: format!("our entry stands {now}, not at {rate}") };
+            }
+            let expires = e.expires;
+            let confirmed = e.comment.as_deref() == Some(tag);
+            return if confirmed { Sight::Ours { expires } } else { Sight::Trial { expires } };
         }
-        let overlaps =
-            |e: &&Element| e.first.is_ipv4() == first.is_ipv4() && e.first <= last && first <= e.last;
-        if let Some(e) = self.elements.iter().find(overlaps) {
-            let relation = if e.first == first && e.last == last {
-                format!("{} is", plain(target))
+        if let Some(e) = self.elements.iter().find(|e| e.overlaps(target)) {
+            let relation = if e.is_exactly(target) {
+                format!("{} is", target.words())
             } else {
-                format!("{} overlaps with {}, which is", plain(target), e.words())
+                format!("{} overlaps with {}, which is", target.words(), e.words())
             };
-            return Sight::Other { what: format!("{relation} already blocked {}", e.owner()) };
+            return Sight::Other { what: format!("{relation} already {} {}", e.state(), e.owner()) };
         }
+        let ours = |e: &&Element| e.comment.as_deref() == Some(tag) && e.set == target.set();
         match self.elements.iter().find(ours) {
             Some(e) => Sight::Other {
-                what: format!("our tag {tag} is on {} instead of {}", e.words(), plain(target)),
+                what: format!("our tag {tag} is on {} instead of {}", e.words(), target.words()),
             },
             None => Sight::Absent,
         }
@@ -187,6 +195,29 @@ impl Table {
 }
 
 impl Element {
+    fn is_exactly(&self, target: &Target) -> bool {
+        let port = target.port.map(|(transport, port)| (transport.word().to_owned(), port, port));
+        self.set == target.set()
+            && self.first == target.net.network()
+            && self.last == target.net.broadcast()
+            && self.port == port
+    }
+
+    /// Two entries of one set on the same packets; the kernel refuses the second.
+    fn overlaps(&self, target: &Target) -> bool {
+        let ports = match (&self.port, target.port) {
+            (Some((transport, first, last)), Some((wanted, port))) => {
+                transport == wanted.word() && (*first..=*last).contains(&port)
+            }
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.set == target.set()
+            && self.first <= target.net.broadcast()
+            && target.net.network() <= self.last
+            && ports
+    }
+
     /// The prefixes that make up the range; one, unless somebody else wrote it.
     pub(super) fn nets(&self) -> Vec<IpNet> {
         match (self.first, self.last) {
@@ -197,9 +228,21 @@ impl Element {
     }
 
     fn words(&self) -> String {
-        match self.nets().as_slice() {
+        let net = match self.nets().as_slice() {
             [one] => plain(one),
             _ => format!("{}-{}", self.first, self.last),
+        };
+        match &self.port {
+            None => net,
+            Some((transport, first, last)) if first == last => format!("{transport} port {first} of {net}"),
+            Some((transport, first, last)) => format!("{transport} ports {first}-{last} of {net}"),
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match self.set.does {
+            Does::Block | Does::Port => "blocked",
+            Does::Limit => "limited",
         }
     }
 
@@ -223,38 +266,51 @@ pub(super) fn parse(out: &[u8]) -> Result<Table, String> {
     let mut table = Table::default();
     for item in items {
         if let Some(t) = item.get("table") {
-            table.exists = true;
+            table.layout.exists = true;
             // 1.0.6 prints one flag as a text, several as a list.
-            table.dormant = t.get("flags").is_some_and(|flags| flags.to_string().contains("\"dormant\""));
+            table.layout.dormant =
+                t.get("flags").is_some_and(|flags| flags.to_string().contains("\"dormant\""));
         } else if let Some(set) = item.get("set") {
-            read_set(set, &mut table)?;
+            if let Some(ours) = table.layout.read_set(set) {
+                for item in set["elem"].as_array().into_iter().flatten() {
+                    table.elements.push(read_element(ours, item)?);
+                }
+            }
         } else if let Some(chain) = item.get("chain") {
-            read_chain(chain, &mut table);
+            table.layout.read_chain(chain);
         } else if let Some(rule) = item.get("rule") {
-            read_rule(rule, &mut table);
+            table.layout.read_rule(rule);
         }
     }
     Ok(table)
 }
 
-fn read_set(set: &Value, table: &mut Table) -> Result<(), String> {
-    let Some((name, kind, _)) = SETS.iter().find(|(name, _, _)| set["name"] == *name) else {
-        return Ok(());
+fn read_element(set: &'static Set, item: &Value) -> Result<Element, String> {
+    let body = item.get("elem");
+    let value = body.map_or(item, |b| &b["val"]);
+    let odd = || format!("element {value} was not understood");
+    let (address, port) = match value.get("concat").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([address, transport, port]) => (address, Some(read_port(transport, port).ok_or_else(odd)?)),
+        Some(_) => return Err(odd()),
+        None => (value, None),
     };
-    let flags = set["flags"].to_string();
-    if set["type"] != *kind || !flags.contains("\"timeout\"") || !flags.contains("\"interval\"") {
-        table.odd = Some(format!("a set named {name} stands there that is not as we make it"));
-    }
-    table.sets.push((*name).to_owned());
-    for item in set["elem"].as_array().into_iter().flatten() {
-        let body = item.get("elem");
-        let value = body.map_or(item, |b| &b["val"]);
-        let (first, last) = read_range(value).ok_or_else(|| format!("element {value} was not understood"))?;
-        let expires = body.and_then(|b| b["expires"].as_i64().or(b["timeout"].as_i64())).map(Span::secs);
-        let comment = body.and_then(|b| b["comment"].as_str()).map(str::to_owned);
-        table.elements.push(Element { first, last, expires, comment });
-    }
-    Ok(())
+    let (first, last) = read_range(address).ok_or_else(odd)?;
+    let expires = body.and_then(|b| b["expires"].as_i64().or(b["timeout"].as_i64())).map(Span::secs);
+    let comment = body.and_then(|b| b["comment"].as_str()).map(str::to_owned);
+    let limit = body.map(|b| &b["limit"]).filter(|l| l["per"] == "second" && l["inv"] == true);
+    let rate = limit.and_then(|l| l["rate"].as_u64());
+    Ok(Element { set, first, last, port, rate, expires, comment })
+}
+
+/// Transport and ports, which may be numbers or ranges of them.
+fn read_port(transport: &Value, port: &Value) -> Option<(String, u16, u16)> {
+    let transport = transport.as_str().map_or_else(|| transport.to_string(), str::to_owned);
+    let number = |v: &Value| v.as_u64().and_then(|n| u16::try_from(n).ok());
+    let (first, last) = match port.get("range") {
+        None => (number(port)?, number(port)?),
+        Some(ends) => (number(&ends[0])?, number(&ends[1])?),
+    };
+    Some((transport, first, last))
 }
 
 fn read_range(value: &Value) -> Option<(IpAddr, IpAddr)> {
@@ -270,30 +326,6 @@ fn read_range(value: &Value) -> Option<(IpAddr, IpAddr)> {
     let ends = value.get("range")?.as_array()?;
     let end = |i: usize| -> Option<IpAddr> { ends.get(i)?.as_str()?.parse().ok() };
     Some((end(0)?, end(1)?))
-}
-
-fn read_chain(chain: &Value, table: &mut Table) {
-    let Some(hook) = HOOKS.iter().find(|hook| chain["name"] == **hook) else { return };
-    if chain["hook"] != *hook || chain["prio"] != PRIORITY || chain["type"] != "filter" {
-        table.odd = Some(format!("a chain named {hook} stands there that is not hooked in as we make it"));
-    }
-    table.chains.push((*hook).to_owned());
-}
-
-/// Counts a rule as ours only when it is exactly match, counter, drop.
-fn read_rule(rule: &Value, table: &mut Table) {
-    let Some([test, counter, drop]) = rule["expr"].as_array().map(Vec::as_slice) else { return };
-    if drop.get("drop").is_none() || counter.get("counter").is_none() || test["match"]["op"] != "==" {
-        return;
-    }
-    let (left, right) = (&test["match"]["left"]["payload"], &test["match"]["right"]);
-    let set =
-        SETS.iter().find(|(set, _, protocol)| *right == format!("@{set}") && left["protocol"] == *protocol);
-    let field = FIELDS.iter().find(|field| left["field"] == **field);
-    if let (Some((set, _, _)), Some(field), Some(chain)) = (set, field, rule["chain"].as_str()) {
-        table.rules.push((chain.to_owned(), set, field));
-        table.dropped = table.dropped.saturating_add(counter["counter"]["packets"].as_u64().unwrap_or(0));
-    }
 }
 
 /// The widest things there are, refused whatever anybody decided: a set cannot take back `all`.
@@ -313,101 +345,4 @@ pub(super) fn refusal(target: &IpNet) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WHOLE: &str = include_str!("../../../fixtures/nftables/list_table.json");
-
-    fn net(text: &str) -> IpNet {
-        text.parse().expect(text)
-    }
-
-    fn sees(target: &str, tag: &str) -> String {
-        let table = parse(WHOLE.as_bytes()).expect("recorded answer");
-        match table.judge(&net(target), tag) {
-            Sight::Ours { expires } => {
-                format!("ours, {}", expires.map_or("no timer".into(), |s| s.to_string()))
-            }
-            Sight::Absent => "absent".to_owned(),
-            Sight::Other { what } => what,
-        }
-    }
-
-    #[test]
-    fn a_recorded_table_is_whole_and_needs_no_repair() {
-        let table = parse(WHOLE.as_bytes()).expect("recorded answer");
-        assert_eq!((table.flaw(), table.repair("stanch")), (None, None));
-        assert_eq!(table.elements.len(), 5);
-        assert_eq!(table.dropped, 3);
-    }
-
-    #[test]
-    fn an_action_knows_its_own_element_by_tag_and_address() {
-        assert_eq!(sees("10.1.0.5/32", "stanch:ACT-4"), "ours, 59s");
-        assert_eq!(sees("10.0.0.0/24", "stanch:ACT-1"), "ours, 59s");
-        assert_eq!(sees("2001:db8::5/128", "stanch:ACT-6"), "ours, 59s");
-        assert_eq!(sees("10.9.9.9/32", "stanch:ACT-9"), "absent");
-    }
-
-    #[test]
-    fn what_others_put_there_is_named_with_its_owner() {
-        assert_eq!(
-            sees("10.1.0.5/32", "stanch:ACT-5"),
-            "10.1.0.5 is already blocked by stanch:ACT-4 for another 59s"
-        );
-        assert_eq!(
-            sees("10.0.0.7/32", "stanch:ACT-7"),
-            "10.0.0.7 overlaps with 10.0.0.0/24, which is already blocked by stanch:ACT-1 for another 59s"
-        );
-        assert_eq!(
-            sees("10.2.0.0/16", "stanch:ACT-7"),
-            "10.2.0.0/16 overlaps with 10.2.0.1-10.2.0.9, which is already blocked by an entry that is not ours \
-             without expiry"
-        );
-        assert_eq!(
-            sees("10.3.0.3/32", "stanch:ACT-7"),
-            "10.3.0.3 is already blocked by an entry that is not ours (comment \"by hand\") for another 59s"
-        );
-        assert_eq!(
-            sees("10.1.0.6/32", "stanch:ACT-4"),
-            "our tag stanch:ACT-4 is on 10.1.0.5 instead of 10.1.0.6"
-        );
-    }
-
-    #[test]
-    fn a_missing_rule_is_a_flaw_and_only_that_rule_is_added() {
-        let mut answer: Value = serde_json::from_str(WHOLE).expect("json");
-        let items = answer["nftables"].as_array_mut().expect("list");
-        let at = items.iter().position(|i| i.get("rule").is_some()).expect("a rule");
-        items.remove(at);
-        let table = parse(answer.to_string().as_bytes()).expect("still readable");
-        assert_eq!(
-            table.flaw().as_deref(),
-            Some("1 of our rules are missing, first `saddr @blocked4 drop` in chain forward")
-        );
-        let batch: Value = serde_json::from_slice(&table.repair("stanch").expect("a repair")).expect("json");
-        assert_eq!(batch["nftables"].as_array().map(Vec::len), Some(1));
-    }
-
-    #[test]
-    fn everything_and_disguised_addresses_are_refused() {
-        assert!(refusal(&net("0.0.0.0/0")).is_some());
-        assert!(refusal(&net("::/0")).is_some());
-        assert!(refusal(&net("::ffff:10.0.0.1/128")).is_some());
-        assert_eq!(refusal(&net("10.0.0.1/32")), None);
-    }
-
-    #[test]
-    fn garbage_is_an_error_and_never_a_panic() {
-        for text in [
-            "",
-            "{}",
-            "[]",
-            "{\"nftables\": 3}",
-            "{\"nftables\": [{\"set\": {\"name\": \"blocked4\", \"elem\": [{}]}}]}",
-        ] {
-            assert!(parse(text.as_bytes()).is_err(), "{text}");
-        }
-        assert_eq!(parse(b"{\"nftables\": []}"), Ok(Table::default()));
-    }
-}
+mod tests;
