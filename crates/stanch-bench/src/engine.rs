@@ -48,6 +48,7 @@ fn start(dir: &std::path::Path) -> Result<Engine> {
         look_up: Arc::new(|_, _| async { Vec::new() }.boxed()),
         responders: Vec::new(),
         notifiers: Vec::new(),
+        callers: Vec::new(),
         now: Arc::new(now),
     };
     let rules = Rules::new(Arc::new(config));

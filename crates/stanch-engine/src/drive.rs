@@ -9,8 +9,9 @@ use futures::future::BoxFuture;
 use stanch_core::journal::detail::IntakeDetail;
 use stanch_core::journal::event::{Effect, Event, Loaded};
 use stanch_core::journal::{State, decode};
-use stanch_model::port::{Journal, JournalError, JournalReader, NewEntry, Notifier, Responder};
-use stanch_model::{Alert, AlertId, EffectId, Observable, Span, Timestamp};
+use stanch_core::playbook::run::{WaitsFor, standing};
+use stanch_model::port::{Caller, Journal, JournalError, JournalReader, NewEntry, Notifier, Responder};
+use stanch_model::{Alert, AlertId, EffectId, Observable, RunId, Span, Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::command::{Command, CommandError, Done};
@@ -47,6 +48,8 @@ pub struct Ports {
     pub responders: Vec<Arc<dyn Responder>>,
     /// Ways to tell people.
     pub notifiers: Vec<Arc<dyn Notifier>>,
+    /// Calls that an operator has declared.
+    pub callers: Vec<Arc<dyn Caller>>,
     /// Our clock.
     pub now: Now,
 }
@@ -200,6 +203,16 @@ impl Engine {
     /// Looks at the state; keep it short, the engine waits meanwhile.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&read(&self.shared.state))
+    }
+
+    /// What a run waits for; empty when it is over or there is none.
+    #[must_use]
+    pub fn waits(&self, run: RunId) -> Vec<WaitsFor> {
+        let (rules, now) = (self.rules(), self.now());
+        self.read(|s| match s.runs.get(&run) {
+            Some(r) => rules.world(s, now, |w| standing(w, r).waits),
+            None => Vec::new(),
+        })
     }
 
     /// The rules in force.
@@ -461,17 +474,19 @@ impl Core {
             let ports = read(&self.shared.ports).clone();
             let (inputs, slots) = (self.inputs.clone(), self.slots.clone());
             let permit = match &what {
-                Effect::Perform { action } => {
+                Effect::Capture { action } | Effect::Perform { action } => {
                     read(&self.shared.state).actions.get(action).map(|a| a.permit.clone())
                 }
                 Effect::LookUp { .. }
+                | Effect::Enrich { .. }
+                | Effect::Fetch { .. }
                 | Effect::Notify { .. }
                 | Effect::Verify { .. }
                 | Effect::Revert { .. } => None,
             };
             self.runtime.spawn(async move {
                 let _slot = slots.acquire_owned().await;
-                let outcome = carry_out(ports, what, permit).await;
+                let outcome = carry_out(ports, id, what, permit).await;
                 inputs.put(Input::Settled(id, outcome)).ok();
             });
         }

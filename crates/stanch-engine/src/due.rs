@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 
 use stanch_core::journal::event::{AlertsClosed, Effect, Event, Settled};
-use stanch_core::journal::incident::Status;
 use stanch_core::journal::state::Disposition;
 use stanch_core::playbook::run::{being_reverted, being_verified};
-use stanch_model::{Action, AlertId, EffectId, Failure, IncidentId, Span};
+use stanch_model::{Action, AlertId, EffectId, Failure, Span};
 
 use crate::input::Outgoing;
 use crate::turn::Turn;
@@ -15,23 +14,24 @@ use crate::turn::Turn;
 /// Changes in force are looked at this often. Source: promise "drift is found within 60 s".
 pub(crate) const LOOK_EVERY: Span = Span::secs(30);
 /// A change permitted longer ago than this is looked for, not made, after a restart.
-const STALE_CHANGE: Span = Span::mins(2);
+pub(crate) const STALE_CHANGE: Span = Span::mins(2);
+/// In so many ticks every run is asked once whether it has something to do, whatever the agenda says:
+/// a minute. Nothing depends on a timer that might have been lost.
+const SWEPT_IN: usize = 600;
+/// Runs asked so in one tick at least.
+const SWEPT_AT_LEAST: usize = 4;
 /// Alerts aged out in one turn.
 const AGED_AT_ONCE: usize = 10_000;
 
 impl Turn<'_> {
     /// Does what is due.
     pub(crate) fn due(&mut self) {
-        let open: Vec<IncidentId> = self
-            .state
-            .incidents
-            .values()
-            .filter(|i| i.status < Status::Resolved && i.climb.next.is_some_and(|t| t <= self.now))
-            .map(|i| i.id)
-            .collect();
-        for id in open {
+        for id in self.state.agenda.rungs_due(self.now) {
             self.escalate(id);
         }
+        self.state.agenda.ring(self.now);
+        let live = self.state.agenda.live_runs.len();
+        self.state.agenda.sweep((live / SWEPT_IN).max(SWEPT_AT_LEAST));
         self.advance_runs();
         self.leases();
     }
@@ -79,11 +79,19 @@ impl Turn<'_> {
         }
     }
 
-    /// Intentions whose next try is due and that nobody is carrying out.
-    pub(crate) fn retries(&self, in_flight: &BTreeSet<EffectId>) -> Vec<Outgoing> {
-        let due =
-            self.state.pending.iter().filter(|(id, p)| p.not_before <= self.now && !in_flight.contains(id));
-        due.map(|(id, p)| Outgoing { id: *id, what: p.what.clone() }).collect()
+    /// Intentions whose next try is due and that nobody is carrying out. While everything outward is
+    /// stopped, no change is among them.
+    pub(crate) fn retries(&mut self, in_flight: &BTreeSet<EffectId>) -> Vec<Outgoing> {
+        let mut out = Vec::new();
+        for id in self.state.agenda.tries_due(self.now) {
+            let Some(p) = self.state.pending.get(&id).filter(|_| !in_flight.contains(&id)) else { continue };
+            if self.state.kill_switch && matches!(p.what, Effect::Perform { .. } | Effect::Capture { .. }) {
+                self.state.agenda.tries.insert((self.now.plus(Span::secs(1)), id));
+                continue;
+            }
+            out.push(Outgoing { id, what: p.what.clone() });
+        }
+        out
     }
 
     /// After a restart: a change that may have been made long ago is looked for, never made blindly.

@@ -70,6 +70,10 @@ pub(crate) enum Outcome {
     Looked(Vec<Answer>),
     /// Of a notice: the receipt.
     Told(Result<String, Failure>),
+    /// Of a declared call: what it answered.
+    Fetched(Result<serde_json::Value, Failure>),
+    /// Of a look before a change: what its undoing will need.
+    Captured(Result<Option<String>, Failure>),
     /// Of a change, a look or a release.
     Changed(Result<Observed, Failure>),
 }

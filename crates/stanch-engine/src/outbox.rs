@@ -3,6 +3,7 @@
 //! The only place that calls a responder. A change needs the guard's permit by value; looking and
 //! undoing need none.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use futures::FutureExt;
 use stanch_core::contain::Permit;
 use stanch_core::journal::event::Effect;
 use stanch_model::port::Responder;
-use stanch_model::{Failure, Observable, Span};
+use stanch_model::{Action, EffectId, Failure, Observable, Span};
 
 use crate::drive::Ports;
 use crate::input::{Answer, Outcome};
@@ -19,11 +20,14 @@ use crate::input::{Answer, Outcome};
 const CHANGE_TAKES: Span = Span::secs(30);
 /// A notice that takes longer is tried again.
 const NOTICE_TAKES: Span = Span::secs(30);
+/// A declared call that takes longer is given up.
+const FETCH_TAKES: Span = Span::secs(30);
+
 /// Carries out one effect. The only place that calls a responder, and it needs the permit to change
 /// anything.
-pub(crate) async fn carry_out(ports: Ports, what: Effect, permit: Option<Permit>) -> Outcome {
+pub(crate) async fn carry_out(ports: Ports, id: EffectId, what: Effect, permit: Option<Permit>) -> Outcome {
     match what {
-        Effect::LookUp { site, about, .. } => {
+        Effect::LookUp { site, about, .. } | Effect::Enrich { site, about, .. } => {
             let asked = about.clone();
             let answers = AssertUnwindSafe((ports.look_up)(site, about)).catch_unwind().await;
             Outcome::Looked(answers.unwrap_or_else(|_| panicked(&asked)))
@@ -39,6 +43,11 @@ pub(crate) async fn carry_out(ports: Ports, what: Effect, permit: Option<Permit>
                 Err(_) => Err(Failure::transient("a bug in the notifier")),
             })
         }
+        Effect::Fetch { call, inputs, .. } => Outcome::Fetched(fetch(&ports, &call, id, &inputs).await),
+        Effect::Capture { .. } => match permit {
+            None => Outcome::Captured(Err(Failure::permanent("there is no permit for this change"))),
+            Some(permit) => Outcome::Captured(capture(&ports, permit.action()).await),
+        },
         Effect::Perform { .. } => match permit {
             None => Outcome::Changed(Err(Failure::permanent("there is no permit for this change"))),
             Some(permit) => {
@@ -52,6 +61,42 @@ pub(crate) async fn carry_out(ports: Ports, what: Effect, permit: Option<Permit>
         Effect::Revert { action } => {
             change(&ports, &action.responder.clone(), |r| async move { r.revert(&action).await }).await
         }
+    }
+}
+
+/// Makes a declared call. The effect's name is the key: the same for every try after a crash.
+async fn fetch(
+    ports: &Ports,
+    call: &str,
+    id: EffectId,
+    inputs: &BTreeMap<String, String>,
+) -> Result<serde_json::Value, Failure> {
+    let Some((caller, changes)) = ports.callers.iter().find_map(|c| Some((c, c.changes(call)?))) else {
+        return Err(Failure::permanent(format!("no call {call} is declared in connectors")));
+    };
+    if changes {
+        let why = format!("call {call} changes something outside; use it as a change, not to fetch");
+        return Err(Failure::permanent(why));
+    }
+    let key = id.to_string();
+    let made = AssertUnwindSafe(tokio::time::timeout(FETCH_TAKES.to_std(), caller.call(call, &key, inputs)));
+    match made.catch_unwind().await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(Failure::Late { after: FETCH_TAKES }),
+        Err(_) => Err(Failure::transient("a bug in the connector of this call")),
+    }
+}
+
+/// Looks what is there before a change.
+async fn capture(ports: &Ports, action: &Action) -> Result<Option<String>, Failure> {
+    let Some(r) = ports.responders.iter().find(|r| r.name() == action.responder) else {
+        return Err(Failure::transient(format!("no responder is called {}", action.responder)));
+    };
+    let looked = AssertUnwindSafe(tokio::time::timeout(CHANGE_TAKES.to_std(), r.capture(action)));
+    match looked.catch_unwind().await {
+        Ok(Ok(before)) => before,
+        Ok(Err(_)) => Err(Failure::transient(format!("no answer within {CHANGE_TAKES}"))),
+        Err(_) => Err(Failure::permanent("a bug in the responder")),
     }
 }
 

@@ -6,10 +6,11 @@ use stanch_core::journal::State;
 use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
 use stanch_core::journal::event::{
     AlertsClosed, AlertsJoined, Assessed, Assessment, Delivered, Effect, Ends, Event, IncidentOpened,
-    IncidentsMerged, Intake, Joined, MergeCause, Merged, NewAlert, Routed, RuleSeen, RunStarted, Verdict,
+    IncidentsMerged, Intake, Joined, MergeCause, Merged, NewAlert, Routed, RuleSeen, Verdict,
 };
 use stanch_core::journal::incident::{Incident, Status};
 use stanch_core::journal::state::Disposition;
+use stanch_core::playbook::run::{started, triggers};
 use stanch_core::stage::correlate::{self, Place};
 use stanch_core::stage::dedup::{self, Dedup};
 use stanch_core::stage::suppress::{self, Quiet};
@@ -17,7 +18,7 @@ use stanch_core::stage::triage::{self, Score};
 use stanch_core::stage::{escalate, fingerprint, kill_chain, subject};
 use stanch_core::{Reason, story};
 use stanch_model::port::Parsed;
-use stanch_model::{Alert, AlertId, AlertState, Fact, IncidentId, RunId, Timestamp};
+use stanch_model::{Alert, AlertId, AlertState, Fact, IncidentId, Timestamp};
 
 use crate::input::{Ack, Received};
 use crate::turn::Turn;
@@ -376,17 +377,10 @@ impl Turn<'_> {
             if ran || i.status == Status::Resolved || i.merged_into.is_some() {
                 continue;
             }
-            match stanch_core::playbook::run::triggers(self.state, playbook, i) {
+            match triggers(self.state, playbook, i) {
                 Ok(true) => {
-                    let run = RunId(self.state.next.run);
-                    let held = self.state.playbooks.contains_key(&playbook.hash);
-                    self.record(Event::RunStarted(RunStarted {
-                        run,
-                        incident,
-                        playbook: playbook.name.clone(),
-                        hash: playbook.hash.clone(),
-                        source: if held { String::new() } else { playbook.source.clone() },
-                    }));
+                    let started = started(self.state, playbook, Some(incident), serde_json::Value::Null);
+                    self.record(Event::RunStarted(started));
                 }
                 Ok(false) => {}
                 Err(e) => {

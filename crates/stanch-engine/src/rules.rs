@@ -7,9 +7,11 @@ use std::sync::Arc;
 use stanch_core::Config;
 use stanch_core::config::Protected;
 use stanch_core::contain::Mode;
+use stanch_core::journal::State;
+use stanch_core::playbook::run::World;
 use stanch_core::stage::triage::{Baselines, Model};
 use stanch_model::port::Reference;
-use stanch_model::{Fact, Observable, ObservableKind};
+use stanch_model::{Fact, Observable, ObservableKind, Timestamp};
 
 /// What decisions are made by.
 #[derive(Clone)]
@@ -49,6 +51,21 @@ impl Rules {
     #[must_use]
     pub fn about_address(&self, site: &str, address: IpAddr) -> Vec<Fact> {
         self.about(site, &Observable::new(ObservableKind::Ip, address.to_string()))
+    }
+
+    /// The world as playbooks and the guard see it.
+    pub(crate) fn world<T>(&self, state: &State, now: Timestamp, look: impl FnOnce(World<'_>) -> T) -> T {
+        let look_up = |site: &str, address: IpAddr| -> Vec<Fact> { self.about_address(site, address) };
+        look(World {
+            state,
+            config: &self.config,
+            discovered: &self.discovered,
+            look_up: &look_up,
+            simulated: &|responder| self.responders.get(responder).copied().unwrap_or(false),
+            mode: self.mode,
+            kill_switch: state.kill_switch,
+            now,
+        })
     }
 
     /// All that is known at once about an observable.

@@ -1,13 +1,19 @@
 //! What came of an effect: done, to be tried again, or to be looked at by a person.
 
+use serde_json::Value as Json;
 use stanch_core::journal::event::{
-    ActionEnd, ActionEnded, ActionObserved, ByPerson, Effect, Enriched, Event, Missing, Settled,
+    ActionCaptured, ActionEnd, ActionEnded, ActionObserved, ByPerson, Effect, Enriched, Event, Missing,
+    Settled,
 };
 use stanch_core::journal::state::Disposition;
+use stanch_core::playbook::run;
 use stanch_core::stage::correlate::{self, Place};
 use stanch_core::stage::{fingerprint, triage};
-use stanch_model::{Action, ActionId, AlertId, EffectId, Failure, IncidentId, Meaning, Observed, Span};
+use stanch_model::{
+    Action, ActionId, AlertId, EffectId, Fact, Failure, IncidentId, Meaning, Observed, RunId, Span,
+};
 
+use crate::due::STALE_CHANGE;
 use crate::input::{Answer, Outcome};
 use crate::pipeline::from_alert;
 use crate::turn::{Fetch, Turn};
@@ -33,6 +39,28 @@ fn backoff(attempts: u32, failure: &Failure) -> Span {
     }
 }
 
+/// The answers of enrichers as a playbook reads them.
+fn looked(answers: &[Answer]) -> Json {
+    let facts: Vec<&Fact> = answers.iter().filter_map(|a| a.outcome.as_ref().ok()).flatten().collect();
+    let missing: Vec<Json> = answers
+        .iter()
+        .filter_map(|a| Some((a, a.outcome.as_ref().err()?)))
+        .map(|(a, f)| serde_json::json!({ "provider": a.provider, "why": f.to_string() }))
+        .collect();
+    serde_json::json!({ "facts": facts.iter().map(|f| fact(f)).collect::<Vec<_>>(), "missing": missing })
+}
+
+/// One fact, flat: `{ provider, about, is, … }`.
+fn fact(f: &Fact) -> Json {
+    let mut fields = match serde_json::to_value(&f.meaning) {
+        Ok(Json::Object(fields)) => fields,
+        Ok(_) | Err(_) => serde_json::Map::new(),
+    };
+    fields.insert("provider".into(), f.provider.as_str().into());
+    fields.insert("about".into(), f.about.value.as_str().into());
+    Json::Object(fields)
+}
+
 impl Turn<'_> {
     /// Takes the outcome of an effect. One that is not pending (any more) changes nothing.
     pub(crate) fn settle(&mut self, id: EffectId, outcome: Outcome, fetch: Fetch<'_>) {
@@ -51,6 +79,20 @@ impl Turn<'_> {
                 }
                 Err(failure) => self.again(id, pending.attempts, failure),
             },
+            (Effect::Enrich { run, path, .. }, Outcome::Looked(answers)) => {
+                self.done(id, String::new());
+                self.answered(run, &path, id, Ok(looked(&answers)));
+            }
+            (Effect::Fetch { run, path, .. }, Outcome::Fetched(r)) => {
+                match &r {
+                    Ok(_) => self.done(id, String::new()),
+                    Err(failure) => self.failed(id, failure.clone()),
+                }
+                self.answered(run, &path, id, r);
+            }
+            (Effect::Capture { action }, Outcome::Captured(r)) => {
+                self.captured(id, action, pending.attempts, r);
+            }
             (Effect::Perform { action }, Outcome::Changed(r)) => {
                 self.performed(id, action, pending.attempts, r)
             }
@@ -65,6 +107,15 @@ impl Turn<'_> {
             }
         }
         self.advance_runs();
+    }
+
+    /// A step of a run has got its answer: in the same commit, so that it is never asked twice.
+    fn answered(&mut self, run: RunId, path: &str, effect: EffectId, outcome: Result<Json, Failure>) {
+        let events = self.world(|w| match w.state.runs.get(&run) {
+            Some(r) => run::answered(w, r, path, effect, outcome),
+            None => Vec::new(),
+        });
+        self.take(events);
     }
 
     fn done(&mut self, effect: EffectId, receipt: String) {
@@ -165,6 +216,47 @@ impl Turn<'_> {
     }
 
     // ------------------------------------------------------------------------------- changes
+
+    /// What was there before a change is known, and journalled; now it may be made, unless too much
+    /// time has passed or everything outward was stopped meanwhile.
+    fn captured(
+        &mut self,
+        id: EffectId,
+        action: ActionId,
+        attempts: u32,
+        r: Result<Option<String>, Failure>,
+    ) {
+        let Some(a) = self.state.actions.get(&action) else { return };
+        let (age, over) = (self.now.since(a.permitted_at), a.ended.is_some());
+        match r {
+            Ok(before) => {
+                self.done(id, String::new());
+                if over {
+                    return;
+                }
+                self.record(Event::ActionCaptured(ActionCaptured { action, before }));
+                if self.state.kill_switch {
+                    self.end(action, ActionEnd::Failed, "the kill switch was engaged meanwhile".into());
+                } else if age > STALE_CHANGE {
+                    let why = format!("it was permitted {age} ago; nothing was changed");
+                    self.end(action, ActionEnd::Failed, why);
+                } else {
+                    self.intend(Effect::Perform { action });
+                }
+            }
+            Err(f @ (Failure::Permanent { .. } | Failure::Unauthorised { .. })) => {
+                let why = format!("what is there could not be read: {f}");
+                self.failed(id, f);
+                self.end(action, ActionEnd::Failed, why);
+            }
+            Err(f) if attempts + 1 < CHANGE_TRIES => self.again(id, attempts, f),
+            Err(f) => {
+                let why = format!("what is there could not be read: {f}");
+                self.failed(id, f);
+                self.end(action, ActionEnd::Failed, why);
+            }
+        }
+    }
 
     fn performed(&mut self, id: EffectId, action: ActionId, attempts: u32, r: Result<Observed, Failure>) {
         let Some(a) = self.state.actions.get(&action).map(|a| a.action.clone()) else { return };

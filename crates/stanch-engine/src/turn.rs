@@ -2,14 +2,12 @@
 //!
 //! Synchronous and free of IO: what it needs from disk it is handed as a function.
 
-use std::net::IpAddr;
-
 use stanch_core::config::Config;
 use stanch_core::journal::event::{Effect, Event, RunEnd};
 use stanch_core::journal::{State, encode};
 use stanch_core::playbook::run::{self, World};
 use stanch_model::port::NewEntry;
-use stanch_model::{Alert, AlertId, EffectId, Fact, IncidentId, RunId, Timestamp};
+use stanch_model::{Alert, AlertId, EffectId, IncidentId, RunId, Timestamp};
 
 use crate::input::Outgoing;
 use crate::rules::Rules;
@@ -31,12 +29,14 @@ pub(crate) struct Turn<'a> {
     pub(crate) entries: Vec<NewEntry>,
     /// To be carried out once it is written.
     pub(crate) outgoing: Vec<Outgoing>,
+    /// Runs that have answered their caller, or are over: whoever waits is told once it is written.
+    pub(crate) told: Vec<RunId>,
 }
 
 impl<'a> Turn<'a> {
     /// A turn on a state whose journal ends at `head`.
     pub(crate) fn new(state: &'a mut State, rules: &'a Rules, now: Timestamp, head: u64) -> Turn<'a> {
-        Turn { state, rules, now, seq: head + 1, entries: Vec::new(), outgoing: Vec::new() }
+        Turn { state, rules, now, seq: head + 1, entries: Vec::new(), outgoing: Vec::new(), told: Vec::new() }
     }
 
     /// Takes a fact: applies it and queues it for the commit.
@@ -70,55 +70,70 @@ impl<'a> Turn<'a> {
 
     /// Looks at the world as playbooks and the guard see it.
     pub(crate) fn world<T>(&self, look: impl FnOnce(World<'_>) -> T) -> T {
-        let look_up = |site: &str, address: IpAddr| -> Vec<Fact> { self.rules.about_address(site, address) };
-        look(World {
-            state: self.state,
-            config: &self.rules.config,
-            discovered: &self.rules.discovered,
-            look_up: &look_up,
-            simulated: &|responder| self.rules.responders.get(responder).copied().unwrap_or(false),
-            mode: self.rules.mode,
-            kill_switch: self.state.kill_switch,
-            now: self.now,
-        })
+        self.rules.world(self.state, self.now, look)
     }
 
-    /// Lets every run go as far as it can.
+    /// Lets every run about which something was learnt go as far as it can.
     pub(crate) fn advance_runs(&mut self) {
-        let live: Vec<RunId> = self.state.runs.values().filter(|r| r.ended.is_none()).map(|r| r.id).collect();
-        for id in live {
+        while let Some(id) = self.state.agenda.next_ready() {
             self.advance(id);
         }
     }
 
     fn advance(&mut self, id: RunId) {
         for _ in 0..RUN_STEPS {
-            let events =
-                self.world(|w| w.state.runs.get(&id).map(|r| run::advance(w, r)).unwrap_or_default());
-            if events.is_empty() {
+            let standing =
+                self.world(|w| w.state.runs.get(&id).map(|r| run::standing(w, r)).unwrap_or_default());
+            if standing.events.is_empty() {
+                // Asked, and nothing to do: what it learnt by its own facts is dealt with.
+                self.state.agenda.ready.remove(&id);
+                self.state.agenda.wake(id, standing.wake());
                 return;
             }
-            for event in events {
-                let handed = match &event {
-                    Event::RunEnded(e) if e.end == RunEnd::Handed => Some((e.run, e.why.clone())),
-                    _ => None,
-                };
-                self.record(event);
-                if let Some((run, why)) = handed {
-                    self.hand_over(run, &why);
-                }
-            }
+            self.take(standing.events);
         }
         tracing::error!(run = %id, "a run made no end of steps in one turn; it goes on in the next");
+        self.state.agenda.wake(id, Some(self.now.plus(stanch_model::Span::secs(1))));
+    }
+
+    /// Takes what a run has decided.
+    pub(crate) fn take(&mut self, events: Vec<Event>) {
+        for event in events {
+            let over = match &event {
+                Event::RunEnded(e) => Some((e.run, e.end, e.why.clone())),
+                _ => None,
+            };
+            let told = match &event {
+                Event::RunEnded(e) => Some(e.run),
+                Event::StepDone(e) if e.reply => Some(e.run),
+                _ => None,
+            };
+            self.record(event);
+            self.told.extend(told);
+            match over {
+                Some((run, RunEnd::Handed | RunEnd::Unwound, why)) => self.hand_over(run, &why),
+                Some((_, RunEnd::Completed | RunEnd::Declined | RunEnd::Stopped, _)) | None => {}
+            }
+        }
     }
 
     /// A run that cannot go on by itself is in a person's hands only once that person is told.
     fn hand_over(&mut self, run: RunId, why: &str) {
         let Some(r) = self.state.runs.get(&run) else { return };
-        let (incident, playbook) = (r.incident, r.name.clone());
-        let Some(team) = self.state.incidents.get(&incident).and_then(|i| i.team.clone()) else { return };
-        let subject = format!("{incident}: playbook {playbook} needs a person");
-        let body = format!("{why}\n\nNothing more happens by itself.\nRead it:  stanch story {incident}\n");
+        // The run that called it deals with it, and is handed over itself where it cannot.
+        if r.caller.is_some() {
+            return;
+        }
+        let playbook = r.name.clone();
+        let known = r.incident.and_then(|i| self.state.incidents.get(&self.state.head_of(i)));
+        let team = known.and_then(|i| i.team.clone()).or_else(|| self.config().routes.team.clone());
+        let Some(team) = team else { return };
+        let (incident, about, read) = match known {
+            Some(i) => (i.id, i.id.to_string(), format!("stanch story {}", i.id)),
+            None => (IncidentId(0), run.to_string(), format!("stanch runs {run}")),
+        };
+        let subject = format!("{about}: playbook {playbook} needs a person");
+        let body = format!("{why}\n\nNothing more happens by itself.\nRead it:  {read}\n");
         self.tell(incident, &team, (subject, body, format!("{run}-handed")), false);
     }
 

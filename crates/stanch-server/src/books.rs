@@ -8,8 +8,9 @@ use stanch_core::Config;
 use stanch_core::config::Protected;
 use stanch_core::journal::detail::IntakeDetail;
 use stanch_core::journal::{AlertSlot, Event, State, decode};
+use stanch_core::playbook::run::WaitsFor;
 use stanch_model::port::{JournalError, JournalReader};
-use stanch_model::{Alert, AlertId, Timestamp};
+use stanch_model::{Alert, AlertId, RunId, Timestamp};
 use stanch_store::{SqliteJournal, SqliteReader};
 
 use crate::intake::Doors;
@@ -86,6 +87,14 @@ impl Books {
         match self {
             Books::Live(live) => live.engine.rules().responders.get(responder).copied().unwrap_or(false),
             Books::Offline(_) => false,
+        }
+    }
+
+    /// What a run waits for, where it runs.
+    pub(crate) fn waits(&self, run: RunId) -> Vec<WaitsFor> {
+        match self {
+            Books::Live(live) => live.engine.waits(run),
+            Books::Offline(_) => Vec::new(),
         }
     }
 

@@ -67,6 +67,7 @@ impl Connected {
             }),
             responders: self.responders.clone(),
             notifiers: self.notifiers.clone(),
+            callers: Vec::new(),
             now,
         }
     }

@@ -161,7 +161,7 @@ fn incident_of(s: &State, stream: &str) -> Option<IncidentId> {
     let by_name = stream.parse().ok();
     let of_approval = || Some(s.approvals.get(&stream.parse().ok()?)?.approval.incident);
     let of_action = || Some(s.actions.get(&stream.parse().ok()?)?.action.incident);
-    let of_run = || Some(s.runs.get(&stream.parse().ok()?)?.incident);
+    let of_run = || s.runs.get(&stream.parse().ok()?)?.incident;
     by_name.or_else(of_approval).or_else(of_action).or_else(of_run)
 }
 

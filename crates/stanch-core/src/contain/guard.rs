@@ -147,6 +147,12 @@ impl Permit {
         Permit { action }
     }
 
+    /// The same, with what its responder found there before: read between the permit and the change.
+    pub(crate) fn captured(mut self, before: Option<String>) -> Permit {
+        self.action.before = before;
+        self
+    }
+
     /// What is permitted.
     #[must_use]
     pub fn action(&self) -> &Action {

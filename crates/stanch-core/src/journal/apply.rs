@@ -12,9 +12,7 @@ use super::event::{
 };
 use super::incident::{Climb, Incident, Mark, MarkKind, Part, Status, Totals};
 use super::seen::Known;
-use super::state::{
-    AlertSlot, Asked, Disposition, LEARNT_KEPT, Learnt, Mention, Quarantined, SourceState, State,
-};
+use super::state::{AlertSlot, Disposition, LEARNT_KEPT, Learnt, Mention, Quarantined, SourceState, State};
 use crate::stage::fingerprint;
 use crate::stage::kill_chain::Stage;
 
@@ -52,6 +50,9 @@ impl State {
                         next: e.escalation.is_some().then_some(at),
                     };
                 }
+                if e.escalation.is_some() {
+                    self.agenda.rungs.insert((at, e.incident));
+                }
             }
             Event::Escalated(e) => self.escalated(at, e),
             Event::Acknowledged(e) => self.acknowledged(at, e),
@@ -62,26 +63,20 @@ impl State {
                     i.status = Status::Resolved;
                     i.climb.next = None;
                 }
+                self.touch_incident(e.incident);
             }
             Event::RunStarted(e) => self.run_started(at, e),
-            Event::StepDone(e) => {
-                if let Some(run) = self.runs.get_mut(&e.run) {
-                    run.step_done(at, e);
-                }
-            }
+            Event::StepBegan(e) => self.on_run(e.run, |run| run.step_began(at, e)),
+            Event::StepTried(e) => self.on_run(e.run, |run| run.step_tried(at, e)),
+            Event::StepDone(e) => self.on_run(e.run, |run| run.step_done(at, e)),
+            Event::RunUnwinding(e) => self.run_unwinding(at, e),
             Event::RunEnded(e) => self.run_ended(at, e),
-            Event::ApprovalRequested(a) => {
-                self.next.approval = self.next.approval.max(a.id.0 + 1);
-                self.next.action = self.next.action.max(a.action.id.0 + 1);
-                let text = format!("{} asked: {}", a.id, a.action.kind.words());
-                self.mark(a.incident, at, MarkKind::ApprovalRequested, text);
-                if let Some(run) = self.runs.get_mut(&a.run) {
-                    run.approval = Some(a.id);
-                }
-                self.approvals.insert(a.id, Asked { approval: (**a).clone(), settled: None });
-            }
+            Event::TaskOpened(t) => self.task_opened(at, t),
+            Event::TaskAnswered(e) => self.task_answered(at, e),
+            Event::ApprovalRequested(a) => self.approval_requested(at, a),
             Event::ApprovalSettled(e) => self.approval_settled(at, e),
             Event::ActionPermitted(e) => self.action_permitted(at, e),
+            Event::ActionCaptured(e) => self.action_captured(e),
             Event::ActionObserved(e) => self.action_observed(at, e),
             Event::ActionEnded(e) => self.action_ended(at, e),
             Event::Intended(e) => self.intended(at, e),
@@ -318,6 +313,7 @@ impl State {
             let j = j.clone();
             i.totals.add(&j);
         }
+        self.touch_incident(incident);
     }
 
     pub(super) fn place(&mut self, alert: AlertId, disposition: Disposition, link: u32) {
@@ -412,6 +408,7 @@ impl State {
         }
         i.totals.add(j);
         i.alerts.push(j.clone());
+        self.touch_incident(incident);
     }
 
     fn moved(&mut self, at: Timestamp, e: &AlertsMoved) {
@@ -453,6 +450,7 @@ impl State {
         let text = format!("{} merged into {} by {}: {}", e.from, e.into, e.by, e.because);
         self.mark(e.into, at, MarkKind::Merged, text.clone());
         self.mark(e.from, at, MarkKind::Merged, text);
+        self.touch_incident(e.from);
     }
 
     fn unmerged(&mut self, at: Timestamp, e: &IncidentsUnmerged) {
@@ -478,6 +476,7 @@ impl State {
         if let Some(i) = self.incidents.get_mut(&e.incident) {
             i.climb.rung = e.rung;
             i.climb.next = e.next;
+            self.agenda.rungs.extend(e.next.map(|t| (t, e.incident)));
         }
     }
 
@@ -488,6 +487,7 @@ impl State {
             i.climb.next = None;
             i.status = i.status.max(Status::Acknowledged);
         }
+        self.touch_incident(e.incident);
     }
 
     pub(super) fn mark(&mut self, incident: IncidentId, at: Timestamp, what: MarkKind, text: String) {

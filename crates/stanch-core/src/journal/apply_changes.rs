@@ -1,42 +1,30 @@
-//! Facts about runs, questions, changes and intentions to state. Nothing is decided here.
-
-use std::sync::Arc;
+//! Facts about questions, changes and intentions to state. Nothing is decided here.
 
 use stanch_model::{Observed, Timestamp};
 
 use super::event::{
-    ActionEnd, ActionEnded, ActionObserved, ActionPermitted, Answered, ApprovalSettled, Effect, Intended,
-    RunEnded, RunStarted, Settled,
+    ActionCaptured, ActionEnd, ActionEnded, ActionObserved, ActionPermitted, Answered, ApprovalSettled,
+    Effect, Intended, Settled,
 };
 use super::incident::{MarkKind, Status};
-use super::state::{ActionState, Pending, State};
-use crate::playbook::run::Run;
+use super::state::{ActionState, Asked, Pending, State};
+use crate::contain::Approval;
 
 impl State {
-    pub(super) fn run_started(&mut self, at: Timestamp, e: &RunStarted) {
-        self.next.run = self.next.run.max(e.run.0 + 1);
-        self.mark(e.incident, at, MarkKind::RunStarted, format!("{} of playbook {}", e.run, e.playbook));
-        if let Some(i) = self.incidents.get_mut(&e.incident) {
-            i.runs.push(e.run);
-        }
-        let pinned = self.playbooks.entry(e.hash.clone()).or_insert_with(|| {
-            let path = format!("playbooks/{}.yaml", e.playbook);
-            crate::playbook::load::load(&e.playbook, &path, &e.source).ok().map(Arc::new)
-        });
-        self.runs.insert(e.run, Run::new(at, e, pinned.clone()));
-    }
-
-    pub(super) fn run_ended(&mut self, at: Timestamp, e: &RunEnded) {
-        let Some(run) = self.runs.get_mut(&e.run) else { return };
-        run.ended = Some((at, e.end, e.why.clone()));
-        let incident = run.incident;
-        self.mark(incident, at, MarkKind::RunEnded, format!("{} ended: {}", e.run, e.why));
+    pub(super) fn approval_requested(&mut self, at: Timestamp, a: &Approval) {
+        self.next.approval = self.next.approval.max(a.id.0 + 1);
+        self.next.action = self.next.action.max(a.action.id.0 + 1);
+        let text = format!("{} asked: {}", a.id, a.action.kind.words());
+        self.mark(a.incident, at, MarkKind::ApprovalRequested, text);
+        self.on_run(a.run, |run| run.step_mut(at, &a.step).approval = Some(a.id));
+        self.approvals.insert(a.id, Asked { approval: a.clone(), settled: None });
     }
 
     pub(super) fn approval_settled(&mut self, at: Timestamp, e: &ApprovalSettled) {
         let Some(asked) = self.approvals.get_mut(&e.approval) else { return };
         asked.settled = Some((at, e.clone()));
-        let incident = asked.approval.incident;
+        let (incident, run) = (asked.approval.incident, asked.approval.run);
+        self.agenda.touch(run);
         let (kind, word) = match e.answer {
             Answered::Approved => (MarkKind::Approved, "approved"),
             Answered::Denied => (MarkKind::ApprovalRefused, "denied"),
@@ -56,12 +44,18 @@ impl State {
             MarkKind::ChangePermitted,
             format!("{}: {}", action.id, action.kind.words()),
         );
-        if let Some(run) = self.runs.get_mut(&e.run) {
+        let mut path = e.step.clone();
+        self.on_run(e.run, |run| {
+            if path.is_empty() {
+                path = run.old_path();
+            }
             run.actions.push(action.id);
-            run.step_action = Some(action.id);
-        }
+            run.step_mut(at, &path).action = Some(action.id);
+        });
+        self.agenda.live_actions.insert(action.id);
         let state = ActionState {
             run: e.run,
+            step: path,
             permitted_at: at,
             approval: e.approval,
             because: e.because.clone(),
@@ -74,7 +68,14 @@ impl State {
         self.actions.insert(action.id, state);
     }
 
+    pub(super) fn action_captured(&mut self, e: &ActionCaptured) {
+        let Some(a) = self.actions.get_mut(&e.action) else { return };
+        a.action.before.clone_from(&e.before);
+        a.permit = a.permit.clone().captured(e.before.clone());
+    }
+
     pub(super) fn action_observed(&mut self, at: Timestamp, e: &ActionObserved) {
+        self.touch_action(e.action);
         let Some(a) = self.actions.get_mut(&e.action) else { return };
         a.observed = Some((at, e.observed.clone()));
         let Some(until) = e.until else { return };
@@ -94,12 +95,14 @@ impl State {
     pub(super) fn action_ended(&mut self, at: Timestamp, e: &ActionEnded) {
         let Some(a) = self.actions.get_mut(&e.action) else { return };
         a.ended = Some((at, e.end, e.why.clone()));
+        self.agenda.live_actions.remove(&e.action);
         let (incident, words) = (a.action.incident, a.action.kind.words());
         let kind = match e.end {
             ActionEnd::Lifted => MarkKind::Lifted,
             ActionEnd::Failed | ActionEnd::Unknown => MarkKind::ChangeFailed,
         };
         self.mark(incident, at, kind, format!("{}: {words}: {}", e.action, e.why));
+        self.touch_action(e.action);
     }
 
     pub(super) fn intended(&mut self, at: Timestamp, e: &Intended) {
@@ -107,21 +110,41 @@ impl State {
         let pending =
             Pending { what: e.what.clone(), since: at, attempts: 0, not_before: at, last_failure: None };
         self.pending.insert(e.effect, pending);
+        self.agenda.tries.insert((at, e.effect));
+        match &e.what {
+            Effect::Enrich { run, path, .. } | Effect::Fetch { run, path, .. } => {
+                self.on_run(*run, |r| r.step_mut(at, path).effect = Some(e.effect));
+            }
+            Effect::LookUp { .. }
+            | Effect::Notify { .. }
+            | Effect::Capture { .. }
+            | Effect::Perform { .. }
+            | Effect::Verify { .. }
+            | Effect::Revert { .. } => {}
+        }
     }
 
     pub(super) fn settled(&mut self, at: Timestamp, e: &Settled) {
         if let (Some(retry_at), Some(p)) = (e.retry_at, self.pending.get_mut(&e.effect)) {
+            self.agenda.tries.remove(&(p.not_before, e.effect));
+            self.agenda.tries.insert((retry_at, e.effect));
             p.attempts += 1;
             p.not_before = retry_at;
             p.last_failure = e.failure.as_ref().map(ToString::to_string);
             return;
         }
         let Some(p) = self.pending.remove(&e.effect) else { return };
-        if let Effect::Notify { notice, noc: true, .. } = &p.what
-            && e.failure.is_none()
-        {
-            let text = format!("NOC told: {} ({})", notice.subject, e.receipt);
-            self.mark(notice.incident, at, MarkKind::NocNotified, text);
+        self.agenda.tries.remove(&(p.not_before, e.effect));
+        match &p.what {
+            Effect::Notify { notice, noc: true, .. } if e.failure.is_none() => {
+                let text = format!("NOC told: {} ({})", notice.subject, e.receipt);
+                self.mark(notice.incident, at, MarkKind::NocNotified, text);
+            }
+            Effect::Notify { .. } => {}
+            Effect::LookUp { alert, .. } => self.touch_alert(*alert),
+            Effect::Enrich { run, .. } | Effect::Fetch { run, .. } => self.agenda.touch(*run),
+            Effect::Capture { action } | Effect::Perform { action } => self.touch_action(*action),
+            Effect::Verify { action } | Effect::Revert { action } => self.touch_action(action.id),
         }
     }
 }

@@ -29,6 +29,8 @@ struct StoredPermit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     approval: Option<ApprovalId>,
     because: Vec<Reason>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    step: String,
 }
 
 macro_rules! kinds {
@@ -47,6 +49,7 @@ macro_rules! kinds {
                         action: e.permit.action().clone(),
                         approval: e.approval,
                         because: e.because.clone(),
+                        step: e.step.clone(),
                     };
                     ("action_permitted", e.permit.action().incident.to_string(), serde_json::to_vec(&stored))
                 }
@@ -70,6 +73,7 @@ macro_rules! kinds {
                         permit: Permit::from_journal(s.action),
                         approval: s.approval,
                         because: s.because,
+                        step: s.step,
                     }))
                 }
                 _ => Err(bad("unknown kind".into())),
@@ -92,11 +96,19 @@ kinds! {
     Acknowledged => "acknowledged", |e: &super::event::ByPerson| e.incident.to_string();
     Noted => "noted", |e: &super::event::ByPerson| e.incident.to_string();
     Resolved => "resolved", |e: &super::event::ByPerson| e.incident.to_string();
-    RunStarted => "run_started", |e: &super::event::RunStarted| e.incident.to_string();
+    RunStarted => "run_started", |e: &super::event::RunStarted| {
+        e.incident.map_or_else(|| e.run.to_string(), |i| i.to_string())
+    };
+    StepBegan => "step_began", |e: &super::event::StepBegan| e.run.to_string();
+    StepTried => "step_tried", |e: &super::event::StepTried| e.run.to_string();
     StepDone => "step_done", |e: &super::event::StepDone| e.run.to_string();
+    RunUnwinding => "run_unwinding", |e: &super::event::RunUnwinding| e.run.to_string();
+    TaskOpened => "task_opened", |e: &super::event::TaskOpened| e.run.to_string();
+    TaskAnswered => "task_answered", |e: &super::event::TaskAnswered| e.task.to_string();
     RunEnded => "run_ended", |e: &super::event::RunEnded| e.run.to_string();
     ApprovalRequested => "approval_requested", |e: &crate::contain::Approval| e.incident.to_string();
     ApprovalSettled => "approval_settled", |e: &super::event::ApprovalSettled| e.approval.to_string();
+    ActionCaptured => "action_captured", |e: &super::event::ActionCaptured| e.action.to_string();
     ActionObserved => "action_observed", |e: &super::event::ActionObserved| e.action.to_string();
     ActionEnded => "action_ended", |e: &super::event::ActionEnded| e.action.to_string();
     Intended => "intended", |e: &super::event::Intended| e.effect.to_string();

@@ -1,5 +1,8 @@
 //! Stored facts. Their JSON is a promise: fields may be added, never renamed or given new meaning.
 
+mod run;
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +10,8 @@ use stanch_model::{
     Action, ActionId, AlertId, ApprovalId, EffectId, Fact, Failure, Flow, IncidentId, Notice, Observable,
     Observed, RunId, Severity, SilenceId, Timestamp,
 };
+
+pub use run::*;
 
 use crate::contain::{Approval, Permit};
 use crate::decided::Reason;
@@ -30,11 +35,17 @@ pub enum Event {
     Noted(ByPerson),
     Resolved(ByPerson),
     RunStarted(RunStarted),
+    StepBegan(StepBegan),
+    StepTried(StepTried),
     StepDone(StepDone),
+    RunUnwinding(RunUnwinding),
     RunEnded(RunEnded),
+    TaskOpened(Box<TaskOpened>),
+    TaskAnswered(TaskAnswered),
     ApprovalRequested(Box<Approval>),
     ApprovalSettled(ApprovalSettled),
     ActionPermitted(ActionPermitted),
+    ActionCaptured(ActionCaptured),
     ActionObserved(ActionObserved),
     ActionEnded(ActionEnded),
     Intended(Intended),
@@ -393,59 +404,6 @@ pub struct ByPerson {
     pub text: String,
 }
 
-/// A playbook began to run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunStarted {
-    /// Its name.
-    pub run: RunId,
-    /// For which incident.
-    pub incident: IncidentId,
-    /// Which playbook.
-    pub playbook: String,
-    /// Pinned: SHA-256 of the file.
-    pub hash: String,
-    /// Pinned: the file itself, so that the run goes on whatever happens to the folder. Empty when an
-    /// earlier run of the same hash holds it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub source: String,
-}
-
-/// A step is over; it never runs again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StepDone {
-    /// Which run.
-    pub run: RunId,
-    /// Index of the step, from 0.
-    pub step: u32,
-    /// Its name.
-    pub id: String,
-    /// What came of it, in words.
-    pub outcome: String,
-}
-
-/// A run is over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunEnded {
-    /// Which run.
-    pub run: RunId,
-    /// How.
-    pub end: RunEnd,
-    /// In words.
-    pub why: String,
-}
-
-/// How a run ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunEnd {
-    /// All steps done, everything lifted.
-    Completed,
-    /// Nothing was changed, on purpose: refused, denied or not answered.
-    Declined,
-    /// A person has to look.
-    Handed,
-}
-
 /// A question was answered, or ran out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalSettled {
@@ -488,6 +446,18 @@ pub struct ActionPermitted {
     pub approval: Option<ApprovalId>,
     /// Why the guard agreed.
     pub because: Vec<Reason>,
+    /// At which of the run's steps, a path; empty in journals of the first version.
+    pub step: String,
+}
+
+/// What was there before a change, as its responder read it. Nothing has been changed yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionCaptured {
+    /// Which action.
+    pub action: ActionId,
+    /// What its undoing will need; none when it needs no memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
 }
 
 /// What the device showed.
@@ -556,6 +526,34 @@ pub enum Effect {
         /// True when this is the notice to the NOC about a change.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         noc: bool,
+    },
+    /// Ask all enrichers at once, for a step of a run.
+    Enrich {
+        /// For which run.
+        run: RunId,
+        /// For which of its steps.
+        path: String,
+        /// At which site.
+        site: String,
+        /// About what.
+        about: Vec<Observable>,
+    },
+    /// Make a declared call that changes nothing outside, for a step of a run.
+    Fetch {
+        /// For which run.
+        run: RunId,
+        /// For which of its steps.
+        path: String,
+        /// Which call.
+        call: String,
+        /// Its inputs.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        inputs: BTreeMap<String, String>,
+    },
+    /// Look what is there before a change is made, and remember it.
+    Capture {
+        /// Before which change.
+        action: ActionId,
     },
     /// Make a change. The permit itself was journalled just before, under this action.
     Perform {

@@ -4,8 +4,10 @@
 //! that fold, and [`State::apply`] the only way to change it. `apply` may only grow between
 //! releases; deciding may change as we learn.
 
+pub mod agenda;
 mod apply;
 mod apply_changes;
+mod apply_runs;
 mod codec;
 pub mod detail;
 pub mod event;

@@ -5,17 +5,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use stanch_model::{
-    ActionId, AlertId, ApprovalId, EffectId, Fact, IncidentId, Observed, RunId, Severity, SilenceId,
+    ActionId, AlertId, ApprovalId, EffectId, Fact, IncidentId, Observed, RunId, Severity, SilenceId, TaskId,
     Timestamp,
 };
 
-use super::event::{ActionEnd, ApprovalSettled, Effect, Ends, Missing, RuleSeen, SilenceSet};
+use super::agenda::Agenda;
+use super::event::{ActionEnd, ApprovalSettled, Effect, Ends, Missing, RuleSeen, SilenceSet, TaskAnswered};
 use super::incident::Incident;
 use super::seen::{HashedMap, Seen};
 use crate::contain::Approval;
 use crate::decided::Reason;
 use crate::playbook::Playbook;
-use crate::playbook::run::Run;
+use crate::playbook::run::{Run, Task};
 use crate::stage::kill_chain::Stage;
 
 /// Everything Stanch knows.
@@ -47,14 +48,20 @@ pub struct State {
     pub facts: BTreeMap<AlertId, Learnt>,
     /// Runs of playbooks.
     pub runs: BTreeMap<RunId, Run>,
+    /// Runs begun from outside that are over, the oldest first.
+    pub ended: VecDeque<RunId>,
     /// Playbooks that runs were pinned to, by hash; `None` when this program cannot read one.
     pub playbooks: BTreeMap<String, Option<Arc<Playbook>>>,
     /// Questions to people.
     pub approvals: BTreeMap<ApprovalId, Asked>,
+    /// What is asked of people that is not about one change.
+    pub tasks: BTreeMap<TaskId, TaskState>,
     /// Changes to the outside world.
     pub actions: BTreeMap<ActionId, ActionState>,
     /// Intentions not settled yet: the outbox.
     pub pending: BTreeMap<EffectId, Pending>,
+    /// What may have something to do, and when: follows from the rest, and is never asked for a fact.
+    pub agenda: Agenda,
     /// Silences set at run time, with the time they were taken back, if they were.
     pub silences: BTreeMap<SilenceId, (SilenceSet, Option<Timestamp>)>,
     /// Records that could not be read.
@@ -80,6 +87,7 @@ pub struct Next {
     pub incident: u64,
     pub run: u64,
     pub approval: u64,
+    pub task: u64,
     pub action: u64,
     pub effect: u64,
     pub silence: u64,
@@ -88,7 +96,7 @@ pub struct Next {
 
 impl Default for Next {
     fn default() -> Next {
-        Next { incident: 1, run: 1, approval: 1, action: 1, effect: 1, silence: 1, quarantine: 1 }
+        Next { incident: 1, run: 1, approval: 1, task: 1, action: 1, effect: 1, silence: 1, quarantine: 1 }
     }
 }
 
@@ -205,6 +213,15 @@ pub struct Asked {
     pub settled: Option<(Timestamp, ApprovalSettled)>,
 }
 
+/// Something asked of people, and the answer.
+#[derive(Clone, Debug)]
+pub struct TaskState {
+    /// What was asked, exactly as shown.
+    pub task: Task,
+    /// When and how it was answered.
+    pub answered: Option<(Timestamp, TaskAnswered)>,
+}
+
 /// Where a change to the outside world stands.
 #[derive(Clone, Debug)]
 pub struct ActionState {
@@ -214,6 +231,8 @@ pub struct ActionState {
     pub action: stanch_model::Action,
     /// For which run.
     pub run: RunId,
+    /// At which of its steps.
+    pub step: String,
     /// When the guard agreed.
     pub permitted_at: Timestamp,
     /// The approval it rests on, if any.
@@ -440,6 +459,6 @@ impl State {
 
     /// Changes in force on the outside world, or on their way there.
     pub fn live_actions(&self) -> impl Iterator<Item = &ActionState> {
-        self.actions.values().filter(|a| a.ended.is_none())
+        self.agenda.live_actions.iter().filter_map(|a| self.actions.get(a))
     }
 }

@@ -254,6 +254,11 @@ impl Machine<'_> {
                     }
                 }
             }
+            Effect::Enrich { .. } => Outcome::Looked(Vec::new()),
+            Effect::Fetch { .. } => {
+                Outcome::Fetched(Err(Failure::permanent("this call was not made at the time")))
+            }
+            Effect::Capture { .. } => Outcome::Captured(Ok(None)),
             Effect::Notify { notice, .. } => {
                 self.made.told.push(Told {
                     at,

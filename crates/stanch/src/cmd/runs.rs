@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     for r in &page.runs {
         table.row(vec![
             Cell::new(&r.id).styled(Style::Strong),
-            Cell::new(&r.incident),
+            Cell::maybe(r.incident.as_ref()),
             Cell::new(&r.playbook),
             Cell::new(&r.state),
             Cell::maybe(r.step.as_ref()),
@@ -62,19 +62,54 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
 
 fn show(ctx: &Ctx, r: &RunDetail) {
     let (s, paint) = (&r.summary, ctx.out.paint);
-    let title = safe(&format!("{}  {} for {}: {}", s.id, s.playbook, s.incident, s.state));
+    let about = s.incident.as_ref().map_or(String::new(), |i| format!(" for {i}"));
+    let title = safe(&format!("{}  {}{about}: {}", s.id, s.playbook, s.state));
     ctx.out.line(paint.on(Style::Strong, &title));
-    for step in &r.steps {
-        ctx.out.line(safe(&format!("  ✓ {:<16} {}  {}", step.step, step.at, step.outcome)));
+    for (what, who) in [("asked for by", &r.by), ("called by", &r.called_by)] {
+        if let Some(who) = who {
+            ctx.out.line(safe(&format!("  {what} {who}")));
+        }
     }
-    if let Some(step) = &s.step {
-        let asks = r.approval.as_ref().map(|a| format!("  asks {a}")).unwrap_or_default();
-        ctx.out.line(safe(&format!("  … {step:<16} {}{asks}", s.step_since)));
+    value(ctx, "given", &r.inputs);
+    for step in &r.steps {
+        let sign = match step.end.as_str() {
+            "failed" => "✗",
+            "skipped" | "stopped" => "-",
+            _ => "✓",
+        };
+        let tries =
+            if step.tries > 0 { format!(" (after {} failed tries)", step.tries) } else { String::new() };
+        ctx.out.line(safe(&format!("  {sign} {:<16} {}  {}{tries}", step.step, step.at, step.outcome)));
+        value(ctx, "  gave", &step.output);
+    }
+    for w in &r.under_way {
+        let failed = w.last_failure.as_ref().map(|f| format!("  {} tries failed: {f}", w.tries));
+        let asks = w.task.as_ref().or(w.run.as_ref()).map(|t| format!("  {t}"));
+        let more = format!("{}{}", asks.unwrap_or_default(), failed.unwrap_or_default());
+        ctx.out.line(safe(&format!("  … {:<16} since {}{more}", w.step, w.since)));
+    }
+    if let Some(approval) = &r.approval {
+        ctx.out.line(safe(&format!("  asks {approval}")));
+    }
+    if !r.waits_for.is_empty() {
+        ctx.out.line(safe(&format!("  waits for {}", r.waits_for.join("; "))));
     }
     if let Some(why) = &s.why {
         ctx.out.line(safe(&format!("  {why}")));
     }
+    value(ctx, "gave", &r.output);
     if !r.blocks.is_empty() {
         ctx.out.line(safe(&format!("  changes: {}", r.blocks.join(", "))));
     }
+}
+
+/// A value on one line, cut where it is long; `--json` has it whole.
+fn value(ctx: &Ctx, what: &str, value: &serde_json::Value) {
+    if value.is_null() {
+        return;
+    }
+    let text = value.to_string();
+    let short: String = text.chars().take(200).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    ctx.out.line(safe(&format!("    {what} {short}{more}")));
 }

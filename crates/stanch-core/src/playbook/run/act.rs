@@ -4,56 +4,58 @@ use std::net::IpAddr;
 
 use stanch_model::{Action, ActionId, ActionKind, ApprovalId, Span, Timestamp, Urgency};
 
-use super::{Run, World, done, end, intended, tell};
+use super::walk::{At, Next};
+use super::{Run, World, intended, tell};
 use crate::contain::contacts::from_contacts;
 use crate::contain::{
     Approval, Approved, BlastRadius, Evidence, GuardFacts, Permit, Usage, Verdict, guard, parse_target,
 };
 use crate::decided::Reason;
 use crate::expr::Scope;
-use crate::journal::event::{ActionEnd, ActionPermitted, Answered, ApprovalSettled, Effect, Event, RunEnd};
+use crate::journal::event::{ActionEnd, ActionPermitted, Answered, ApprovalSettled, Effect, Event};
 use crate::journal::incident::Incident;
 use crate::journal::state::State;
 use crate::playbook::{Act, Change};
 
-/// Goes on with the change of step `id`.
+/// Goes on with the change of the step in hand. Called again after every fact about it.
 pub(super) fn act(
     world: World<'_>,
     run: &Run,
     incident: &Incident,
-    id: &str,
+    at: &At<'_, '_>,
     plan: &Act,
     scope: &Scope,
-) -> Vec<Event> {
-    if let Some(action) = run.step_action.and_then(|a| world.state.actions.get(&a)) {
+) -> Next {
+    let state = at.state;
+    if let Some(action) = state.and_then(|s| s.action).and_then(|a| world.state.actions.get(&a)) {
+        let words = action.action.kind.words();
         return match (&action.ended, &action.in_force) {
-            (Some((_, ActionEnd::Lifted, why)), _) => done(run, id, why),
-            (Some((_, ActionEnd::Failed | ActionEnd::Unknown, why)), _) => {
-                end(run, RunEnd::Handed, &format!("{}: {why}", action.action.kind.words()))
-            }
-            (None, Some((_, until))) => {
-                done(run, id, &format!("{} until {until}", action.action.kind.words()))
-            }
-            (None, None) => Vec::new(),
+            (Some((_, ActionEnd::Lifted, why)), _) => Next::done(why),
+            (Some((_, ActionEnd::Failed, why)), _) => Next::Failed(format!("{words}: {why}")),
+            (Some((_, ActionEnd::Unknown, why)), _) => Next::Unknown(format!("{words}: {why}")),
+            (None, Some((_, until))) => Next::done(format!("{words} until {until}")),
+            (None, None) => Next::Wait,
         };
     }
-    match run.approval.and_then(|a| world.state.approvals.get(&a)) {
-        None if looking_up(world.state, run, incident) => Vec::new(),
-        None => first_plan(world, run, incident, id, plan, scope),
+    match state.and_then(|s| s.approval).and_then(|a| world.state.approvals.get(&a)) {
+        None if looking_up(world.state, run, incident) => Next::Wait,
+        None => first_plan(world, run, incident, at, plan, scope),
         Some(asked) => match &asked.settled {
-            None if asked.approval.expires_at <= world.now => vec![Event::ApprovalSettled(ApprovalSettled {
-                approval: asked.approval.id,
-                answer: Answered::Expired,
-                by: "stanch".into(),
-                digest: String::new(),
-                reason: String::new(),
-            })],
-            None => Vec::new(),
-            Some((at, s)) => match s.answer {
-                Answered::Approved => approved(world, run, incident, &asked.approval, s, *at),
-                Answered::Denied => end(run, RunEnd::Declined, &format!("denied by {}", s.by)),
-                Answered::Expired => end(run, RunEnd::Handed, "nobody answered in time; nothing was changed"),
-                Answered::Withdrawn => end(run, RunEnd::Declined, "the question was withdrawn"),
+            None if asked.approval.expires_at <= world.now => {
+                Next::Facts(vec![Event::ApprovalSettled(ApprovalSettled {
+                    approval: asked.approval.id,
+                    answer: Answered::Expired,
+                    by: "stanch".into(),
+                    digest: String::new(),
+                    reason: String::new(),
+                })])
+            }
+            None => Next::Wait,
+            Some((when, s)) => match s.answer {
+                Answered::Approved => approved(world, run, incident, at, &asked.approval, s, *when),
+                Answered::Denied => Next::Declined(format!("denied by {}", s.by)),
+                Answered::Expired => Next::Failed("nobody answered in time; nothing was changed".into()),
+                Answered::Withdrawn => Next::Declined("the question was withdrawn".into()),
             },
         },
     }
@@ -66,9 +68,13 @@ fn looking_up(state: &State, run: &Run, incident: &Incident) -> bool {
     let begun = |since: Timestamp| since <= run.started;
     let alerts = state.pending.values().filter(|p| begun(p.since)).filter_map(|p| match &p.what {
         Effect::LookUp { alert, .. } => Some(*alert),
-        Effect::Notify { .. } | Effect::Perform { .. } | Effect::Verify { .. } | Effect::Revert { .. } => {
-            None
-        }
+        Effect::Enrich { .. }
+        | Effect::Fetch { .. }
+        | Effect::Notify { .. }
+        | Effect::Capture { .. }
+        | Effect::Perform { .. }
+        | Effect::Verify { .. }
+        | Effect::Revert { .. } => None,
     });
     alerts.into_iter().any(|alert| incident.telling().any(|a| a.alert == alert))
 }
@@ -77,11 +83,12 @@ fn first_plan(
     world: World<'_>,
     run: &Run,
     incident: &Incident,
-    id: &str,
+    at: &At<'_, '_>,
     plan: &Act,
     scope: &Scope,
-) -> Vec<Event> {
-    let handed = |why: String| end(run, RunEnd::Handed, &why);
+) -> Next {
+    let id = at.step.id.as_str();
+    let handed = Next::Failed;
     let Change::BlockAddress { target } = &plan.change else {
         return handed(format!("step {id}: {} is not known to this version", plan.change.name()));
     };
@@ -111,9 +118,9 @@ fn first_plan(
         Verdict::Refused => {
             handed(format!("the guard refused to {}: {}", action.kind.words(), join(&judged.because)))
         }
-        Verdict::Permit(permit) => perform(world, run, incident, permit, None, judged.because),
-        Verdict::NeedsApproval => ask(world, run, incident, id, plan, action, judged.because),
-        Verdict::WouldPermit => end(run, RunEnd::Declined, "rehearsal: this would have been done now"),
+        Verdict::Permit(permit) => perform(world, run, incident, at, permit, None, judged.because),
+        Verdict::NeedsApproval => ask(world, run, incident, at, plan, action, judged.because),
+        Verdict::WouldPermit => Next::Declined("rehearsal: this would have been done now".into()),
     }
 }
 
@@ -125,20 +132,20 @@ fn approved(
     world: World<'_>,
     run: &Run,
     incident: &Incident,
+    at: &At<'_, '_>,
     a: &Approval,
     answer: &ApprovalSettled,
-    at: Timestamp,
-) -> Vec<Event> {
+    when: Timestamp,
+) -> Next {
     let by = &answer.by;
     let used = world.state.actions.values().any(|action| action.approval == Some(a.id));
-    let yes = Approved::from_journal(a, &answer.digest, by, at, used);
+    let yes = Approved::from_journal(a, &answer.digest, by, when, used);
     // Judged again, against the world as it is now: an approval is never a way around the guard.
     let judged = judge(world, incident, &a.action, Some(&yes));
     match judged.verdict {
-        Verdict::Permit(permit) => perform(world, run, incident, permit, Some(a.id), judged.because),
+        Verdict::Permit(permit) => perform(world, run, incident, at, permit, Some(a.id), judged.because),
         Verdict::NeedsApproval | Verdict::Refused | Verdict::WouldPermit => {
-            let why = format!("approved by {by}, but the guard refused: {}", join(&judged.because));
-            end(run, RunEnd::Handed, &why)
+            Next::Failed(format!("approved by {by}, but the guard refused: {}", join(&judged.because)))
         }
     }
 }
@@ -232,11 +239,11 @@ fn ask(
     world: World<'_>,
     run: &Run,
     incident: &Incident,
-    id: &str,
+    at: &At<'_, '_>,
     plan: &Act,
     action: Action,
     because: Vec<Reason>,
-) -> Vec<Event> {
+) -> Next {
     let expires = plan.expires.unwrap_or(world.config.containment.approval_expires);
     let mut because = because;
     if incident.own_addresses().is_empty() {
@@ -247,7 +254,7 @@ fn ask(
         id: ApprovalId(world.state.next.approval),
         incident: incident.id,
         run: run.id,
-        step: id.to_owned(),
+        step: at.path.to_owned(),
         blast: blast(world, incident, &action),
         title: crate::story::title(incident),
         playbook: run.name.clone(),
@@ -269,30 +276,38 @@ fn ask(
         events.extend(tell(world, &mut next, incident.id, team, notice, Urgency::Critical, false));
     }
     events.insert(0, Event::ApprovalRequested(Box::new(approval)));
-    events
+    Next::Facts(events)
 }
 
 fn perform(
     world: World<'_>,
     run: &Run,
     incident: &Incident,
+    at: &At<'_, '_>,
     permit: Permit,
     approval: Option<ApprovalId>,
     because: Vec<Reason>,
-) -> Vec<Event> {
+) -> Next {
     let action = permit.action().clone();
     let mut next = world.state.next.effect;
     // The notice to the NOC is part of the same commit: no change without its notice.
     let notice = noc_notice(world, incident, &action, approval);
     let noc = world.config.containment.noc_team.clone();
     let mut events = vec![
-        Event::ActionPermitted(ActionPermitted { run: run.id, permit, approval, because }),
-        intended(&mut next, Effect::Perform { action: action.id }),
+        Event::ActionPermitted(ActionPermitted {
+            run: run.id,
+            permit,
+            approval,
+            because,
+            step: at.path.to_owned(),
+        }),
+        // First what is there is read and journalled; the change follows when that is done.
+        intended(&mut next, Effect::Capture { action: action.id }),
     ];
     if let Some(team) = noc {
         events.extend(tell(world, &mut next, incident.id, &team, notice, Urgency::Information, true));
     }
-    events
+    Next::Facts(events)
 }
 
 fn noc_notice(

@@ -1,86 +1,44 @@
 //! One execution of a playbook: what it has done and what it does next.
 //!
-//! [`advance`] decides, [`Run::step_done`] and the fold remember. A step that is done never runs
-//! again, whatever crashes in between; a run that waits always waits for something that will come:
-//! an answer or its expiry, a device's reply or its retry, the end of a lease.
+//! [`advance`] decides, [`Run`] remembers. Deciding is a walk over the plan with what is remembered
+//! of the run: what is over is passed by, and the first step with something to do says what. Facts
+//! are taken, and the walk is made again, until all wait.
+//!
+//! A step that is over never runs again, whatever crashes in between. A run that waits always waits
+//! for something that will come: an answer or its expiry, a device's reply or its retry, the end of a
+//! lease, a time; [`standing`] says for what, and a law checks it.
 
 mod act;
+mod flow;
+pub mod inputs;
+mod leaf;
 mod scope;
+mod state;
+mod stop;
+pub mod task;
+mod unwind;
+mod walk;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use stanch_model::{ActionId, ApprovalId, EffectId, Fact, IncidentId, Notice, RunId, Timestamp, Urgency};
+use serde_json::Value as Json;
+use stanch_model::{ActionId, EffectId, Fact, Failure, IncidentId, Notice, Span, Timestamp, Urgency};
 
 pub use act::{MAX_EVIDENCE_AGE, blast, judge};
+pub use leaf::{MAX_DEPTH, WORK_TAKES, started};
 pub use scope::{incident_value, triggers};
+pub use state::{Over, Run, StepState, id_of, within};
+pub use task::Task;
+pub use walk::{MAX_OUTPUT, WaitsFor, can_retry, find};
 
-use super::{Playbook, StepKind, Wait};
 use crate::config::{Config, Protected};
 use crate::contain::Mode;
-use crate::expr::{Scope, Text};
-use crate::journal::event::{Effect, Event, Intended, RunEnd, RunEnded, RunStarted, StepDone};
-use crate::journal::incident::Incident;
+use crate::journal::event::{Effect, Event, Intended, RunEnd, StepEnd, StepTried};
 use crate::journal::state::State;
-
-/// One execution of a playbook.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// Its name.
-    pub id: RunId,
-    /// For which incident.
-    pub incident: IncidentId,
-    /// The plan, pinned when the run began; `None` only if this program can no longer read it.
-    pub playbook: Option<Arc<Playbook>>,
-    /// The playbook's name.
-    pub name: String,
-    /// When it began.
-    pub started: Timestamp,
-    /// Index of the step in hand.
-    pub cursor: usize,
-    /// Since when.
-    pub step_since: Timestamp,
-    /// The question asked in this step, if any.
-    pub approval: Option<ApprovalId>,
-    /// Changes made by this run.
-    pub actions: Vec<ActionId>,
-    /// The change made in this step, if any.
-    pub step_action: Option<ActionId>,
-    /// Steps that are over, with what came of them.
-    pub done: Vec<(Timestamp, String, String)>,
-    /// When, how and why it ended.
-    pub ended: Option<(Timestamp, RunEnd, String)>,
-}
-
-impl Run {
-    /// A run that has just begun.
-    #[must_use]
-    pub fn new(at: Timestamp, e: &RunStarted, playbook: Option<Arc<Playbook>>) -> Run {
-        Run {
-            id: e.run,
-            incident: e.incident,
-            playbook,
-            name: e.playbook.clone(),
-            started: at,
-            cursor: 0,
-            step_since: at,
-            approval: None,
-            actions: Vec::new(),
-            step_action: None,
-            done: Vec::new(),
-            ended: None,
-        }
-    }
-
-    /// Remembers that a step is over.
-    pub fn step_done(&mut self, at: Timestamp, e: &StepDone) {
-        self.done.push((at, e.id.clone(), e.outcome.clone()));
-        self.cursor = e.step as usize + 1;
-        self.step_since = at;
-        self.approval = None;
-        self.step_action = None;
-    }
-}
+use walk::Walk;
 
 /// All that deciding about a run may look at.
 #[derive(Clone, Copy)]
@@ -103,75 +61,103 @@ pub struct World<'a> {
     pub now: Timestamp,
 }
 
+/// What a run does next, or what it waits for.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// Facts to take; then ask again. Empty: it waits.
+    pub events: Vec<Event>,
+    /// What it waits for. Empty only while there are facts to take, or when the run is over.
+    pub waits: Vec<WaitsFor>,
+}
+
+impl Standing {
+    /// The next time at which something is due by itself.
+    #[must_use]
+    pub fn wake(&self) -> Option<Timestamp> {
+        let due = self.waits.iter().filter_map(|w| match w {
+            WaitsFor::Time(at) => Some(*at),
+            WaitsFor::Effect(_)
+            | WaitsFor::Question(_)
+            | WaitsFor::Task(_)
+            | WaitsFor::Change(_)
+            | WaitsFor::Run(_)
+            | WaitsFor::LookUps => None,
+        });
+        due.min()
+    }
+}
+
 /// What the run does next. Empty: it waits. Call again after applying what came back, until empty.
 #[must_use]
 pub fn advance(world: World<'_>, run: &Run) -> Vec<Event> {
+    standing(world, run).events
+}
+
+/// What the run does next, or what it waits for.
+#[must_use]
+pub fn standing(world: World<'_>, run: &Run) -> Standing {
+    let only = |event| Standing { events: vec![event], waits: Vec::new() };
     if run.ended.is_some() {
-        return Vec::new();
+        return Standing::default();
     }
-    let Some(playbook) = run.playbook.as_ref() else {
-        return end(run, RunEnd::Handed, "this version of stanch cannot read the pinned playbook");
+    let Some(plan) = &run.playbook else {
+        let why = "this version of stanch cannot read its playbook";
+        return only(walk::ended(run, RunEnd::Handed, why, Json::Null));
     };
-    let Some(incident) = world.state.incidents.get(&run.incident) else {
-        return end(run, RunEnd::Handed, "its incident is gone");
+    let incident = match run.incident {
+        None => None,
+        Some(id) => match world.state.incidents.get(&world.state.head_of(id)) {
+            Some(incident) => Some(incident),
+            None => return only(walk::ended(run, RunEnd::Handed, "its incident is gone", Json::Null)),
+        },
     };
-    let Some(step) = playbook.steps.get(run.cursor) else {
-        return end(run, RunEnd::Completed, "all steps done");
+    let mut walk = Walk { world, run, plan, incident, loops: Vec::new(), waits: Vec::new() };
+    let events = match &run.unwinding {
+        None => walk.plan(),
+        Some((_, why)) => walk.unwind(why),
     };
-    let scope = scope::scope(world.state, incident, run);
-    if run.approval.is_none() && run.step_action.is_none() {
-        match step.when.as_ref().map(|w| w.test(&scope)) {
-            None | Some(Ok(true)) => {}
-            Some(Ok(false)) => return done(run, &step.id, "skipped: its condition does not hold"),
-            Some(Err(e)) => {
-                return end(
-                    run,
-                    RunEnd::Handed,
-                    &format!("the condition of step {} cannot be told: {e}", step.id),
-                );
+    Standing { events, waits: walk.waits }
+}
+
+/// What follows from the answer to a call or a look-up that a step waits for: the step is over, or
+/// it is tried again. Nothing when the step does not wait for it any more.
+#[must_use]
+pub fn answered(
+    world: World<'_>,
+    run: &Run,
+    path: &str,
+    effect: EffectId,
+    outcome: Result<Json, Failure>,
+) -> Vec<Event> {
+    let waiting = run.step(path).filter(|s| s.over.is_none() && s.effect == Some(effect));
+    let (Some(state), None) = (waiting, &run.ended) else { return Vec::new() };
+    let over =
+        |end, outcome: String, output| vec![Event::StepDone(walk::done(run, path, end, outcome, output))];
+    let failure = match outcome {
+        Ok(answer) => {
+            let size = answer.to_string().len();
+            if size <= MAX_OUTPUT {
+                return over(StepEnd::Done, "answered".into(), answer);
             }
+            Failure::permanent(format!("it answered {size} bytes; at most {MAX_OUTPUT} are kept"))
         }
+        Err(failure) => failure,
+    };
+    let why = failure.to_string();
+    let retry = run.playbook.as_ref().and_then(|p| find(p, path)).map(|s| s.retry).unwrap_or_default();
+    let after = match &failure {
+        Failure::Permanent { .. } | Failure::Unauthorised { .. } => None,
+        Failure::RateLimited { retry_after, .. } => Some(*retry_after),
+        Failure::Transient { .. } | Failure::Unknown { .. } | Failure::Late { .. } => Some(Span::ZERO),
+    };
+    match after.filter(|_| state.tries < retry.times) {
+        Some(at_least) => {
+            let wait = walk::pause(retry, state.tries).max(at_least);
+            let again = world.now.plus(wait);
+            vec![Event::StepTried(StepTried { run: run.id, path: path.to_owned(), why, again })]
+        }
+        None => over(StepEnd::Failed, why, Json::Null),
     }
-    match &step.kind {
-        StepKind::Act(plan) => act::act(world, run, incident, &step.id, plan, &scope),
-        StepKind::Notify { team, text } => notify_step(world, run, incident, &step.id, team, text, &scope),
-        StepKind::Wait(Wait::For(span)) => {
-            let over = run.step_since.plus(*span) <= world.now;
-            if over { done(run, &step.id, &format!("waited {span}")) } else { Vec::new() }
-        }
-        StepKind::Wait(Wait::Lifted) => {
-            let all =
-                run.actions.iter().all(|a| world.state.actions.get(a).is_none_or(|a| a.ended.is_some()));
-            if all { done(run, &step.id, "every change is lifted") } else { Vec::new() }
-        }
-        StepKind::Verify => verify_step(world, run, &step.id),
-        StepKind::Enrich { .. }
-        | StepKind::Fetch { .. }
-        | StepKind::Set { .. }
-        | StepKind::If { .. }
-        | StepKind::Switch { .. }
-        | StepKind::Parallel { .. }
-        | StepKind::ForEach { .. }
-        | StepKind::Repeat { .. }
-        | StepKind::Wait(Wait::Until { .. })
-        | StepKind::Approve { .. }
-        | StepKind::Manual { .. }
-        | StepKind::Call { .. }
-        | StepKind::Reply { .. } => end(run, RunEnd::Handed, "the loader does not make such steps yet"),
-    }
-}
-
-fn done(run: &Run, id: &str, outcome: &str) -> Vec<Event> {
-    vec![Event::StepDone(StepDone {
-        run: run.id,
-        step: run.cursor as u32,
-        id: id.to_owned(),
-        outcome: outcome.to_owned(),
-    })]
-}
-
-fn end(run: &Run, end: RunEnd, why: &str) -> Vec<Event> {
-    vec![Event::RunEnded(RunEnded { run: run.id, end, why: why.to_owned() })]
 }
 
 // ------------------------------------------------------------------------------- small helpers
@@ -197,51 +183,6 @@ pub fn tell(
     let team = world.config.teams.get(team)?;
     let notice = Notice { key, incident, urgency, to: team.to.clone(), subject, body, at: world.now };
     Some(intended(next, Effect::Notify { notifier: team.notifier.clone(), notice, noc }))
-}
-
-fn notify_step(
-    world: World<'_>,
-    run: &Run,
-    incident: &Incident,
-    id: &str,
-    team: &str,
-    text: &Text,
-    scope: &Scope,
-) -> Vec<Event> {
-    let line = match text.render(scope) {
-        Ok(line) => line,
-        Err(e) => return end(run, RunEnd::Handed, &format!("the text of step {id} cannot be made: {e}")),
-    };
-    let mut next = world.state.next.effect;
-    let key = format!("{}-{id}", run.id);
-    let body = format!("{line}\n\n{}\n", crate::story::title(incident));
-    let noc = world.config.containment.noc_team.as_deref() == Some(team);
-    let mut events: Vec<Event> =
-        tell(world, &mut next, incident.id, team, (line, body, key), Urgency::Information, noc)
-            .into_iter()
-            .collect();
-    events.extend(done(run, id, &format!("told {team}")));
-    events
-}
-
-fn verify_step(world: World<'_>, run: &Run, id: &str) -> Vec<Event> {
-    let mut next = world.state.next.effect;
-    let mut events = Vec::new();
-    let mut seen = Vec::new();
-    for a in run.actions.iter().filter_map(|a| world.state.actions.get(a)) {
-        match &a.observed {
-            Some((at, observed)) if *at >= run.step_since => {
-                seen.push(format!("{}: {observed:?}", a.action.id))
-            }
-            _ if being_verified(world.state, a.action.id) => return Vec::new(),
-            _ => events.push(intended(&mut next, Effect::Verify { action: a.action.clone() })),
-        }
-    }
-    if events.is_empty() {
-        let what = if seen.is_empty() { "nothing to look at".to_owned() } else { seen.join(", ") };
-        return done(run, id, &format!("looked again: {what}"));
-    }
-    events
 }
 
 /// True while a look at a change is under way.

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value as Json};
 use stanch_model::{Fact, Meaning, ObservableKind};
 
 use super::Run;
-use crate::expr::Scope;
+use super::state::id_of;
+use crate::expr::{Expr, Scope};
+use crate::journal::event::StepEnd;
 use crate::journal::incident::Incident;
 use crate::journal::state::State;
-use crate::playbook::{Playbook, Trigger};
+use crate::playbook::{Change, Playbook, Trigger};
 
 /// An incident as playbook and route conditions see it.
 #[must_use]
@@ -68,9 +71,82 @@ fn asset_name(fact: &Fact) -> Option<&str> {
     }
 }
 
-pub(super) fn scope(state: &State, incident: &Incident, run: &Run) -> Scope {
-    let run = serde_json::json!({ "id": run.id.to_string(), "playbook": run.name });
-    Scope::new().with("incident", incident_value(state, incident)).with("run", run)
+/// What expressions of a step see: only what these expressions read, because an incident with many
+/// alerts and a run with many steps are costly to write out.
+pub(super) fn scope<'e>(
+    state: &State,
+    incident: Option<&Incident>,
+    run: &Run,
+    loops: &[(String, Json)],
+    exprs: impl IntoIterator<Item = &'e Expr>,
+) -> Scope {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut steps: BTreeSet<&str> = BTreeSet::new();
+    for e in exprs {
+        names.extend(e.variables().iter().map(String::as_str));
+        steps.extend(e.fields().iter().filter_map(|f| f.strip_prefix("steps.")));
+    }
+    let mut scope = Scope::new();
+    if names.contains("incident")
+        && let Some(i) = incident
+    {
+        scope = scope.with("incident", incident_value(state, i));
+    }
+    if names.contains("run") {
+        let run = serde_json::json!({ "id": run.id.to_string(), "playbook": run.name });
+        scope = scope.with("run", run);
+    }
+    if names.contains("inputs") {
+        let inputs = if run.inputs.is_null() { Json::Object(Map::new()) } else { run.inputs.clone() };
+        scope = scope.with("inputs", inputs);
+    }
+    if names.contains("steps") {
+        scope = scope.with("steps", steps_value(run, &steps));
+    }
+    // An inner loop hides an outer one of the same name.
+    for (name, value) in loops.iter().filter(|(name, _)| names.contains(name.as_str())) {
+        scope = scope.with(name.clone(), value.clone());
+    }
+    scope
+}
+
+/// What the steps that are over gave: their fields, and how they ended. Of a step in a loop, the
+/// latest round's. All steps where the expressions read no single ones.
+fn steps_value(run: &Run, wanted: &BTreeSet<&str>) -> Json {
+    let mut all = Map::new();
+    for (path, _, over) in run.over().collect::<Vec<_>>().into_iter().rev() {
+        let id = id_of(path);
+        if all.contains_key(id) || !(wanted.is_empty() || wanted.contains(id)) {
+            continue;
+        }
+        let mut value = match &over.output {
+            Json::Object(fields) => fields.clone(),
+            Json::Null => Map::new(),
+            other => Map::from_iter([("value".to_owned(), other.clone())]),
+        };
+        value.insert("failed".into(), (over.end == StepEnd::Failed).into());
+        value.insert("skipped".into(), (over.end == StepEnd::Skipped).into());
+        all.insert(id.to_owned(), Json::Object(value));
+    }
+    Json::Object(all)
+}
+
+/// The expressions of a change.
+pub(super) fn of_change(change: &Change) -> Vec<&Expr> {
+    match change {
+        Change::BlockAddress { target }
+        | Change::LimitAddress { target, .. }
+        | Change::BlockPort { target, .. } => vec![target],
+        Change::QuarantinePort { port, .. } => vec![port],
+        Change::LockAccount { account }
+        | Change::UnlockAccount { account }
+        | Change::ResetCredential { account } => vec![account],
+        Change::RemoveFromGroup { account, group } => vec![account, group],
+        Change::SinkholeDomain { domain } => vec![domain],
+        Change::Call { subject, inputs, .. } => {
+            std::iter::once(subject).chain(inputs.iter().map(|(_, e)| e)).collect()
+        }
+    }
 }
 
 /// True when a playbook wants to run on an incident now; an error is told, never taken for no.

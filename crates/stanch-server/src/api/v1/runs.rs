@@ -1,50 +1,87 @@
 //! Runs of playbooks: what each has done and what it waits for.
 
 use axum::Json;
-use stanch_core::journal::event::RunEnd;
-use stanch_core::playbook::run::Run;
+use stanch_core::playbook::run::{Over, Run, StepState, WaitsFor};
 use stanch_model::{IncidentId, RunId};
 
-use super::types::{RunDetail, RunPage, RunQuery, RunStep, RunSummary};
+use super::types::{RunDetail, RunPage, RunQuery, RunStep, RunSummary, RunWait};
 use super::{Answer, Failures};
 use crate::api::extract::{Named, Query, limit, named, time};
 use crate::auth::Viewer;
 use crate::problem::Problem;
 
 fn summary(r: &Run) -> RunSummary {
-    let state = match &r.ended {
-        None => "running",
-        Some((_, RunEnd::Completed, _)) => "completed",
-        Some((_, RunEnd::Declined, _)) => "declined",
-        Some((_, RunEnd::Handed, _)) => "handed",
+    let state = match (&r.ended, &r.unwinding) {
+        (None, None) => "running",
+        (None, Some(_)) => "unwinding",
+        (Some((_, end, _)), _) => end.word(),
     };
-    let step = r.playbook.as_ref().and_then(|p| p.steps.get(r.cursor)).filter(|_| r.ended.is_none());
+    // The innermost of the steps under way; between two steps, none.
+    let step = r.under_way().max_by_key(|(path, s)| (path.matches('/').count(), s.began));
+    let since = step.map_or_else(|| r.over().last().map_or(r.started, |(.., o)| o.at), |(_, s)| s.began);
     RunSummary {
         id: r.id.to_string(),
-        incident: r.incident.to_string(),
+        incident: r.incident.map(|i| i.to_string()),
         playbook: r.name.clone(),
         state: state.to_owned(),
         started: time(r.started),
-        step: step.map(|s| s.id.clone()),
-        step_since: time(r.step_since),
+        step: step.filter(|_| r.ended.is_none()).map(|(path, _)| path.to_owned()),
+        step_since: time(since),
         ended: r.ended.as_ref().map(|(at, ..)| time(*at)),
         why: r.ended.as_ref().map(|(.., why)| why.clone()),
     }
 }
 
-fn detail(r: &Run) -> RunDetail {
-    let step = |(at, step, outcome): &(stanch_model::Timestamp, String, String)| RunStep {
-        step: step.clone(),
-        at: time(*at),
-        outcome: outcome.clone(),
-    };
+fn over((path, state, over): (&str, &StepState, &Over)) -> RunStep {
+    RunStep {
+        step: path.to_owned(),
+        at: time(over.at),
+        outcome: over.outcome.clone(),
+        end: over.end.word().to_owned(),
+        tries: state.tries,
+        output: over.output.clone(),
+    }
+}
+
+fn under_way((path, s): (&str, &StepState)) -> RunWait {
+    RunWait {
+        step: path.to_owned(),
+        since: time(s.began),
+        tries: s.tries,
+        last_failure: s.last_failure.as_deref().map(str::to_owned),
+        again: s.again.map(time),
+        task: s.task.map(|t| t.to_string()),
+        run: s.child.map(|c| c.to_string()),
+    }
+}
+
+fn detail(r: &Run, waits: &[WaitsFor]) -> RunDetail {
     RunDetail {
         summary: summary(r),
         playbook_hash: r.playbook.as_ref().map(|p| p.hash.clone()),
-        steps: r.done.iter().map(step).collect(),
-        steps_total: r.playbook.as_ref().map_or(r.done.len(), |p| p.steps.len()),
-        approval: r.approval.map(|a| a.to_string()),
+        steps: r.over().map(over).collect(),
+        steps_total: r.playbook.as_ref().map_or(r.order.len(), |p| p.steps.len()),
+        approval: r.under_way().find_map(|(_, s)| s.approval).map(|a| a.to_string()),
         blocks: r.actions.iter().map(ToString::to_string).collect(),
+        inputs: r.inputs.clone(),
+        output: r.output.clone(),
+        called_by: r.caller.as_ref().map(|c| format!("{} at {}", c.run, c.path)),
+        by: Some(r.by.clone()).filter(|by| !by.is_empty()),
+        under_way: if r.ended.is_none() { r.under_way().map(under_way).collect() } else { Vec::new() },
+        waits_for: waits.iter().map(words).collect(),
+    }
+}
+
+/// What a run waits for, for people.
+fn words(w: &WaitsFor) -> String {
+    match w {
+        WaitsFor::Time(at) => format!("until {}", time(*at)),
+        WaitsFor::Effect(e) => format!("an answer from outside ({e})"),
+        WaitsFor::Question(a) => format!("an answer to {a}"),
+        WaitsFor::Task(t) => format!("an answer to {t}"),
+        WaitsFor::Change(a) => format!("the device, or the end of {a}"),
+        WaitsFor::Run(r) => format!("the end of {r}"),
+        WaitsFor::LookUps => "look-ups under way".to_owned(),
     }
 }
 
@@ -55,7 +92,7 @@ pub(super) async fn list(viewer: Viewer, Query(asked): Query<RunQuery>) -> Answe
     let most = limit(asked.limit)?;
     let incident: Option<IncidentId> = named(asked.incident.as_ref())?;
     let runs = viewer.books().read(|s| {
-        let kept = s.runs.values().rev().filter(|r| incident.is_none_or(|i| r.incident == i));
+        let kept = s.runs.values().rev().filter(|r| incident.is_none_or(|i| r.incident == Some(i)));
         kept.take(most).map(summary).collect()
     });
     Ok(Json(RunPage { runs }))
@@ -66,7 +103,8 @@ pub(super) async fn list(viewer: Viewer, Query(asked): Query<RunQuery>) -> Answe
     params(("id" = String, Path, description = "For example RUN-2")),
     responses((status = 200, description = "The run", body = RunDetail), Failures))]
 pub(super) async fn one(viewer: Viewer, Named(id): Named<RunId>) -> Answer<RunDetail> {
-    let found = viewer.books().read(|s| s.runs.get(&id).map(detail));
+    let waits = viewer.books().waits(id);
+    let found = viewer.books().read(|s| s.runs.get(&id).map(|r| detail(r, &waits)));
     found
         .map(Json)
         .ok_or_else(|| Problem::not_found(format!("there is no {id}"), "list them with GET /api/v1/runs"))

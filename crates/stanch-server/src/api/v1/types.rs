@@ -42,7 +42,7 @@ pub use intake::{AckView, PagerDutyAnswer};
 pub use journal::{JournalEntry, JournalHead, JournalPage, JournalQuery, VerifyBroken, VerifyView};
 pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, SignedOut, Whoami};
 pub use queue::{BulkFailure, BulkRequest, BulkView, ClockCell, Facet, QueuePage, QueueQuery, QueueRow};
-pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary};
+pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary, RunWait};
 pub use settings::{
     ConnectorView, DryRunView, LimitView, PersonView, PlaybookDetail, PlaybookPage, PlaybookView,
     ProtectedView, SettingsView, TeamView,

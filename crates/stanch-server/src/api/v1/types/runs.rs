@@ -27,16 +27,17 @@ pub struct RunSummary {
     /// Its name.
     #[schema(example = "RUN-2")]
     pub id: String,
-    /// For which incident.
-    pub incident: String,
+    /// For which incident; absent when a call from outside began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// Which playbook.
     pub playbook: String,
-    /// `running`, `completed`, `declined` or `handed`.
+    /// `running`, `unwinding`, `completed`, `declined`, `handed`, `unwound` or `stopped`.
     #[schema(example = "running")]
     pub state: String,
     /// When it began.
     pub started: String,
-    /// The step in hand, while it runs.
+    /// The step in hand, while it runs: a path such as `isolate/2/lock`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// Since when.
@@ -67,15 +68,68 @@ pub struct RunDetail {
     pub approval: Option<String>,
     /// Changes made by this run.
     pub blocks: Vec<String>,
+    /// What it was given.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    #[schema(value_type = Object)]
+    pub inputs: serde_json::Value,
+    /// What it gave when it had completed.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    #[schema(value_type = Object)]
+    pub output: serde_json::Value,
+    /// The run whose step called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_by: Option<String>,
+    /// Who asked for it; absent when a trigger did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Steps that were begun and are not over.
+    #[serde(default)]
+    pub under_way: Vec<RunWait>,
+    /// What the run waits for, in words. Empty when it is over.
+    #[serde(default)]
+    pub waits_for: Vec<String>,
+}
+
+/// One step that was begun and is not over.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RunWait {
+    /// A path such as `isolate/2/lock`.
+    pub step: String,
+    /// Since when.
+    pub since: String,
+    /// Tries that failed.
+    pub tries: u32,
+    /// Why the last one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+    /// When it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<String>,
+    /// The task it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The run it called and waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// One step that is over.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RunStep {
-    /// Its name.
+    /// A path such as `isolate/2/lock`.
     pub step: String,
     /// When it was over.
     pub at: String,
     /// What came of it.
     pub outcome: String,
+    /// `done`, `skipped`, `failed` or `stopped`.
+    #[serde(default)]
+    pub end: String,
+    /// Tries that failed before.
+    #[serde(default)]
+    pub tries: u32,
+    /// What later steps may read of it.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    #[schema(value_type = Object)]
+    pub output: serde_json::Value,
 }

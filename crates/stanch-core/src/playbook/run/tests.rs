@@ -1,0 +1,1 @@
+//! Runs played by hand: facts in, facts out, no engine around them.
