@@ -11,6 +11,7 @@ mod check;
 mod infer;
 mod kind;
 mod text;
+mod truth;
 mod value;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use cel::{Context, Env, ExecutionError, Program, Value};
 pub use infer::Known;
 pub use kind::Kind;
 pub use text::Text;
+pub use truth::{Truth, truth};
 pub(crate) use text::hidden;
 
 /// Longest source text, in bytes.

@@ -22,10 +22,13 @@ pub struct Known {
     /// Top-level names.
     pub variables: BTreeMap<String, Kind>,
     /// Fields that may be missing when the expression is evaluated, as `steps.look.facts`: their
-    /// kind, and why they may be missing. An expression may read them after asking `has(…)`.
+    /// kind, and why they may be missing. An expression may read them after asking `has(…)`. A last part
+    /// `*` stands for every field.
     pub uncertain: BTreeMap<String, (Kind, String)>,
     /// All the words a field, or each item of a list field, can hold: `incident.kind`.
     pub words: BTreeMap<String, Vec<&'static str>>,
+    /// The smallest and the largest value of a field: `incident.confidence`.
+    pub ranges: BTreeMap<String, (f64, f64)>,
 }
 
 pub(super) fn infer(
@@ -169,7 +172,8 @@ impl Infer<'_> {
             return Ok(kind.clone());
         }
         let whole = path.map(|p| format!("{p}.{field}")).unwrap_or_default();
-        if let Some((kind, why)) = self.known.uncertain.get(&whole) {
+        let any = || self.known.uncertain.get(&path.map(|p| format!("{p}.*"))?);
+        if let Some((kind, why)) = self.known.uncertain.get(&whole).or_else(any) {
             // Asked for at any place of the expression is enough: the check wants the question put,
             // not the expression proved.
             if test || self.asked.contains(&whole) {

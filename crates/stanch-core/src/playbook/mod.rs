@@ -7,6 +7,10 @@ pub mod cacao;
 pub mod load;
 pub mod run;
 pub mod shape;
+pub mod verify;
+
+#[cfg(test)]
+mod broken;
 
 use std::collections::BTreeMap;
 

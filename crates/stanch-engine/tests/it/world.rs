@@ -40,7 +40,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "playbooks/c2.yaml",
-        "name: c2\nsummary: block a caller home\nwhen: incident.kind == \"c2\" && incident.peer != \"\"\nsteps:\n  - id: block\n    block_address: { target: incident.peer, approvers: [secops], expires: 15m }\n  - id: hold\n    wait: lifted\n  - id: check\n    verify: all\nsop: by hand\n",
+        "name: c2\nsummary: block a caller home\nwhen: incident.kind == \"c2\" && incident.peer != \"\"\nsteps:\n  - id: block\n    block_address: { target: incident.peer, approvers: [secops], expires: 15m }\n  - id: check\n    verify: all\n  - id: hold\n    wait: lifted\nsop: by hand\n",
     ),
 ];
 
@@ -180,7 +180,6 @@ fn start(
             })
         }),
         responders: vec![Arc::new(device.clone()) as Arc<dyn Responder>],
-        callers: Vec::new(),
         notifiers: vec![Arc::new(Smtp::new(smtp).unwrap()) as Arc<dyn Notifier>],
         now: Arc::new(move || Timestamp(time.load(Ordering::SeqCst))),
     };
@@ -212,7 +211,7 @@ pub fn summary(s: &State) -> String {
         s.ledger(),
         s.slots,
         s.incidents,
-        s.runs.values().map(|r| (r.id, &r.steps, &r.order, &r.unwinding, &r.ended)).collect::<Vec<_>>(),
+        s.runs.values().map(|r| (r.id, r.cursor, &r.done, &r.ended)).collect::<Vec<_>>(),
         s.approvals,
         s.actions,
         s.pending,

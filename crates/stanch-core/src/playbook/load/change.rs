@@ -20,10 +20,6 @@ impl Reader<'_> {
         }
         let fields = node.map(self.m)?;
         fields.finish(&shape::keys(kind), self.m);
-        for (key, value) in fields.entries() {
-            // The value's place: that is what a mistake found later is about.
-            self.places.put(&self.step, &key.text, (value.line, value.column));
-        }
         let change = self.change(kind, &fields, seen);
         let range = Span::secs(1)..=Span::hours(24 * 90);
         let ttl = self.span(&fields, "ttl", range);
@@ -34,7 +30,7 @@ impl Reader<'_> {
         };
         let undo = match fields.optional("undo") {
             None => Some(true),
-            Some(n) => n.choice("way", &["none"], self.m).map(|_| false),
+            Some(n) => n.choice("undo", &["none"], self.m).map(|_| false),
         };
         let approvers = self.approvers(&fields, "change");
         seen.acted |= before;

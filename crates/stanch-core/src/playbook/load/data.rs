@@ -3,7 +3,7 @@
 use super::Reader;
 use super::scope::Seen;
 use super::step::Read;
-use crate::config::yaml::Node;
+use crate::config::yaml::{Node, Value};
 use crate::expr::Kind;
 use crate::playbook::{StepKind, shape};
 
@@ -27,13 +27,14 @@ impl Reader<'_> {
 
     pub(super) fn set(&mut self, node: &Node, seen: &Seen) -> Option<Read> {
         let values = self.exprs(node, seen)?;
-        if values.is_empty() {
+        if matches!(&node.value, Value::Map(entries) if entries.is_empty()) || node.is_null() {
             self.m.push(node.mistake("`set` computes nothing", "write for example `set: { name: 1 + 1 }`"));
         }
-        let gives = values
-            .iter()
-            .map(|(name, _)| (name.clone(), self.places.kind(&self.step, name).cloned().unwrap_or(Kind::Any)))
-            .collect();
+        // Also those that could not be read, so that one mistake does not look like two.
+        let fields = node.map(self.m)?;
+        let names = fields.entries().iter().map(|(key, _)| key.text.to_string());
+        let kind = |name: &str| self.places.kind(&self.step, name).cloned().unwrap_or(Kind::Any);
+        let gives = names.map(|name| (name.clone(), kind(&name))).collect();
         Some(Read { kind: StepKind::Set { values }, gives })
     }
 

@@ -180,9 +180,21 @@ fn sources(wanted: &[Kind], incident: bool) -> String {
     all.join(", ")
 }
 
-/// A mistake inside a value. The column is exact for a value on one line without escapes.
+/// A mistake inside a value. The column is exact for a value on one line without escapes. Where the
+/// error says what was meant, that is the help.
 pub(super) fn placed(node: &Node, error: &ExprError, help: &str) -> Mistake {
-    let mut mistake = node.mistake(format!("`{}`: {error}", node.name), help);
+    let (message, inside) = match error.message.split_once(" in \"") {
+        Some((message, inside)) if message.contains("; ") => (message, format!(" in \"{inside}")),
+        Some(_) | None => (error.message.as_str(), String::new()),
+    };
+    let (message, help) = match message.split_once("; ") {
+        Some((message, meant)) => (message, meant),
+        None if message.contains("may be missing") => {
+            (message, "read it only after asking has(…), or on the same way")
+        }
+        None => (message, help),
+    };
+    let mut mistake = node.mistake(format!("`{}`: {message}{inside}", node.name), help);
     if let Value::Scalar { text, quoted } = &node.value
         && !text.contains('\n')
         && error.column > 0

@@ -18,6 +18,7 @@ impl Reader<'_> {
         fields.finish(&shape::names(shape::HEADER), self.m);
         self.own_name(name, &fields);
         let summary = fields.required("summary", self.m).and_then(|n| n.string(self.m));
+        fields.optional("when").iter().for_each(|node| self.put("when", node));
         let trigger = self.trigger(&fields);
         self.hook = matches!(trigger, Some(Trigger::Hook));
         let autonomy = fields.optional("autonomy").and_then(|n| self.autonomy(n));
@@ -25,11 +26,10 @@ impl Reader<'_> {
         if let (Some(Trigger::Incident(_)), Some(inputs)) = (&trigger, &inputs) {
             self.all_given(&fields, inputs);
         }
-        let kinds: Vec<(String, Kind)> =
-            inputs.iter().flatten().map(|p| (p.name.clone(), kind_of(&p.kind))).collect();
+        let kinds = kinds(&fields, inputs.as_deref().unwrap_or_default());
         let mut seen = Seen::start(!self.hook, &kinds);
         let everything = self.all.clone();
-        seen.doubt(&everything, "it has not run when this is read");
+        seen.doubt(&everything, "it runs later");
         let steps = fields.required("steps", self.m).and_then(|n| self.steps(n, &mut seen));
         self.step.clear();
         let outputs =
@@ -191,6 +191,18 @@ impl Reader<'_> {
             }
         })
     }
+}
+
+/// The kinds of the inputs; one that could not be read may be anything, so that one mistake does not
+/// look like two.
+fn kinds(fields: &Fields<'_>, inputs: &[Param]) -> Vec<(String, Kind)> {
+    let written = match fields.optional("inputs").map(|n| &n.value) {
+        Some(Value::Map(entries)) => entries.iter().map(|(k, _)| k.text.to_string()).collect(),
+        Some(Value::Scalar { .. } | Value::List(_) | Value::Null | Value::Invalid) | None => Vec::new(),
+    };
+    let any = written.into_iter().map(|name| (name, Kind::Any));
+    let read = inputs.iter().map(|p| (p.name.clone(), kind_of(&p.kind)));
+    any.chain(read).collect()
 }
 
 /// Where an entry of a map stands.

@@ -36,7 +36,7 @@ mod step;
 
 use std::collections::BTreeSet;
 
-pub use scope::{incident_kind, incident_kinds, kind_of};
+pub use scope::{incident_kind, incident_kinds, incident_ranges, incident_words, kind_of};
 
 use super::{Places, Playbook};
 use crate::config::Mistake;

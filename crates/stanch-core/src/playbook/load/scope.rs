@@ -63,6 +63,26 @@ pub fn incident_kinds() -> Vec<&'static str> {
     kinds
 }
 
+/// Every word a field of `incident`, or each item of a list field, can hold.
+#[must_use]
+pub fn incident_words() -> BTreeMap<String, Vec<&'static str>> {
+    let stages = STAGES.iter().map(|s| s.words()).collect();
+    [("incident.kind".to_owned(), incident_kinds()), ("incident.stages".to_owned(), stages)].into()
+}
+
+/// The smallest and the largest value of fields of `incident`.
+#[must_use]
+pub fn incident_ranges() -> BTreeMap<String, (f64, f64)> {
+    let field = |name: &str, low, high| (format!("incident.{name}"), (low, high));
+    [
+        field("alerts", 1.0, f64::INFINITY),
+        field("confidence", 0.0, 1.0),
+        field("rules", 1.0, f64::INFINITY),
+        field("severity", 0.0, 6.0),
+    ]
+    .into()
+}
+
 /// What an expression at one place of the plan can read.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -82,9 +102,8 @@ impl Seen {
             Seen { known: Known::default(), steps: BTreeMap::new(), open: BTreeSet::new(), acted: false };
         if incident {
             seen.know("incident", incident_kind());
-            seen.known.words.insert("incident.kind".to_owned(), incident_kinds());
-            let stages = STAGES.iter().map(|s| s.words()).collect();
-            seen.known.words.insert("incident.stages".to_owned(), stages);
+            seen.known.words = incident_words();
+            seen.known.ranges = incident_ranges();
         }
         seen.know("inputs", Kind::record(inputs.iter().cloned()));
         seen.know("run", Kind::record(RUN_FIELDS.map(|f| (f, Kind::Text))));
@@ -128,7 +147,11 @@ impl Seen {
         }
         let kind = match (self.open.contains(id), doubt) {
             (true, None) => Kind::Map,
-            (true, Some(_)) | (false, _) => Kind::record(fields),
+            (true, Some(why)) => {
+                self.known.uncertain.insert(format!("steps.{id}.*"), (Kind::Any, why.to_owned()));
+                Kind::record(fields)
+            }
+            (false, _) => Kind::record(fields),
         };
         self.steps.insert(id.to_owned(), kind);
         self.renew();

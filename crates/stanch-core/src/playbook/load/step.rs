@@ -74,6 +74,7 @@ impl Reader<'_> {
         let all: Vec<&str> = common.iter().copied().chain(KINDS.iter().map(|k| k.name)).collect();
         fields.finish(&all, self.m);
         let about = fields.optional("about").and_then(|n| n.string(self.m)).unwrap_or_default();
+        fields.optional("when").iter().for_each(|node| self.put("when", node));
         let when = fields.optional("when").map(|n| self.expr(n, seen, &Kind::Bool));
         let retry = fields.optional("retry").map_or(Some(Retry::default()), |n| self.retry(n));
         let range = Span::secs(1)..=Span::hours(24 * 90);
@@ -93,6 +94,26 @@ impl Reader<'_> {
             compensate: compensate?,
             kind: kind?.kind,
         })
+    }
+
+    /// Remembers where the value of a key stands, and for a list where its items stand: `.ttl`,
+    /// `.approvers netops`.
+    pub(super) fn put(&mut self, key: &str, node: &Node) {
+        let step = self.step.clone();
+        let place = |node: &Node| match &node.value {
+            Value::Scalar { text, quoted: true } if !text.contains('\n') => (node.line, node.column + 1),
+            Value::Scalar { .. } | Value::List(_) | Value::Map(_) | Value::Null | Value::Invalid => {
+                (node.line, node.column)
+            }
+        };
+        self.places.put(&step, &format!(".{key}"), place(node));
+        if let Value::List(items) = &node.value {
+            for item in items {
+                if let Value::Scalar { text, .. } = &item.value {
+                    self.places.put(&step, &format!(".{key} {text}"), place(item));
+                }
+            }
+        }
     }
 
     fn id(&mut self, fields: &Fields<'_>) -> Option<String> {
@@ -162,7 +183,7 @@ impl Reader<'_> {
                     steps
                 }
                 Value::Scalar { .. } | Value::Map(_) | Value::Null | Value::Invalid => {
-                    node.choice("way", ON_FAILURE, self.m).map(|word| match word {
+                    node.choice("reaction", ON_FAILURE, self.m).map(|word| match word {
                         "continue" => OnFailure::Continue,
                         "unwind" => OnFailure::Unwind,
                         _ => OnFailure::Hand,
@@ -205,6 +226,9 @@ impl Reader<'_> {
     }
 
     fn kind(&mut self, kind: &str, node: &Node, seen: &mut Seen) -> Option<Read> {
+        if let Value::Map(entries) = &node.value {
+            entries.iter().for_each(|(key, value)| self.put(&key.text, value));
+        }
         match kind {
             "enrich" => self.enrich(node, seen),
             "fetch" => self.fetch(node, seen),

@@ -4,6 +4,7 @@ use super::*;
 use crate::expr::{Expr, Kind};
 use crate::journal::event::{Event, IncidentOpened};
 use crate::journal::state::State;
+use crate::playbook::verify::{Around, verify};
 use crate::playbook::{Act, Change, OnFailure, Retry, Step, StepKind, Trigger, Wait};
 
 const GOOD: &str = "\
@@ -116,13 +117,20 @@ fn every_kind_of_step_is_read() {
     assert_eq!(look.timeout, Some(Span::mins(2)));
     assert!(matches!(look.on_failure, OnFailure::Continue));
     assert!(matches!(step("door").on_failure, OnFailure::Unwind));
-    assert!(matches!(&step("ask").on_failure, OnFailure::Steps(steps) if steps.len() == 1));
+    assert!(matches!(&step("baseline").on_failure, OnFailure::Steps(steps) if steps.len() == 1));
     assert_eq!(step("ticket").compensate.len(), 1);
     let StepKind::ForEach { variable, at_most, .. } = &step("each").kind else { panic!("for_each") };
     assert_eq!((variable.as_str(), *at_most), ("victim", 20));
     let StepKind::Act(act) = &step("reset").kind else { panic!("act") };
     assert_eq!((act.undo, act.people), (false, 2));
-    assert_eq!(playbook.places.of("reset", "reset_credential"), (107, 11));
+    assert_eq!(playbook.places.of("reset", "reset_credential"), (108, 11));
+}
+
+#[test]
+fn the_playbook_with_everything_is_a_good_one() {
+    let playbook = load("everything", "playbooks/everything.yaml", EVERYTHING).expect("valid");
+    let said = verify(&playbook, "playbooks/everything.yaml", Around::default());
+    assert!(said.is_empty(), "{}", said.iter().map(Mistake::render).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
