@@ -13,6 +13,9 @@ use crate::forest::{Forest, Growth};
 use crate::text::{Known, Lore, Tally};
 use crate::watch::{COLUMNS, Family, family, told};
 
+/// Name and version of the model; changes when scores change.
+pub const MODEL: &str = "trees/1";
+
 /// How often the text columns stand in a row: the forest draws columns by lot, and what people said
 /// about a rule must be drawn about as often as the many columns of counts.
 const TEXT_TWICE: usize = 4;
@@ -184,13 +187,13 @@ impl Learner {
         let rows = [facts.row.to_vec()];
         let probability = self.probabilities(&rows, facts)[0];
         let verdicts = self.examples.len() - self.trained.min(self.examples.len());
-        let layer = if self.forest.is_some() { "forest" } else { "baseline" };
+        let layer = if self.forest.is_some() { MODEL } else { "baseline/1" };
         Score {
             probability,
             bucket: bucket(probability),
             measured: self.curve.measured(probability),
             model: format!(
-                "{layer}/1 trained on {}, {verdicts} verdicts since, seed {}",
+                "{layer} trained on {}, {verdicts} verdicts since, seed {}",
                 self.trained, self.seed
             ),
         }

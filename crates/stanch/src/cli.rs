@@ -100,6 +100,9 @@ enum Verb {
     Release(cmd::release::Args),
     Runs(cmd::runs::Args),
     Silence(cmd::silence::Args),
+    Replay(cmd::replay::Args),
+    Radar(cmd::radar::Args),
+    Eval(cmd::eval::Args),
     Whoami(cmd::whoami::Args),
     Completions(cmd::completions::Args),
     Version(cmd::version::Args),
@@ -113,6 +116,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Feed", &["ingest", "sources", "quarantine"]),
     ("Look", &["incidents", "story", "alerts", "ledger", "clock", "journal"]),
     ("Decide", &["ack", "resolve", "approvals", "approve", "deny", "blocks", "release", "runs", "silence"]),
+    ("Rehearse and measure", &["replay", "radar", "eval"]),
     ("Other", &["whoami", "completions", "version"]),
 ];
 
@@ -209,6 +213,9 @@ pub(crate) async fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         Verb::Demo(args) => cmd::demo::run(args, ctx).await,
         Verb::Init(args) => cmd::init::run(&args, ctx),
         Verb::Check(args) => cmd::check::run(&args, ctx),
+        Verb::Eval(args) => cmd::eval::run(&args, ctx),
+        Verb::Replay(args) => cmd::replay::run(&args, ctx),
+        Verb::Radar(args) => cmd::radar::run(&args, ctx),
         Verb::Serve(args) => cmd::serve::run(args, ctx).await,
         Verb::Reload(args) => cmd::reload::run(&args, ctx).await,
         Verb::Doctor(args) => cmd::doctor::run(&args, ctx).await,

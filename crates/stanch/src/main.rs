@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod cmd;
 mod demo;
+mod eval;
 mod exit;
 mod find;
 mod local;

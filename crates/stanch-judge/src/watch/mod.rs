@@ -69,15 +69,19 @@ pub struct Watch {
     names: Names,
 }
 
-/// Texts as numbers.
+/// Texts as numbers, each kind apart.
 #[derive(Debug, Default)]
-struct Names(BTreeMap<String, u32>);
+struct Names(BTreeMap<&'static str, BTreeMap<String, u32>>);
 
 impl Names {
-    fn of(&mut self, kind: char, text: &str) -> u32 {
-        let key = format!("{kind}{text}");
-        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        *self.0.entry(key).or_insert(next)
+    fn of(&mut self, kind: &'static str, text: &str) -> u32 {
+        let names = self.0.entry(kind).or_default();
+        if let Some(n) = names.get(text) {
+            return *n;
+        }
+        let next = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        names.insert(text.to_owned(), next);
+        next
     }
 }
 
@@ -86,10 +90,10 @@ impl Watch {
     /// [`Sluice`](crate::sluice::Sluice) in front where order is not given). Says which group it
     /// belongs to and whether it began one.
     pub fn see(&mut self, sight: &Sight<'_>) -> (GroupKey, bool) {
-        let site = self.names.of('s', sight.site);
-        let rule = self.names.of('r', sight.rule);
-        let machine = self.names.of('m', sight.machine);
-        let tool = self.names.of('t', sight.tool);
+        let site = self.names.of("site", sight.site);
+        let rule = self.names.of("rule", sight.rule);
+        let machine = self.names.of("machine", sight.machine);
+        let tool = self.names.of("tool", sight.tool);
         let index = self.site_index(site, sight.at);
         let new = self.sites[index].see(sight, rule, machine, tool);
         (GroupKey { site, rule, machine }, new)
