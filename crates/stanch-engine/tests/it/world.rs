@@ -180,6 +180,7 @@ fn start(
             })
         }),
         responders: vec![Arc::new(device.clone()) as Arc<dyn Responder>],
+        callers: Vec::new(),
         notifiers: vec![Arc::new(Smtp::new(smtp).unwrap()) as Arc<dyn Notifier>],
         now: Arc::new(move || Timestamp(time.load(Ordering::SeqCst))),
     };
@@ -211,7 +212,7 @@ pub fn summary(s: &State) -> String {
         s.ledger(),
         s.slots,
         s.incidents,
-        s.runs.values().map(|r| (r.id, r.cursor, &r.done, &r.ended)).collect::<Vec<_>>(),
+        s.runs.values().map(|r| (r.id, &r.steps, &r.order, &r.unwinding, &r.ended)).collect::<Vec<_>>(),
         s.approvals,
         s.actions,
         s.pending,
