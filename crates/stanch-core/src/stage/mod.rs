@@ -7,6 +7,7 @@ pub mod fingerprint;
 pub mod kill_chain;
 pub mod normalise;
 pub mod route;
+pub mod sigma;
 pub mod subject;
 pub mod suppress;
 pub mod triage;
