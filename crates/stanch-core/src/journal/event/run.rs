@@ -36,9 +36,9 @@ pub struct RunStarted {
     /// The run that called it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Caller>,
-    /// The person or source that asked for it; empty when a trigger did.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub by: String,
+    /// The person or source that asked for it; none when a trigger did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// A step of another run that waits for this one.

@@ -413,7 +413,7 @@ pub fn started(
         source: if held { String::new() } else { playbook.source.clone() },
         inputs: if inputs.as_object().is_some_and(serde_json::Map::is_empty) { Json::Null } else { inputs },
         caller: None,
-        by: String::new(),
+        by: None,
     }
 }
 

@@ -124,6 +124,7 @@ fn steps_value(run: &Run, wanted: &BTreeSet<&str>) -> Json {
             Json::Null => Map::new(),
             other => Map::from_iter([("value".to_owned(), other.clone())]),
         };
+        value.insert("outcome".into(), over.outcome.as_str().into());
         value.insert("failed".into(), (over.end == StepEnd::Failed).into());
         value.insert("skipped".into(), (over.end == StepEnd::Skipped).into());
         all.insert(id.to_owned(), Json::Object(value));

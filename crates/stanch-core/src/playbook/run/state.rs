@@ -22,8 +22,8 @@ pub struct Run {
     pub name: String,
     /// When it began.
     pub started: Timestamp,
-    /// The person or source that asked for it; empty when a trigger did.
-    pub by: String,
+    /// The person or source that asked for it; none when a trigger did.
+    pub by: Option<String>,
     /// What it was given.
     pub inputs: Json,
     /// The step of another run that waits for this one.

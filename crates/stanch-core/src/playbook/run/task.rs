@@ -39,9 +39,9 @@ pub struct Task {
     pub ask: Ask,
     /// Members of these teams may answer.
     pub teams: Vec<String>,
-    /// Who asked for the run, and so may not decide here; empty when a trigger did.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub requested_by: String,
+    /// Who asked for the run, and so may not decide here; none when a trigger did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
     /// When it was asked.
     pub asked_at: Timestamp,
     /// An answer counts only before this. Silence is never a yes.
@@ -167,7 +167,7 @@ pub fn weigh(task: &Task, r: &Reply<'_>, now: Timestamp) -> Result<Json, TaskErr
             r.person
         )));
     }
-    if task.ask == Ask::Decision && r.person == task.requested_by {
+    if task.ask == Ask::Decision && task.requested_by.as_deref() == Some(r.person) {
         return Err(TaskError::Refused(format!(
             "{} asked for this run and cannot decide {id} too; another approver has to",
             r.person

@@ -66,7 +66,7 @@ fn detail(r: &Run, waits: &[WaitsFor]) -> RunDetail {
         inputs: r.inputs.clone(),
         output: r.output.clone(),
         called_by: r.caller.as_ref().map(|c| format!("{} at {}", c.run, c.path)),
-        by: Some(r.by.clone()).filter(|by| !by.is_empty()),
+        by: r.by.clone(),
         under_way: if r.ended.is_none() { r.under_way().map(under_way).collect() } else { Vec::new() },
         waits_for: waits.iter().map(words).collect(),
     }
