@@ -1,6 +1,6 @@
 //! Which machines of a site belong together: by what they have seen together, and by their addresses.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use stanch_model::{Span, Timestamp};
@@ -18,21 +18,38 @@ pub struct Machine {
 
 /// Two machines that see the same rule begin within this time have met.
 const TOGETHER: Span = Span::secs(2);
-/// Meetings that make two machines half as near as can be.
+/// Meetings count only this much later: what two strangers see during one attack makes them no kin.
+const SETTLES: Span = Span::mins(60);
+/// Meetings that are believed half.
 const HALF: f64 = 3.0;
-/// Meetings remembered; the rarest are forgotten beyond it.
+/// Share of the quieter machine's beginnings that were meetings, at which two are as near as can be.
+const OFTEN: f64 = 0.2;
+/// Beginnings and meetings that wait to settle.
 const PAIRS: usize = 100_000;
+/// Machines whose meetings are remembered; the rarest meetings are forgotten beyond it.
+const MACHINES: usize = 20_000;
 /// Beginnings looked back over.
 const LATELY: usize = 64;
-/// Nearness by address alone: same /24 or /64, same /16 or /48. Below that an address says nothing.
-const BY_ADDRESS: (f64, f64) = (0.6, 0.4);
+/// Nearness by address alone: leading bits in common, and what they are worth. A /16 of a private range says little:
+/// half of all companies live in 192.168/16.
+const BY_ADDRESS: [(u32, f64); 3] = [(24, 0.6), (22, 0.4), (16, 0.1)];
+/// The same for IPv6.
+const BY_ADDRESS_V6: [(u32, f64); 3] = [(64, 0.6), (56, 0.4), (48, 0.2)];
+/// Neighbours by address looked at, and machines visited, for one question.
+const NEIGHBOURS: usize = 64;
+/// See `NEIGHBOURS`.
+const VISITED: usize = 256;
+/// What is left of nearness for each machine in between.
+const A_HOP: f64 = 0.95;
 
 /// What machines have in common.
 #[derive(Debug, Default)]
 pub struct Kin {
     lately: VecDeque<(Timestamp, u64, Machine)>,
-    met: BTreeMap<(Machine, Machine), f64>,
-    near: BTreeMap<Machine, BTreeMap<Machine, f64>>,
+    unsettled: VecDeque<(Timestamp, Machine, Option<Machine>)>,
+    began: BTreeMap<Machine, f64>,
+    blocks: BTreeMap<(u32, u128), BTreeSet<Machine>>,
+    met: BTreeMap<Machine, BTreeMap<Machine, f64>>,
 }
 
 impl Kin {
@@ -48,52 +65,93 @@ impl Kin {
             .filter(|(_, r, m)| *r == rule && m != machine && m.site == machine.site)
             .map(|(.., m)| m.clone())
             .collect();
+        self.unsettled.push_back((at, machine.clone(), None));
         for partner in partners {
-            let (a, b) =
-                if partner < *machine { (partner, machine.clone()) } else { (machine.clone(), partner) };
-            let n = self.met.entry((a.clone(), b.clone())).or_default();
-            *n += 1.0;
-            let near = *n / (*n + HALF);
-            self.near.entry(a.clone()).or_default().insert(b.clone(), near);
-            self.near.entry(b).or_default().insert(a, near);
+            self.unsettled.push_back((at, machine.clone(), Some(partner)));
         }
-        if self.met.len() > PAIRS {
-            self.met.retain(|_, n| *n > 1.0);
-            self.near.values_mut().for_each(|m| m.retain(|_, v| *v > 1.0 / (1.0 + HALF)));
-        }
+        self.settle(at);
         self.lately.push_back((at, rule, machine.clone()));
     }
 
-    /// How near two machines are, 0 to 1: met often, neighbours by address, or through a third both know.
+    fn settle(&mut self, now: Timestamp) {
+        let until = now.plus(Span(-SETTLES.0));
+        while self.unsettled.front().is_some_and(|(t, ..)| *t < until) || self.unsettled.len() > PAIRS {
+            let Some((_, machine, partner)) = self.unsettled.pop_front() else { break };
+            let Some(partner) = partner else {
+                if let Some(block) = block(&machine) {
+                    self.blocks.entry(block).or_default().insert(machine.clone());
+                }
+                *self.began.entry(machine).or_default() += 1.0;
+                continue;
+            };
+            *self.met.entry(machine.clone()).or_default().entry(partner.clone()).or_default() += 1.0;
+            *self.met.entry(partner).or_default().entry(machine).or_default() += 1.0;
+        }
+        if self.met.len() > MACHINES {
+            self.met.values_mut().for_each(|m| m.retain(|_, n| *n > 2.0));
+            self.met.retain(|_, m| !m.is_empty());
+        }
+    }
+
+    /// How near two machines are, 0 to 1: met often, neighbours by address, or by a chain of such links, of
+    /// which the weakest counts.
     #[must_use]
     pub fn nearness(&self, a: &Machine, b: &Machine) -> f64 {
-        if a == b {
-            return 1.0;
-        }
         if a.site != b.site {
             return 0.0;
         }
-        let direct = self.direct(a, b);
-        let none = BTreeMap::new();
-        let through = self.near.get(a).unwrap_or(&none).iter().map(|(m, near)| near * self.direct(m, b));
-        through.fold(direct, f64::max)
+        let mut best: BTreeMap<&Machine, f64> = BTreeMap::from([(a, 1.0)]);
+        let mut done: BTreeSet<&Machine> = BTreeSet::new();
+        let mut found: f64 = if a == b { 1.0 } else { self.direct(a, b) };
+        while done.len() < VISITED {
+            let open = best.iter().filter(|(m, near)| !done.contains(*m) && **near > found);
+            let Some((at, near)) = open.max_by(|x, y| x.1.total_cmp(y.1).then(y.0.cmp(x.0))) else { break };
+            let (at, near) = (*at, *near);
+            done.insert(at);
+            for next in self.neighbours(at) {
+                let reached = near.min(self.direct(at, next)) * A_HOP;
+                let known = best.entry(next).or_insert(0.0);
+                *known = known.max(reached);
+                found = found.max(reached.min(if next == b { 1.0 } else { self.direct(next, b) * A_HOP }));
+            }
+        }
+        found
+    }
+
+    fn neighbours<'a>(&'a self, of: &Machine) -> impl Iterator<Item = &'a Machine> {
+        let met = self.met.get(of).into_iter().flat_map(BTreeMap::keys);
+        let block = block(of).and_then(|b| self.blocks.get(&b));
+        met.chain(block.into_iter().flatten().take(NEIGHBOURS))
     }
 
     fn direct(&self, a: &Machine, b: &Machine) -> f64 {
-        let met = self.near.get(a).and_then(|m| m.get(b)).copied().unwrap_or(0.0);
-        met.max(by_address(a.address, b.address))
+        let n = self.met.get(a).and_then(|m| m.get(b)).copied().unwrap_or(0.0);
+        let began = |m: &Machine| self.began.get(m).copied().unwrap_or(1.0);
+        let often = (n / began(a).min(began(b)) / OFTEN).min(1.0);
+        (often * n / (n + HALF)).max(by_address(a.address, b.address))
     }
 }
 
 fn by_address(a: Option<IpAddr>, b: Option<IpAddr>) -> f64 {
-    let same = |x: &[u8], y: &[u8], n: usize| x[..n] == y[..n];
+    let worth =
+        |steps: &[(u32, f64)], bits: u32| steps.iter().find(|(n, _)| bits >= *n).map_or(0.0, |(_, w)| *w);
     match (a, b) {
-        (Some(IpAddr::V4(a)), Some(IpAddr::V4(b))) if same(&a.octets(), &b.octets(), 3) => BY_ADDRESS.0,
-        (Some(IpAddr::V4(a)), Some(IpAddr::V4(b))) if same(&a.octets(), &b.octets(), 2) => BY_ADDRESS.1,
-        (Some(IpAddr::V6(a)), Some(IpAddr::V6(b))) if same(&a.octets(), &b.octets(), 8) => BY_ADDRESS.0,
-        (Some(IpAddr::V6(a)), Some(IpAddr::V6(b))) if same(&a.octets(), &b.octets(), 6) => BY_ADDRESS.1,
+        (Some(IpAddr::V4(a)), Some(IpAddr::V4(b))) => {
+            worth(&BY_ADDRESS, (a.to_bits() ^ b.to_bits()).leading_zeros())
+        }
+        (Some(IpAddr::V6(a)), Some(IpAddr::V6(b))) => {
+            worth(&BY_ADDRESS_V6, (a.to_bits() ^ b.to_bits()).leading_zeros())
+        }
         _ => 0.0,
     }
+}
+
+/// The block of addresses a machine has its neighbours in, within its site.
+fn block(m: &Machine) -> Option<(u32, u128)> {
+    Some(match m.address? {
+        IpAddr::V4(ip) => (m.site, u128::from(ip.to_bits() >> (32 - BY_ADDRESS[1].0))),
+        IpAddr::V6(ip) => (m.site, ip.to_bits() >> (128 - BY_ADDRESS_V6[1].0)),
+    })
 }
 
 #[cfg(test)]
@@ -115,6 +173,7 @@ mod tests {
             kin.met(&b, 100 + i, Timestamp(i as i64 * 60_000 + 30_000));
             kin.met(&c, 100 + i, Timestamp(i as i64 * 60_000 + 30_500));
         }
+        kin.met(&a, 999, Timestamp(100 * 60_000));
         assert!(kin.nearness(&a, &b) > 0.8);
         assert!(kin.nearness(&a, &c) > 0.6);
     }

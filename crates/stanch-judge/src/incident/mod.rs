@@ -18,6 +18,10 @@ pub use kin::{Kin, Machine};
 pub struct Policy {
     /// Opens an incident.
     pub open: f64,
+    /// Joins one that was active on the same machine within `breath`.
+    pub breath_at: f64,
+    /// See `breath_at`.
+    pub breath: Span,
     /// Joins one that was active within `soon` on the same or a kindred machine.
     pub soon_at: f64,
     /// See `soon_at`.
@@ -40,6 +44,8 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             open: 0.3,
+            breath_at: 0.1,
+            breath: Span::secs(10),
             soon_at: 0.2,
             soon: Span::mins(15),
             same_at: 0.2,
@@ -101,6 +107,7 @@ enum Link {
     Same,
     SoonKindred,
     SoonSame,
+    Breath,
 }
 
 impl Correlator {
@@ -159,14 +166,19 @@ impl Correlator {
 
     fn link(&self, incident: &Incident, group: &Judged) -> Option<(Link, String)> {
         let (p, policy) = (group.probability, &self.policy);
-        if incident.site != group.machine.site
-            || p < policy.soon_at.min(policy.same_at).min(policy.kindred_at)
+        if incident.site != group.machine.site || p < policy.breath_at.min(policy.soon_at).min(policy.same_at)
         {
             return None;
         }
         let since = |last: Timestamp| group.span.0.since(last);
         if let Some(last) = incident.machines.get(&group.machine) {
             let away = since(*last);
+            if away <= policy.breath && p >= policy.breath_at {
+                return Some((
+                    Link::Breath,
+                    "it began in the same breath on a machine of the incident".to_owned(),
+                ));
+            }
             if away <= policy.soon && p >= policy.soon_at {
                 return Some((
                     Link::SoonSame,
