@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use cel::IdedExpr;
-use cel::common::ast::{EntryExpr, Expr as Ast};
+use cel::common::ast::operators::INDEX;
+use cel::common::ast::{CallExpr, EntryExpr, Expr as Ast};
 
 use super::{ExprError, FUNCTIONS, MAX_NESTING, MAX_SOURCE};
 
@@ -130,6 +131,7 @@ impl Walk<'_> {
             }
             Ast::Call(call) => {
                 self.function(&call.func_name)?;
+                self.indexed(call);
                 let mut parts = call.target.iter().map(AsRef::as_ref).chain(&call.args);
                 parts.try_for_each(|part| self.visit(part, deeper, loops, ranged))
             }
@@ -165,6 +167,18 @@ impl Walk<'_> {
                 self.bound.truncate(before);
                 Ok(())
             }
+        }
+    }
+
+    /// `name["field"]` reads a field as `name.field` does.
+    fn indexed(&mut self, call: &CallExpr) {
+        if call.func_name == INDEX
+            && let [of, key] = &call.args[..]
+            && let Ast::Ident(name) = &of.expr
+            && let Some(name) = self.free_name(name)
+            && let Some(field) = super::infer::text_of(key)
+        {
+            self.fields.insert(format!("{name}.{field}"));
         }
     }
 

@@ -4,9 +4,14 @@
 //! them out.
 
 pub mod cacao;
+pub mod diff;
+pub mod explain;
+pub mod graph;
 pub mod load;
 pub mod run;
+pub mod schema;
 pub mod shape;
+pub mod svg;
 pub mod verify;
 
 #[cfg(test)]

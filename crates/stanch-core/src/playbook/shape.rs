@@ -62,7 +62,7 @@ pub struct Shape {
     pub form: Form,
     /// One line for people.
     pub about: &'static str,
-    /// What later steps can read as `steps.ID.…`, beside `outcome` and `failed`.
+    /// What later steps can read as `steps.ID.…`, beside `failed` and `skipped`.
     pub gives: &'static str,
 }
 
@@ -316,7 +316,7 @@ pub const KINDS: &[Shape] = &[
             need("branches", Form::Branches, "Names and steps."),
         ]),
         "Several ways at once.",
-        "",
+        "with `until: any`, `first`: which branch",
     ),
     kind(
         "for_each",
@@ -327,7 +327,7 @@ pub const KINDS: &[Shape] = &[
             need("steps", Form::Steps, "What to do with each."),
         ]),
         "The same for each of a list, one after the other.",
-        "",
+        "`rounds`: how many",
     ),
     kind(
         "repeat",
@@ -357,7 +357,7 @@ pub const KINDS: &[Shape] = &[
         "approve",
         Form::Map(&[need("question", Form::Template, "The question."), APPROVERS, EXPIRES]),
         "Asks people a question that is not about one change. No ends the run; silence is never a yes.",
-        "",
+        "`by` and `reason`",
     ),
     kind(
         "manual",

@@ -79,7 +79,9 @@ impl Reader<'_> {
             }
             Some(Join::All) | None => seen.after_all(&ways),
         }
-        Some(Read::plain(StepKind::Parallel { branches: branches?, until: until? }))
+        let first = until == Some(Join::Any);
+        let gives = first.then(|| ("first".to_owned(), Kind::Text)).into_iter().collect();
+        Some(Read { kind: StepKind::Parallel { branches: branches?, until: until? }, gives })
     }
 
     /// Names and steps; every way begins with what is known before.
@@ -113,7 +115,8 @@ impl Reader<'_> {
         let steps = fields.required("steps", self.m).and_then(|n| self.steps(n, &mut way));
         seen.after(&[way], &format!("it is inside `{}`, which may have no rounds", self.step));
         let (variable, list, at_most, steps) = (variable?, list?.0, at_most?, steps?);
-        Some(Read::plain(StepKind::ForEach { variable, list, at_most, steps }))
+        let gives = vec![("rounds".to_owned(), Kind::Int)];
+        Some(Read { kind: StepKind::ForEach { variable, list, at_most, steps }, gives })
     }
 
     /// A list to go through, and the kind of its items.

@@ -6,6 +6,7 @@ use super::Reader;
 use super::scope::{Seen, kind_of};
 use super::step::Read;
 use crate::config::yaml::Node;
+use crate::expr::Kind;
 use crate::playbook::{StepKind, shape};
 
 impl Reader<'_> {
@@ -16,7 +17,8 @@ impl Reader<'_> {
         let approvers = self.approvers(&fields, "question");
         let expires = self.span(&fields, "expires", Span::mins(1)..=Span::hours(24));
         let (question, approvers, expires) = (question?, approvers?, expires?);
-        Some(Read::plain(StepKind::Approve { question, approvers, expires }))
+        let gives = ["by", "reason"].map(|name| (name.to_owned(), Kind::Text)).into();
+        Some(Read { kind: StepKind::Approve { question, approvers, expires }, gives })
     }
 
     pub(super) fn manual(&mut self, node: &Node, seen: &Seen) -> Option<Read> {

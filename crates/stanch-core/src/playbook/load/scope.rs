@@ -135,7 +135,7 @@ impl Seen {
 
     /// A step that has run from here on. What it gives is certain unless `doubt` says why not.
     pub(super) fn gave(&mut self, id: &str, gives: Vec<(String, Kind)>, doubt: Option<&str>) {
-        let mut fields = vec![("outcome".to_owned(), Kind::Text), ("failed".to_owned(), Kind::Bool)];
+        let mut fields = vec![("failed".to_owned(), Kind::Bool), ("skipped".to_owned(), Kind::Bool)];
         self.known.uncertain.remove(&format!("steps.{id}"));
         for (name, kind) in gives {
             match doubt {

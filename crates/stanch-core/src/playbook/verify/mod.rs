@@ -5,12 +5,14 @@
 //! nothing that cannot be undone happens without a person's yes, no step and no trigger is dead, and
 //! no two branches fight over one target.
 
+mod calls;
 mod care;
 mod conditions;
 mod fights;
 mod loops;
 mod steps;
 
+pub use calls::calls;
 use stanch_model::Span;
 
 use super::{Playbook, Step};
