@@ -12,6 +12,7 @@ pub mod expr;
 pub mod journal;
 pub mod measure;
 pub mod playbook;
+pub mod radar;
 pub mod stage;
 pub mod story;
 

@@ -18,6 +18,8 @@ mod metrics;
 mod offline;
 mod people;
 mod problem;
+mod seal_key;
+pub mod replay;
 mod secrets;
 mod serve;
 mod session;

@@ -100,6 +100,7 @@ enum Verb {
     Release(cmd::release::Args),
     Runs(cmd::runs::Args),
     Silence(cmd::silence::Args),
+    Playbook(cmd::playbook::Args),
     Replay(cmd::replay::Args),
     Radar(cmd::radar::Args),
     Eval(cmd::eval::Args),
@@ -116,7 +117,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Feed", &["ingest", "sources", "quarantine"]),
     ("Look", &["incidents", "story", "alerts", "ledger", "clock", "journal"]),
     ("Decide", &["ack", "resolve", "approvals", "approve", "deny", "blocks", "release", "runs", "silence"]),
-    ("Rehearse and measure", &["replay", "radar", "eval"]),
+    ("Rehearse and measure", &["playbook", "replay", "radar", "eval"]),
     ("Other", &["whoami", "completions", "version"]),
 ];
 
@@ -238,6 +239,7 @@ pub(crate) async fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         Verb::Release(args) => cmd::release::run(&args, ctx).await,
         Verb::Runs(args) => cmd::runs::run(&args, ctx).await,
         Verb::Silence(args) => cmd::silence::run(args, ctx).await,
+        Verb::Playbook(args) => cmd::playbook::run(&args, ctx),
         Verb::Whoami(args) => cmd::whoami::run(&args, ctx).await,
         Verb::Completions(args) => cmd::completions::run(&args, ctx),
         Verb::Version(args) => cmd::version::run(&args, ctx),

@@ -27,7 +27,9 @@ pub(crate) fn config(dir: &Path) -> Option<Arc<Config>> {
     stanch_server::config_dir::compiled(dir)
 }
 
-fn shown(m: Mistake) -> MistakeView {
+/// A mistake as every command shows it.
+#[must_use]
+pub(crate) fn shown(m: Mistake) -> MistakeView {
     let Mistake { file, line, column, message, help, warning } = m;
     MistakeView { file, line, column, message, help, warning }
 }

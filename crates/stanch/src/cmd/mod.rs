@@ -18,6 +18,7 @@ pub(crate) mod init;
 pub(crate) mod journal;
 pub(crate) mod kill_switch;
 pub(crate) mod ledger;
+pub(crate) mod playbook;
 pub(crate) mod quarantine;
 pub(crate) mod radar;
 pub(crate) mod release;
