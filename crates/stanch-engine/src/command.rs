@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use stanch_core::config::Role;
-use stanch_model::{ActionId, AlertId, ApprovalId, IncidentId, SilenceId, Timestamp};
+use stanch_model::{ActionId, AlertId, ApprovalId, IncidentId, SilenceId, Span, Timestamp};
 
 use crate::input::{Ack, Received};
 
@@ -99,6 +99,28 @@ pub enum Command {
         who: Who,
         /// Why.
         reason: String,
+        /// Only for this incident: where others rest on the change too, it stays for them.
+        only: Option<IncidentId>,
+    },
+    /// Ask people whether a change may go on for longer.
+    Renew {
+        /// Which.
+        action: ActionId,
+        /// For how long from now.
+        ttl: Span,
+        /// Who asks.
+        who: Who,
+        /// Why.
+        reason: String,
+    },
+    /// Say no for the NOC to a change that was announced.
+    Veto {
+        /// Which.
+        action: ActionId,
+        /// Who.
+        who: Who,
+        /// Why.
+        reason: String,
     },
     /// Make alerts quiet for a while.
     Silence {
@@ -142,9 +164,23 @@ pub enum Command {
     KillSwitch {
         /// On or off.
         engaged: bool,
+        /// What is stopped.
+        stops: Stops,
         /// Who.
         who: Who,
     },
+}
+
+/// What a kill switch stops.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stops {
+    /// Everything.
+    #[default]
+    Everything,
+    /// All changes of one responder.
+    Responder(String),
+    /// All changes of one playbook.
+    Playbook(String),
 }
 
 /// What was done.

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use stanch_core::contain::lease::{Pass, pass};
 use stanch_core::journal::detail::IntakeDetail;
 use stanch_core::journal::event::{Effect, Event, Loaded};
 use stanch_core::journal::{State, decode};
 use stanch_core::playbook::run::{WaitsFor, standing};
 use stanch_model::port::{Caller, Journal, JournalError, JournalReader, NewEntry, Notifier, Responder};
-use stanch_model::{Alert, AlertId, EffectId, Observable, RunId, Span, Timestamp};
+use stanch_model::{ActionId, Alert, AlertId, EffectId, Observable, RunId, Span, Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::command::{Command, CommandError, Done};
@@ -422,7 +423,10 @@ impl Core {
         let mut ticked = false;
         for other in rest {
             match other {
-                Other::Loaded(by) => turn.record(loaded(rules, &by)),
+                Other::Loaded(by) => {
+                    turn.record(loaded(rules, &by));
+                    turn.lift_protected();
+                }
                 Other::Ordered(command, reply) => {
                     let answer = turn.order(*command);
                     replies.answers.push((reply, answer));
@@ -465,6 +469,19 @@ impl Core {
         Ok(())
     }
 
+    /// What may be done with a change now: nothing, unless our seal is on all it rests on.
+    fn pass(&self, action: ActionId) -> Option<Pass> {
+        let (rules, now) = (self.rules(), self.now());
+        let state = read(&self.shared.state);
+        match pass(state.actions.get(&action)?, &rules.seal, now) {
+            Ok(pass) => Some(pass),
+            Err(why) => {
+                tracing::error!(%action, why = %why, "a change is not made");
+                None
+            }
+        }
+    }
+
     /// Sends effects out. Whatever happens to one, an outcome comes back.
     fn dispatch(&mut self, outgoing: Vec<Outgoing>) {
         for Outgoing { id, what } in outgoing {
@@ -473,10 +490,8 @@ impl Core {
             }
             let ports = read(&self.shared.ports).clone();
             let (inputs, slots) = (self.inputs.clone(), self.slots.clone());
-            let permit = match &what {
-                Effect::Capture { action } | Effect::Perform { action } => {
-                    read(&self.shared.state).actions.get(action).map(|a| a.permit.clone())
-                }
+            let pass = match &what {
+                Effect::Capture { action } | Effect::Perform { action } => self.pass(*action),
                 Effect::LookUp { .. }
                 | Effect::Enrich { .. }
                 | Effect::Fetch { .. }
@@ -486,7 +501,7 @@ impl Core {
             };
             self.runtime.spawn(async move {
                 let _slot = slots.acquire_owned().await;
-                let outcome = carry_out(ports, id, what, permit).await;
+                let outcome = carry_out(ports, id, what, pass).await;
                 inputs.put(Input::Settled(id, outcome)).ok();
             });
         }

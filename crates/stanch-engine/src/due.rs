@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use stanch_core::contain::lease::over;
 use stanch_core::journal::event::{AlertsClosed, Effect, Event, Settled};
 use stanch_core::journal::state::Disposition;
 use stanch_core::playbook::run::{being_reverted, being_verified};
@@ -29,6 +30,8 @@ impl Turn<'_> {
         for id in self.state.agenda.rungs_due(self.now) {
             self.escalate(id);
         }
+        self.remind();
+        self.expire_renewals();
         self.state.agenda.ring(self.now);
         let live = self.state.agenda.live_runs.len();
         self.state.agenda.sweep((live / SWEPT_IN).max(SWEPT_AT_LEAST));
@@ -38,13 +41,15 @@ impl Turn<'_> {
 
     /// Changes whose time is over are lifted; those in force are looked at.
     fn leases(&mut self) {
-        let mut over: Vec<Action> = Vec::new();
+        let mut ended: Vec<Action> = Vec::new();
         let mut look: Vec<Action> = Vec::new();
         for a in self.state.live_actions() {
-            let Some((_, until)) = a.in_force else { continue };
-            if until <= self.now {
+            if a.in_force.is_none() || a.lasting {
+                continue;
+            }
+            if over(a, self.now) {
                 if !being_reverted(self.state, a.action.id) {
-                    over.push(a.action.clone());
+                    ended.push(a.action.clone());
                 }
             } else if a.observed.as_ref().is_none_or(|(at, _)| self.now.since(*at) >= LOOK_EVERY)
                 && !being_verified(self.state, a.action.id)
@@ -52,7 +57,7 @@ impl Turn<'_> {
                 look.push(a.action.clone());
             }
         }
-        for action in over {
+        for action in ended {
             self.intend(Effect::Revert { action });
         }
         for action in look {
@@ -85,7 +90,16 @@ impl Turn<'_> {
         let mut out = Vec::new();
         for id in self.state.agenda.tries_due(self.now) {
             let Some(p) = self.state.pending.get(&id).filter(|_| !in_flight.contains(&id)) else { continue };
-            if self.state.kill_switch && matches!(p.what, Effect::Perform { .. } | Effect::Capture { .. }) {
+            let stopped = match &p.what {
+                Effect::Perform { action } | Effect::Capture { action } => self.is_stopped(*action),
+                Effect::LookUp { .. }
+                | Effect::Enrich { .. }
+                | Effect::Fetch { .. }
+                | Effect::Notify { .. }
+                | Effect::Verify { .. }
+                | Effect::Revert { .. } => false,
+            };
+            if stopped {
                 self.state.agenda.tries.insert((self.now.plus(Span::secs(1)), id));
                 continue;
             }
@@ -96,6 +110,7 @@ impl Turn<'_> {
 
     /// After a restart: a change that may have been made long ago is looked for, never made blindly.
     pub(crate) fn wake(&mut self) {
+        self.lift_protected();
         let stale: Vec<(EffectId, Action)> = self
             .state
             .pending

@@ -1,17 +1,16 @@
 //! Does what people ask for, or says why not.
 
-use stanch_core::contain::approval::{self, ApprovalError, ApprovalState};
+use stanch_core::contain::lease::{LetGo, let_go};
 use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
 use stanch_core::journal::event::{
-    AlertsMoved, Answered, ApprovalSettled, ByPerson, Effect, Event, IncidentOpened, IncidentsMerged,
-    IncidentsUnmerged, KillSwitch, NewAlert, OccurrenceSplit, SilenceEnded, SilenceSet,
+    AlertsMoved, Answered, ByPerson, Event, IncidentOpened, IncidentsMerged, IncidentsUnmerged, NewAlert,
+    OccurrenceSplit, SilenceEnded, SilenceSet,
 };
 use stanch_core::journal::incident::{Incident, Status};
-use stanch_core::playbook::run::being_reverted;
 use stanch_core::stage::{dedup, fingerprint};
 use stanch_core::{Reason, config::Matcher};
 use stanch_model::port::Parsed;
-use stanch_model::{ActionId, AlertId, ApprovalId, IncidentId, SilenceId};
+use stanch_model::{AlertId, ApprovalId, IncidentId, SilenceId};
 
 use crate::command::{Command, CommandError, Done, Who};
 use crate::input::Received;
@@ -42,7 +41,9 @@ impl Turn<'_> {
             Command::Decide { approval, who, digest, approve, reason } => {
                 self.decide(approval, &who, &digest, approve, reason)
             }
-            Command::Release { action, who, reason } => self.release(action, &who, &reason),
+            Command::Release { action, who, reason, only } => self.release(action, &who, &reason, only),
+            Command::Renew { action, ttl, who, reason } => self.renew(action, ttl, &who, &reason),
+            Command::Veto { action, who, reason } => self.veto(action, &who, &reason),
             Command::Silence { matchers, until, comment, who } => {
                 self.silence(matchers, until, comment, &who)
             }
@@ -51,13 +52,7 @@ impl Turn<'_> {
             Command::SplitOccurrence { alert, place, received, who } => {
                 self.split_occurrence(alert, place, received, &who)
             }
-            Command::KillSwitch { engaged, who } => {
-                self.record(Event::KillSwitch(KillSwitch { engaged, by: who.name }));
-                said(
-                    if engaged { "nothing new is changed outside" } else { "changes are allowed again" },
-                    None,
-                )
-            }
+            Command::KillSwitch { engaged, stops, who } => self.switch(engaged, stops, &who),
         };
         self.advance_runs();
         answer
@@ -88,7 +83,7 @@ impl Turn<'_> {
         let live: Vec<String> = self
             .state
             .live_actions()
-            .filter(|a| a.action.incident == incident && a.in_force.is_some())
+            .filter(|a| a.in_force.is_some() && !a.lasting && let_go(a, incident) == LetGo::Lift)
             .map(|a| format!("{} ({})", a.action.id, a.action.kind.words()))
             .collect();
         if !live.is_empty() && !leave {
@@ -98,6 +93,7 @@ impl Turn<'_> {
             )));
         }
         self.withdraw_questions(incident);
+        self.leave_leases(incident, &who.name);
         self.record(Event::Resolved(ByPerson { incident, by: who.name.clone(), text }));
         said(format!("{incident} is resolved"), Some(incident))
     }
@@ -111,13 +107,7 @@ impl Turn<'_> {
             .map(|a| a.approval.id)
             .collect();
         for approval in open {
-            self.record(Event::ApprovalSettled(ApprovalSettled {
-                approval,
-                answer: Answered::Withdrawn,
-                by: "stanch".into(),
-                digest: String::new(),
-                reason: "the incident was closed".into(),
-            }));
+            self.settle_question(approval, Answered::Withdrawn, "the incident was closed");
         }
     }
 
@@ -171,68 +161,6 @@ impl Turn<'_> {
         self.record(Event::AlertsMoved(AlertsMoved { from, to, alerts, by: who.name.clone() }));
         self.after_change(to);
         said(format!("{n} alerts moved from {from} to {to}"), Some(to))
-    }
-
-    fn decide(
-        &mut self,
-        id: ApprovalId,
-        who: &Who,
-        digest: &str,
-        approve: bool,
-        reason: Option<String>,
-    ) -> Answer {
-        let asked = self.state.approvals.get(&id).ok_or_else(|| CommandError::NotFound(id.to_string()))?;
-        let state = match &asked.settled {
-            None => ApprovalState::Pending,
-            Some((at, s)) => match s.answer {
-                Answered::Approved => ApprovalState::Approved { by: s.by.clone(), at: *at },
-                Answered::Denied => ApprovalState::Denied { by: s.by.clone(), at: *at },
-                Answered::Expired => ApprovalState::Expired,
-                Answered::Withdrawn => ApprovalState::Withdrawn,
-            },
-        };
-        let answer = approval::Answer {
-            person: &who.name,
-            machine: false,
-            role: who.role,
-            teams: &who.teams,
-            digest,
-            approve,
-            reason: reason.as_deref(),
-        };
-        let incident = asked.approval.incident;
-        approval::decide(&asked.approval, &state, &answer, self.now).map_err(|e| match e {
-            ApprovalError::AlreadyAnswered { .. }
-            | ApprovalError::Expired { .. }
-            | ApprovalError::Withdrawn { .. }
-            | ApprovalError::AnotherQuestion { .. } => CommandError::Conflict(e.to_string()),
-            ApprovalError::Machine { .. } | ApprovalError::Role { .. } | ApprovalError::Team { .. } => {
-                CommandError::Refused(e.to_string())
-            }
-        })?;
-        self.record(Event::ApprovalSettled(ApprovalSettled {
-            approval: id,
-            answer: if approve { Answered::Approved } else { Answered::Denied },
-            by: who.name.clone(),
-            digest: digest.to_owned(),
-            reason: reason.unwrap_or_default(),
-        }));
-        said(format!("{id} {}", if approve { "approved" } else { "denied" }), Some(incident))
-    }
-
-    fn release(&mut self, id: ActionId, who: &Who, reason: &str) -> Answer {
-        let a = self.state.actions.get(&id).ok_or_else(|| CommandError::NotFound(id.to_string()))?;
-        if a.ended.is_some() {
-            return Err(CommandError::Conflict(format!("{id} is over already")));
-        }
-        let action = a.action.clone();
-        let incident = action.incident;
-        if !being_reverted(self.state, id) {
-            let text = format!("{id} is to be lifted: {reason}");
-            self.record(Event::Noted(ByPerson { incident, by: who.name.clone(), text }));
-            self.intend(Effect::Revert { action });
-        }
-        said(format!("{id} is being lifted"), Some(incident))
     }
 
     fn silence(

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use stanch_core::contain::Permit;
+use stanch_core::contain::lease::Pass;
 use stanch_core::journal::event::Effect;
 use stanch_model::port::Responder;
 use stanch_model::{Action, EffectId, Failure, Observable, Span};
@@ -25,7 +25,7 @@ const FETCH_TAKES: Span = Span::secs(30);
 
 /// Carries out one effect. The only place that calls a responder, and it needs the permit to change
 /// anything.
-pub(crate) async fn carry_out(ports: Ports, id: EffectId, what: Effect, permit: Option<Permit>) -> Outcome {
+pub(crate) async fn carry_out(ports: Ports, id: EffectId, what: Effect, pass: Option<Pass>) -> Outcome {
     match what {
         Effect::LookUp { site, about, .. } | Effect::Enrich { site, about, .. } => {
             let asked = about.clone();
@@ -44,15 +44,28 @@ pub(crate) async fn carry_out(ports: Ports, id: EffectId, what: Effect, permit: 
             })
         }
         Effect::Fetch { call, inputs, .. } => Outcome::Fetched(fetch(&ports, &call, id, &inputs).await),
-        Effect::Capture { .. } => match permit {
-            None => Outcome::Captured(Err(Failure::permanent("there is no permit for this change"))),
-            Some(permit) => Outcome::Captured(capture(&ports, permit.action()).await),
+        Effect::Capture { .. } => match pass {
+            None => {
+                Outcome::Captured(Err(Failure::permanent("there is no permit with our seal for this change")))
+            }
+            Some(pass) => Outcome::Captured(capture(&ports, pass.permit.action()).await),
         },
-        Effect::Perform { .. } => match permit {
-            None => Outcome::Changed(Err(Failure::permanent("there is no permit for this change"))),
-            Some(permit) => {
+        Effect::Perform { .. } => match pass {
+            None => {
+                Outcome::Changed(Err(Failure::permanent("there is no permit with our seal for this change")))
+            }
+            Some(Pass { permit, again }) => {
                 let action = permit.into_action();
-                change(&ports, &action.responder.clone(), |r| async move { r.perform(&action).await }).await
+                let responder = action.responder.clone();
+                let perform = |r: Arc<dyn Responder>| async move {
+                    // A device with a timer of its own has to be given the new time.
+                    if again && r.expires_by_itself() {
+                        r.renew(&action).await
+                    } else {
+                        r.perform(&action).await
+                    }
+                };
+                change(&ports, &responder, perform).await
             }
         },
         Effect::Verify { action } => {

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use stanch_core::Config;
 use stanch_core::config::Protected;
-use stanch_core::contain::Mode;
+use stanch_core::contain::{Mode, Seal};
 use stanch_core::journal::State;
 use stanch_core::playbook::run::World;
 use stanch_core::stage::triage::{Baselines, Model};
 use stanch_model::port::Reference;
 use stanch_model::{Fact, Observable, ObservableKind, Timestamp};
+
+use crate::patterns::Patterns;
 
 /// What decisions are made by.
 #[derive(Clone)]
@@ -26,10 +28,14 @@ pub struct Rules {
     pub discovered: Vec<Protected>,
     /// Responders by name: true when nothing real is changed.
     pub responders: BTreeMap<String, bool>,
+    /// Our seal on what people and the guard agreed to; without a key nothing is ever changed.
+    pub seal: Seal,
     /// May the world be changed at all?
     pub mode: Mode,
     /// Judges alerts.
     pub model: Arc<dyn Model>,
+    /// What people wrote in `correlations/`, and what it has seen.
+    pub(crate) patterns: Patterns,
 }
 
 impl Rules {
@@ -37,11 +43,13 @@ impl Rules {
     #[must_use]
     pub fn new(config: Arc<Config>) -> Rules {
         Rules {
+            patterns: Patterns::new(&config),
             config,
             references: Vec::new(),
             enrichers: Vec::new(),
             discovered: Vec::new(),
             responders: BTreeMap::new(),
+            seal: Seal::none(),
             mode: Mode::Live,
             model: Arc::new(Baselines),
         }
@@ -61,6 +69,8 @@ impl Rules {
             config: &self.config,
             discovered: &self.discovered,
             look_up: &look_up,
+            about: &|site, about| self.about(site, about),
+            seal: &self.seal,
             simulated: &|responder| self.responders.get(responder).copied().unwrap_or(false),
             mode: self.mode,
             kill_switch: state.kill_switch,

@@ -1,6 +1,7 @@
 //! What came of an effect: done, to be tried again, or to be looked at by a person.
 
 use serde_json::Value as Json;
+use stanch_core::contain::lease::DEVICE_CLOCK;
 use stanch_core::journal::event::{
     ActionCaptured, ActionEnd, ActionEnded, ActionObserved, ByPerson, Effect, Enriched, Event, Missing,
     Settled,
@@ -22,9 +23,6 @@ use crate::turn::{Fetch, Turn};
 const CHANGE_TRIES: u32 = 5;
 /// Tries of a notice before people are told that it could not be delivered. About a day at the cap.
 const NOTICE_TRIES: u32 = 1_500;
-
-/// Devices count in whole seconds. Source: `nft -j` shows `expires` so, rounded down.
-const DEVICE_CLOCK: Span = Span::secs(1);
 
 /// Waits between tries: 1 s doubling to a minute, or as long as the other side asks.
 fn backoff(attempts: u32, failure: &Failure) -> Span {
@@ -260,6 +258,9 @@ impl Turn<'_> {
 
     fn performed(&mut self, id: EffectId, action: ActionId, attempts: u32, r: Result<Observed, Failure>) {
         let Some(a) = self.state.actions.get(&action).map(|a| a.action.clone()) else { return };
+        if self.made_again(id, action, &r) {
+            return;
+        }
         match r {
             Ok(observed) => {
                 self.done(id, String::new());
@@ -330,30 +331,7 @@ impl Turn<'_> {
         if state.in_force.is_none() && state.ended.is_none() {
             return self.first_seen(a, observed);
         }
-        let before_its_time =
-            state.in_force.as_ref().is_some_and(|(_, until)| self.now.plus(DEVICE_CLOCK) < *until);
-        let present = |o: &Observed| matches!(o, Observed::Present { .. });
-        // Told once, when it goes: a look every half minute must not be a mail every half minute.
-        let was_there = state.observed.as_ref().is_some_and(|(_, o)| present(o));
-        let gone_early = before_its_time && state.ended.is_none() && was_there && !present(&observed);
-        self.record(Event::ActionObserved(ActionObserved {
-            action: a.id,
-            observed: observed.clone(),
-            until: None,
-        }));
-        if gone_early {
-            let text =
-                format!("{}: {} is not on {} any more, before its time", a.id, a.kind.words(), a.responder);
-            self.note(a.incident, text.clone());
-            self.tell_noc(a, "Drift", &text, "drift");
-        }
-        if state.ended.is_some() && present(&observed) {
-            self.note(
-                a.incident,
-                format!("{}: {} was lifted but is there again; lifting it", a.id, a.kind.words()),
-            );
-            self.intend(Effect::Revert { action: a.clone() });
-        }
+        self.looked(a, observed);
     }
 
     fn reverted(&mut self, id: EffectId, a: &Action, attempts: u32, r: Result<Observed, Failure>) {
@@ -375,24 +353,23 @@ impl Turn<'_> {
                 }
                 let text =
                     format!("{} on {} is lifted; traffic flows as before.", a.kind.words(), a.responder);
-                self.tell_noc(a, "Network change lifted", &text, "lifted");
+                self.noc(a, "Network change lifted", &text, "lifted", true);
             }
             Err(f) => {
                 // A release is never given up; people hear of it early and then hourly.
                 if attempts == 3 || (attempts > 0 && attempts.is_multiple_of(60)) {
                     let text = format!("{}: {} cannot be lifted: {f}", a.id, a.kind.words());
                     self.note(a.incident, text.clone());
-                    self.tell_noc(a, "Network change cannot be lifted", &text, &format!("stuck-{attempts}"));
+                    self.noc(
+                        a,
+                        "Network change cannot be lifted",
+                        &text,
+                        &format!("stuck-{attempts}"),
+                        false,
+                    );
                 }
                 self.again(id, attempts, f);
             }
         }
-    }
-
-    fn tell_noc(&mut self, a: &Action, what: &str, text: &str, key: &str) {
-        let Some(team) = self.rules.config.containment.noc_team.clone() else { return };
-        let subject = format!("{what}: {} ({})", a.kind.words(), a.incident);
-        let body = format!("{text}\n\nTag     {}\nStory   stanch story {}\n", a.tag(), a.incident);
-        self.tell(a.incident, &team, (subject, body, format!("{}-{key}", a.id)), true);
     }
 }

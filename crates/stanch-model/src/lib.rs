@@ -20,6 +20,6 @@ pub use fact::{Fact, Meaning};
 pub use failure::Failure;
 pub use flow::Flow;
 pub use id::{ActionId, AlertId, ApprovalId, EffectId, IncidentId, RunId, SilenceId, TaskId};
-pub use notice::{Notice, Urgency};
+pub use notice::{Ask, Notice, Urgency};
 pub use observable::{Observable, ObservableKind};
 pub use time::{Span, Timestamp};

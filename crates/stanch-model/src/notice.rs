@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IncidentId, Timestamp};
+use crate::{ActionId, ApprovalId, IncidentId, Timestamp};
 
 /// How loudly to say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,4 +33,23 @@ pub struct Notice {
     pub body: String,
     /// When it was written.
     pub at: Timestamp,
+    /// The question it puts, so that a chat can offer an answer. What is answered is still decided by
+    /// who answers, and by what was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Ask>,
+    /// The change it is about: messages about one change are one thread, one ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<ActionId>,
+    /// True when the matter is over: a ticket can be closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closes: bool,
+}
+
+/// A question that a notice puts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Which.
+    pub approval: ApprovalId,
+    /// SHA-256 of exactly what is shown, 64 hexadecimal digits.
+    pub digest: String,
 }

@@ -134,6 +134,16 @@ pub trait Responder: Send + Sync {
     /// `Unknown` when the change may have been made; any other class means that it was not.
     async fn perform(&self, action: &Action) -> Result<Observed, Failure>;
 
+    /// Gives a change that is or was in place a new time to live, and reads it back. Called only where
+    /// [`Responder::expires_by_itself`]: to put an end off, or to make again what somebody removed.
+    ///
+    /// # Errors
+    /// As [`Responder::perform`].
+    async fn renew(&self, action: &Action) -> Result<Observed, Failure> {
+        self.revert(action).await?;
+        self.perform(action).await
+    }
+
     /// Looks, and changes nothing.
     ///
     /// # Errors

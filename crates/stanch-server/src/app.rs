@@ -23,7 +23,7 @@ use crate::live::Live;
 use crate::session::{Place, Sessions};
 use crate::sse::Pulse;
 use crate::swap::Swap;
-use crate::{api, serve};
+use crate::{api, seal_key, serve};
 
 /// How long requests under way may take at a stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -137,7 +137,9 @@ impl App {
         let listener = TcpListener::bind(wanted).map_err(cannot)?;
         let addr = listener.local_addr().map_err(cannot)?;
 
-        let rules = loaded.connected.rules(loaded.config.clone(), mode);
+        let named = loaded.config.containment.seal_key.clone();
+        let (folder, data) = (config_dir.clone(), data_dir.clone());
+        let mut rules = loaded.connected.rules(loaded.config.clone(), mode);
         let ports = loaded.connected.ports(now.clone());
         let (dir, runtime) = (data_dir.clone(), tokio::runtime::Handle::current());
         let engine = blocking(move || -> Result<Engine, StartError> {
@@ -145,6 +147,8 @@ impl App {
             if journal.is_volatile() {
                 tracing::warn!("the journal lies in memory and ends with this machine");
             }
+            // After the journal: it makes the data folder.
+            rules.seal = seal_key::read_or_make(&folder, &data, named.as_deref()).map_err(StartError::Refused)?;
             Ok(Engine::start(Box::new(journal), rules, ports, runtime)?)
         })
         .await??;

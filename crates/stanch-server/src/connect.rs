@@ -123,7 +123,7 @@ fn protect(places: &[Option<String>], responders: &[Arc<dyn Responder>]) -> (Vec
     }
     blind.sort();
     blind.dedup();
-    (found.into_iter().map(|(net, why)| Protected { net, why }).collect(), blind)
+    (found.into_iter().map(|(net, why)| Protected::net(net, why)).collect(), blind)
 }
 
 /// Mistakes in a file that a connector reads, under the name it has in the configuration.

@@ -77,7 +77,9 @@ impl Live {
             running.reload_from_config(Arc::new(tls));
         }
         let hash = loaded.config.hash.clone();
-        let rules = loaded.connected.rules(loaded.config.clone(), self.mode);
+        let mut rules = loaded.connected.rules(loaded.config.clone(), self.mode);
+        // One key for the life of the process: what it sealed must hold until the end.
+        rules.seal = self.engine.rules().seal.clone();
         let ports = loaded.connected.ports(self.now.clone());
         *self.responders.lock().unwrap_or_else(PoisonError::into_inner) = loaded.connected.responders.clone();
         self.engine.reload(rules, ports, by).await;

@@ -56,6 +56,9 @@ mod tests {
             subject: "s".to_owned(),
             body: "b".to_owned(),
             at: Timestamp(0),
+            ask: None,
+            about: None,
+            closes: false,
         };
         assert_eq!(
             Log::new("log").notify(&notice).await.as_deref(),

@@ -16,9 +16,10 @@ use super::routing::Routing;
 use super::yaml::{self, NAME_HELP, Node, is_name};
 use super::{
     Config, ConnectorsConfig, ContainmentPolicy, Mistake, ServerConfig, SilenceRule, SourceConfig,
-    TriagePolicy, check, connectors, people, policy, routing, server, sources,
+    TriagePolicy, check, connectors, containment, people, policy, preauthorisations, routing, server, sources,
 };
 use crate::playbook::Playbook;
+use crate::stage::sigma::{self, Correlation};
 
 /// The files that stand alone.
 const SINGLE: &[&str] = &[
@@ -28,9 +29,10 @@ const SINGLE: &[&str] = &[
     "policies/silences.yaml",
     "policies/routing.yaml",
     "policies/containment.yaml",
+    "policies/preauthorisations.yaml",
 ];
 /// Folders in which every `NAME.yaml` is read.
-const FOLDERS: &[&str] = &["sources", "connectors", "playbooks"];
+const FOLDERS: &[&str] = &["sources", "connectors", "playbooks", "correlations"];
 /// Folders that others read.
 const FOREIGN: &[&str] = &["inventory", "intel", "warninglists", "secrets"];
 
@@ -104,8 +106,12 @@ impl<'a> Folder<'a> {
         let sources = self.sources(m);
         let routing = self.routing(&teams, m);
         let containment = match self.single("policies/containment.yaml", m) {
-            Ok(Some(root)) => policy::containment(&root, &responders, &teams, m),
+            Ok(Some(root)) => containment::read(&root, &responders, &teams, m),
             _ => ContainmentPolicy::default(),
+        };
+        let preauthorisations = match self.single("policies/preauthorisations.yaml", m) {
+            Ok(Some(root)) => preauthorisations::read(&root, &people.people, m),
+            _ => Vec::new(),
         };
         let anyone = people.anyone || teams.is_none();
         let server = match self.single("stanch.yaml", m) {
@@ -123,7 +129,9 @@ impl<'a> Folder<'a> {
             routes: routing.root,
             escalations: routing.escalations,
             containment,
+            preauthorisations,
             playbooks: self.playbooks(m),
+            correlations: self.correlations(m),
             hash: self.hash(),
             warnings: Vec::new(),
         };
@@ -208,6 +216,13 @@ impl<'a> Folder<'a> {
             }
         }
         playbooks
+    }
+
+    fn correlations(&self, m: &mut Vec<Mistake>) -> Vec<Correlation> {
+        let read = |(name, path, text)| sigma::read::read(name, &yaml::parse(path, text, m)?, m);
+        let all: Vec<Correlation> = self.within("correlations").filter_map(read).collect();
+        sigma::read::check(&all, m);
+        all
     }
 
     /// Lengths stand before paths and texts, so that no two folders run together.

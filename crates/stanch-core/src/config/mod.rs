@@ -7,11 +7,13 @@ mod check;
 mod common;
 mod compile;
 mod connectors;
+mod containment;
 pub mod init;
 pub mod matcher;
 pub mod mistake;
 mod people;
 mod policy;
+mod preauthorisations;
 mod routing;
 mod server;
 mod sources;
@@ -23,6 +25,7 @@ mod broken;
 pub use compile::compile;
 pub use matcher::{Subject, all_match};
 pub use mistake::Mistake;
+pub use preauthorisations::entries as preauthorisation_entries;
 pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +35,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use stanch_model::{Span, Timestamp};
 
+use crate::contain::Preauthorisation;
 use crate::playbook::Playbook;
 
 /// Everything a configuration folder says.
@@ -57,8 +61,12 @@ pub struct Config {
     pub escalations: BTreeMap<String, EscalationPolicy>,
     /// `policies/containment.yaml`
     pub containment: ContainmentPolicy,
+    /// `policies/preauthorisations.yaml`: signed and dated, in the order written.
+    pub preauthorisations: Vec<Preauthorisation>,
     /// `playbooks/*.yaml`, in order of file name.
     pub playbooks: Vec<Arc<Playbook>>,
+    /// `correlations/*.yaml`, in order of file name.
+    pub correlations: Vec<crate::stage::sigma::Correlation>,
     /// SHA-256 over all files, in hexadecimal: journalled at each load.
     pub hash: String,
     /// What somebody should look at, in order of file and line.
@@ -250,6 +258,14 @@ pub struct Person {
     pub teams: BTreeSet<String>,
     /// What this person may do.
     pub role: Role,
+    /// The name under which Slack knows them, for example `U012AB3CD`: linked here, by an
+    /// administrator, and never by what a message says.
+    pub slack: Option<String>,
+    /// Their public Ed25519 key, 64 hexadecimal digits: what they sign in advance is checked with it.
+    pub key: Option<String>,
+    /// Names of their accounts in directories, beside their own name: never to be locked while they
+    /// may approve changes.
+    pub accounts: Vec<String>,
 }
 
 /// What a person may do. Each role may do all that the one before may.
@@ -438,18 +454,38 @@ pub struct ContainmentPolicy {
     pub protected: Vec<Protected>,
     /// Default time to live of a change. Default 4 h.
     pub default_ttl: Span,
-    /// Longest allowed. Default 7 d.
+    /// Longest allowed, renewals included. Default 7 d.
     pub max_ttl: Span,
-    /// Changes begun in any ten minutes. Default 10.
+    /// Changes begun in any ten minutes, of all kinds together. Default 10.
     pub max_per_10_minutes: u32,
-    /// Changes in force at once. Default 200.
+    /// Changes in force at once, of all kinds together. Default 200.
     pub max_active: u32,
+    /// Tighter caps for some kinds of change, by [`stanch_model::ActionKind::name`].
+    pub caps: BTreeMap<String, Caps>,
     /// Narrowest width a person may approve alone: prefix length for IPv4. Default 29.
     pub min_prefix_v4: u8,
     /// The same for IPv6. Default 64.
     pub min_prefix_v6: u8,
     /// Most of our own machines that may be touched without a second look. Default 5.
     pub max_assets_touched: u32,
+    /// VLANs that no port may be put into. Default 1, where switches are managed unless somebody
+    /// has moved that.
+    pub management_vlans: BTreeSet<u16>,
+    /// Kinds of change that two people must agree to. Default none.
+    pub two_people_for: BTreeSet<String>,
+    /// True: so must they when the blast radius is high or not known. Default false.
+    pub two_people_when_high: bool,
+    /// How far the machine may go with a playbook of which this very version has never completed a
+    /// run. Default [`Autonomy::Approve`].
+    pub new_playbooks: Autonomy,
+    /// How far the machine may go at most; the first rule that fits counts. Never raises what the
+    /// route and the playbook allow.
+    pub autonomy: Vec<AutonomyRule>,
+    /// What happens when a change vanishes before its time. Default [`Drift::Tell`].
+    pub drift: Drift,
+    /// A change for an incident that is not critical waits this long for a no of the NOC. Default:
+    /// it does not wait.
+    pub noc_veto: Option<Span>,
     /// Which responder makes which kind of change: `block_address` → `edge-fw`. The kinds are the
     /// names of [`stanch_model::ActionKind`]; a kind that is not here cannot be done.
     pub responders: BTreeMap<String, String>,
@@ -457,31 +493,123 @@ pub struct ContainmentPolicy {
     pub noc_team: Option<String>,
     /// How long an approval may wait. Default 15 min.
     pub approval_expires: Span,
+    /// File with the key that seals approvals and permits, outside the database. Default
+    /// `approval.key` in the data folder, made at the first start.
+    pub seal_key: Option<String>,
 }
 
 impl Default for ContainmentPolicy {
     fn default() -> ContainmentPolicy {
+        let caps = |kind: &str, per_10_minutes, active| (kind.to_owned(), Caps { per_10_minutes, active });
         ContainmentPolicy {
             protected: Vec::new(),
             default_ttl: Span::hours(4),
             max_ttl: Span::hours(24 * 7),
             max_per_10_minutes: 10,
             max_active: 200,
+            // A wrong block slows somebody down; a wrong lock stops a person's work, and a wrong port
+            // a machine's.
+            caps: BTreeMap::from([
+                caps("quarantine_port", 5, 20),
+                caps("lock_account", 5, 20),
+                caps("unlock_account", 5, 20),
+                caps("reset_credential", 3, 20),
+                caps("remove_from_group", 5, 20),
+            ]),
             min_prefix_v4: 29,
             min_prefix_v6: 64,
             max_assets_touched: 5,
+            management_vlans: BTreeSet::from([1]),
+            two_people_for: BTreeSet::new(),
+            two_people_when_high: false,
+            new_playbooks: Autonomy::Approve,
+            autonomy: Vec::new(),
+            drift: Drift::Tell,
+            noc_veto: None,
             responders: BTreeMap::new(),
             noc_team: None,
             approval_expires: Span::mins(15),
+            seal_key: None,
         }
     }
+}
+
+/// How many changes of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Begun in any ten minutes.
+    pub per_10_minutes: u32,
+    /// In force at once.
+    pub active: u32,
+}
+
+/// How far the machine may go at most with some changes. What is empty fits everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AutonomyRule {
+    /// Names of playbooks.
+    pub playbooks: BTreeSet<String>,
+    /// Kinds of change.
+    pub actions: BTreeSet<String>,
+    /// Classes of targets: `external` for what the inventory does not know, a criticality (`low` to
+    /// `critical`), or a kind of asset as the inventory calls it.
+    pub assets: BTreeSet<String>,
+    /// How far.
+    pub at_most: Autonomy,
+    /// File and line, for reasons.
+    pub place: String,
+}
+
+/// What happens when a change vanishes before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// People are told. Whoever removed it may have had a reason.
+    Tell,
+    /// It is made again for the rest of its time, where the guard still agrees, and people are told.
+    Repair,
 }
 
 /// Something never to be touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protected {
-    /// The address or prefix.
-    pub net: IpNet,
+    /// What.
+    pub what: Thing,
     /// Why, for people.
     pub why: String,
+}
+
+impl Protected {
+    /// A protected address or prefix.
+    #[must_use]
+    pub fn net(net: IpNet, why: impl Into<String>) -> Protected {
+        Protected { what: Thing::Net(net), why: why.into() }
+    }
+}
+
+/// What can be protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// An address or prefix.
+    Net(IpNet),
+    /// An account; without a realm, in every realm.
+    Account(String),
+    /// A group.
+    Group(String),
+    /// A name, all names below it, and so all above it.
+    Domain(String),
+    /// A port of a switch.
+    Port(String),
+}
+
+impl Thing {
+    /// As people write it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Thing::Net(net) => stanch_model::action::plain(net),
+            Thing::Account(name) => format!("account {name}"),
+            Thing::Group(name) => format!("group {name}"),
+            Thing::Domain(name) => name.clone(),
+            Thing::Port(name) => format!("port {name}"),
+        }
+    }
 }

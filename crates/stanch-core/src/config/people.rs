@@ -47,6 +47,12 @@ pub(super) fn read(
                 let message = format!("\"{name}\" has the same token as \"{first}\"");
                 m.push(node.mistake(message, "a token names one person: give each their own"));
             }
+            if let Some(id) = &person.slack
+                && let Some((other, _)) = all.people.iter().find(|(_, p)| p.slack.as_ref() == Some(id))
+            {
+                let message = format!("\"{name}\" and \"{other}\" are the same member of Slack");
+                m.push(node.mistake(message, "a member of Slack is one person: keep one of them"));
+            }
             all.people.insert(name.to_owned(), person);
         });
     }
@@ -105,7 +111,7 @@ fn sends_mail(connectors: &ConnectorsConfig, wanted: &str) -> bool {
 
 fn person(name: &str, node: &Node, teams: &Known, m: &mut Vec<Mistake>) -> Option<Person> {
     let fields = node.map(m)?;
-    fields.finish(&["token", "teams", "role"], m);
+    fields.finish(&["token", "teams", "role", "slack", "key", "accounts"], m);
     let token = fields.required("token", m).and_then(|n| secret(n, m));
     let member = fields.optional("teams").and_then(|n| n.list(m, |n, m| refer(n, "team", teams, m)));
     let words: Vec<&str> = ROLES.iter().map(|v| v.word()).collect();
@@ -113,5 +119,39 @@ fn person(name: &str, node: &Node, teams: &Known, m: &mut Vec<Mistake>) -> Optio
     let mut role = Role::Viewer;
     set(&mut role, ROLES.iter().copied().find(|v| Some(v.word()) == word));
     let teams = member.unwrap_or_default().into_iter().collect();
-    Some(Person { name: name.to_owned(), token: token?, teams, role })
+    let slack = fields.optional("slack").and_then(|n| slack_id(n, m));
+    let key = fields.optional("key").and_then(|n| public_key(n, m));
+    let accounts = fields.optional("accounts").and_then(|n| n.list(m, account)).unwrap_or_default();
+    Some(Person { name: name.to_owned(), token: token?, teams, role, slack, key, accounts })
+}
+
+/// A member's name in Slack. Source: Slack's `user.id`, which begins with U or W.
+fn slack_id(node: &Node, m: &mut Vec<Mistake>) -> Option<String> {
+    let text = node.string(m)?;
+    let begins = text.starts_with(['U', 'W']);
+    if begins && text.len() >= 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
+        return Some(text);
+    }
+    let help = "write the member ID of the profile in Slack, for example U012AB3CD; display names can be changed by anyone";
+    node.wrong(&text, "a member ID of Slack", help, m)
+}
+
+fn public_key(node: &Node, m: &mut Vec<Mistake>) -> Option<String> {
+    let text = node.string(m)?;
+    if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Some(text);
+    }
+    let help = "write the 64 hexadecimal digits that `stanch preauth key` shows";
+    node.wrong(&text, "a public key", help, m)
+}
+
+fn account(node: &Node, m: &mut Vec<Mistake>) -> Option<String> {
+    let text = node.string(m)?;
+    match crate::contain::target::parse_account(&text) {
+        Ok(account) => Some(account),
+        Err(why) => {
+            m.push(node.mistake(why.0, "write the name the account signs in with"));
+            None
+        }
+    }
 }

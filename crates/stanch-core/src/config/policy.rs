@@ -1,23 +1,29 @@
-//! `policies/triage.yaml`, `policies/silences.yaml` and `policies/containment.yaml`.
+//! `policies/triage.yaml` and `policies/silences.yaml`.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use stanch_model::{Severity, Span};
 
-use super::common::{Known, refer, set};
+use super::common::set;
 use super::matcher;
 use super::yaml::{Fields, Node};
-use super::{ContainmentPolicy, Mistake, Protected, SilenceRule, TriagePolicy};
+use super::{Mistake, SilenceRule, TriagePolicy};
 
 const DAY: Span = Span::hours(24);
 
-fn days(n: i64) -> Span {
+pub(super) fn days(n: i64) -> Span {
     Span(DAY.0 * n)
 }
 
 /// A duration under a key, within a range, over its default.
-fn span(slot: &mut Span, fields: &Fields<'_>, key: &str, range: RangeInclusive<Span>, m: &mut Vec<Mistake>) {
+pub(super) fn span(
+    slot: &mut Span,
+    fields: &Fields<'_>,
+    key: &str,
+    range: RangeInclusive<Span>,
+    m: &mut Vec<Mistake>,
+) {
     set(slot, fields.optional(key).and_then(|n| n.span_within(range, m)));
 }
 
@@ -112,95 +118,4 @@ fn silence(node: &Node, names: &mut BTreeSet<String>, m: &mut Vec<Mistake>) -> O
         comment: comment?,
         maintenance,
     })
-}
-
-/// Reads `policies/containment.yaml`.
-pub(super) fn containment(
-    root: &Node,
-    responders: &Known,
-    teams: &Known,
-    m: &mut Vec<Mistake>,
-) -> ContainmentPolicy {
-    let mut policy = ContainmentPolicy::default();
-    let before = m.len();
-    let Some(fields) = root.map(m) else { return policy };
-    let list = fields.optional("protected").and_then(|n| n.list(m, protected));
-    policy.protected = list.unwrap_or_default();
-    span(&mut policy.default_ttl, &fields, "default_ttl", Span::mins(1)..=days(365), m);
-    span(&mut policy.max_ttl, &fields, "max_ttl", Span::mins(1)..=days(365), m);
-    span(&mut policy.approval_expires, &fields, "approval_expires", Span::mins(1)..=days(7), m);
-    let count = |key, range, m: &mut Vec<Mistake>| {
-        fields.optional(key).and_then(|n| n.integer(range, m)).and_then(|n| u32::try_from(n).ok())
-    };
-    set(&mut policy.max_per_10_minutes, count("max_per_10_minutes", 0..=10_000, m));
-    set(&mut policy.max_active, count("max_active", 0..=100_000, m));
-    set(&mut policy.max_assets_touched, count("max_assets_touched", 0..=10_000, m));
-    let length = |n: u32| u8::try_from(n).ok();
-    set(&mut policy.min_prefix_v4, count("min_prefix_v4", 8..=32, m).and_then(length));
-    set(&mut policy.min_prefix_v6, count("min_prefix_v6", 16..=128, m).and_then(length));
-    for kind in ACTIONS {
-        if let Some(responder) = fields.optional(kind).and_then(|n| refer(n, "responder", responders, m)) {
-            policy.responders.insert((*kind).to_owned(), responder);
-        }
-    }
-    policy.noc_team = fields.optional("noc_team").and_then(|n| refer(n, "team", teams, m));
-    const KEYS: &[&str] = &[
-        "protected",
-        "default_ttl",
-        "max_ttl",
-        "max_per_10_minutes",
-        "max_active",
-        "min_prefix_v4",
-        "min_prefix_v6",
-        "max_assets_touched",
-        "noc_team",
-        "approval_expires",
-        "block_address",
-        "limit_address",
-        "block_port",
-        "quarantine_port",
-        "lock_account",
-        "unlock_account",
-        "reset_credential",
-        "remove_from_group",
-        "sinkhole_domain",
-        "call",
-    ];
-    fields.finish(KEYS, m);
-    if m.len() == before
-        && policy.default_ttl > policy.max_ttl
-        && let Some(node) = fields.optional("default_ttl").or(fields.optional("max_ttl"))
-    {
-        let message =
-            format!("`default_ttl` ({}) is longer than `max_ttl` ({})", policy.default_ttl, policy.max_ttl);
-        m.push(node.mistake(message, "shorten `default_ttl`, or allow more with `max_ttl`"));
-    }
-    let acts = ACTIONS.iter().find_map(|kind| fields.optional(kind));
-    if let (Some(node), None) = (acts, fields.optional("noc_team")) {
-        let help = "add `noc_team: TEAM`, so that the network's operators hear of every change";
-        m.push(node.warning("nobody is told of changes", help));
-    }
-    policy
-}
-
-/// Kinds of change for which a responder can be named.
-pub(super) const ACTIONS: &[&str] = &[
-    "block_address",
-    "limit_address",
-    "block_port",
-    "quarantine_port",
-    "lock_account",
-    "unlock_account",
-    "reset_credential",
-    "remove_from_group",
-    "sinkhole_domain",
-    "call",
-];
-
-fn protected(node: &Node, m: &mut Vec<Mistake>) -> Option<Protected> {
-    let fields = node.map(m)?;
-    fields.finish(&["net", "why"], m);
-    let net = fields.required("net", m).and_then(|n| n.net(m));
-    let why = fields.required("why", m).and_then(|n| n.string(m));
-    Some(Protected { net: net?, why: why? })
 }

@@ -61,13 +61,21 @@ pub struct Answer<'a> {
     pub reason: Option<&'a str>,
 }
 
+/// One person's yes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A yes: to exactly one question, usable once. Made by [`decide`] or read back from the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     approval: Approval,
     digest: String,
-    by: String,
-    at: Timestamp,
+    yes: Vec<Vote>,
     used: bool,
 }
 
@@ -84,16 +92,28 @@ impl Approved {
         &self.digest
     }
 
-    /// Who said yes.
+    /// Who said yes, and when, in the order they did.
     #[must_use]
-    pub fn by(&self) -> &str {
-        &self.by
+    pub fn yes(&self) -> &[Vote] {
+        &self.yes
     }
 
-    /// When.
+    /// How many different people said yes.
+    #[must_use]
+    pub fn people(&self) -> usize {
+        self.yes.iter().map(|v| v.by.as_str()).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Who said yes, in words: `jon`, `jon and mira`.
+    #[must_use]
+    pub fn by(&self) -> String {
+        self.yes.iter().map(|v| v.by.as_str()).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// When the last of them did.
     #[must_use]
     pub fn at(&self) -> Timestamp {
-        self.at
+        self.yes.iter().map(|v| v.at).max().unwrap_or(Timestamp(i64::MIN))
     }
 
     /// The same, marked as used: the guard will not accept it again.
@@ -105,16 +125,10 @@ impl Approved {
 
     /// Read back from the journal: the question as it was asked, the digest as it was answered,
     /// and whether a permit that rests on it is there too. The digest must come from the answer and
-    /// not from the question, or there is nothing to compare.
-    pub(crate) fn from_journal(
-        approval: &Approval,
-        digest: &str,
-        by: &str,
-        at: Timestamp,
-        used: bool,
-    ) -> Approved {
-        let (approval, digest, by) = (approval.clone(), digest.to_owned(), by.to_owned());
-        Approved { approval, digest, by, at, used }
+    /// not from the question, or there is nothing to compare. Whether the answer carries our seal
+    /// is for the caller to find out.
+    pub(crate) fn from_journal(approval: &Approval, digest: &str, yes: &[Vote], used: bool) -> Approved {
+        Approved { approval: approval.clone(), digest: digest.to_owned(), yes: yes.to_vec(), used }
     }
 
     /// Does this yes cover `action`, now? The digest is computed again from what was asked.
@@ -125,7 +139,7 @@ impl Approved {
         let id = self.approval.id;
         let refuse = |why: String| Err(Reason::new(why));
         if !same(&self.approval.digest(), &self.digest) {
-            return refuse(format!("approval: {id} is not what {} agreed to: its digest differs", self.by));
+            return refuse(format!("approval: {id} is not what {} agreed to: its digest differs", self.by()));
         }
         if self.approval.action != *action {
             return refuse(format!("approval: {id} covers another action than {}", action.id));
@@ -136,8 +150,16 @@ impl Approved {
         if now >= self.approval.expires_at {
             return refuse(format!("approval: {id} expired at {}", self.approval.expires_at));
         }
-        if self.at >= self.approval.expires_at || self.at < self.approval.requested_at {
-            return refuse(format!("approval: {id} was answered outside its time, at {}", self.at));
+        let outside = |v: &&Vote| v.at >= self.approval.expires_at || v.at < self.approval.requested_at;
+        if let Some(v) = self.yes.iter().find(outside) {
+            return refuse(format!("approval: {id} was answered outside its time, at {}", v.at));
+        }
+        if self.yes.iter().any(|v| self.approval.asked_by.as_ref() == Some(&v.by)) {
+            return refuse(format!("approval: {id} was answered by the person who asked for it"));
+        }
+        let (have, need) = (self.people(), usize::from(self.approval.people.max(1)));
+        if have < need {
+            return refuse(format!("approval: {id} needs {need} people, and {have} said yes"));
         }
         Ok(())
     }
@@ -146,9 +168,16 @@ impl Approved {
 /// What an answer amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Yes.
+    /// Yes, by as many people as it takes.
     Approved(Box<Approved>),
-    /// No.
+    /// One yes of several.
+    Counted {
+        /// Who.
+        by: String,
+        /// How many more people it takes.
+        missing: u8,
+    },
+    /// No. One is enough, whoever said yes before.
     Denied {
         /// Who.
         by: String,
@@ -185,6 +214,24 @@ pub enum ApprovalError {
     Withdrawn {
         /// Which question.
         id: ApprovalId,
+    },
+    /// Nobody agrees with themselves.
+    #[error("{person} asked for {id}; somebody else has to say yes")]
+    Requester {
+        /// Which question.
+        id: ApprovalId,
+        /// Who.
+        person: String,
+    },
+    /// The same person again.
+    #[error("{person} has said yes to {id} already; it takes {missing} more, of other people")]
+    Twice {
+        /// Which question.
+        id: ApprovalId,
+        /// Who.
+        person: String,
+        /// How many more people it takes.
+        missing: u8,
     },
     /// The answer is to something else.
     #[error("this answer is not to {id} as it stands (its code is {code}); look at it again")]
@@ -225,13 +272,14 @@ pub enum ApprovalError {
 }
 
 /// Weighs an answer. Authority is judged before anything about the question is told, and a
-/// question that is over stays over.
+/// question that is over stays over. `yes` is what was counted so far.
 ///
 /// # Errors
 /// Why the answer does not count; nothing changes then.
 pub fn decide(
     approval: &Approval,
     state: &ApprovalState,
+    yes: &[Vote],
     answer: &Answer<'_>,
     now: Timestamp,
 ) -> Result<Decision, ApprovalError> {
@@ -244,7 +292,7 @@ pub fn decide(
         let role = if answer.role == Role::Viewer { "viewer" } else { "analyst" };
         return Err(ApprovalError::Role { id, person, role });
     }
-    if !approval.teams.iter().any(|team| answer.teams.contains(team)) {
+    if !has_authority(approval, answer.role, answer.teams) {
         let teams = approval.teams.join(", ");
         return Err(ApprovalError::Team { id, person, teams });
     }
@@ -269,8 +317,28 @@ pub fn decide(
     if !answer.approve {
         return Ok(Decision::Denied { by: person, reason: answer.reason.map(str::to_owned) });
     }
-    let approval = approval.clone();
-    Ok(Decision::Approved(Box::new(Approved { approval, digest, by: person, at: now, used: false })))
+    if approval.asked_by.as_deref() == Some(answer.person) {
+        return Err(ApprovalError::Requester { id, person });
+    }
+    let people: BTreeSet<&str> = yes.iter().map(|v| v.by.as_str()).collect();
+    let have = u8::try_from(people.len()).unwrap_or(u8::MAX);
+    let missing = approval.people.max(1).saturating_sub(have);
+    if people.contains(answer.person) {
+        return Err(ApprovalError::Twice { id, person, missing });
+    }
+    if missing > 1 {
+        return Ok(Decision::Counted { by: person, missing: missing - 1 });
+    }
+    let mut yes = yes.to_vec();
+    yes.push(Vote { by: person, at: now });
+    Ok(Decision::Approved(Box::new(Approved { approval: approval.clone(), digest, yes, used: false })))
+}
+
+/// True when this person may still say yes to this question: who had the authority when answering
+/// may have lost it since.
+#[must_use]
+pub fn has_authority(approval: &Approval, role: Role, teams: &BTreeSet<String>) -> bool {
+    role >= Role::Approver && approval.teams.iter().any(|team| teams.contains(team))
 }
 
 /// Compares with the same work wherever the first difference lies.

@@ -1,6 +1,7 @@
 use stanch_model::{ActionKind, IncidentId, RunId, Span};
 
 use super::*;
+use crate::contain::ENCODING;
 use crate::contain::blast_radius::{BlastRadius, Level, WIDTH};
 use crate::contain::question::exact;
 
@@ -10,6 +11,7 @@ type Change = (&'static str, fn(&mut Approval));
 fn approval() -> Approval {
     let target = "203.0.113.9/32".parse().expect("prefix");
     Approval {
+        encoding: ENCODING,
         id: ApprovalId(1),
         incident: IncidentId(3),
         title: "C2 beacon from lap-7".into(),
@@ -27,7 +29,8 @@ fn approval() -> Approval {
         },
         simulated: false,
         blast: BlastRadius {
-            target,
+            target: Some(target),
+            what: String::new(),
             addresses: 1,
             own_assets: vec![],
             users: vec![],
@@ -42,10 +45,19 @@ fn approval() -> Approval {
             Reason::new("intel: urlhaus calls it hostile"),
             Reason::new("autonomy: approve: a person decides"),
         ],
+        lasting: false,
+        renewal: false,
+        people: 1,
+        asked_by: None,
+        policy: "cd".repeat(32),
         teams: vec!["netops".into(), "secops".into()],
         requested_at: Timestamp(1_772_575_800_000),
         expires_at: Timestamp(1_772_576_700_000),
     }
+}
+
+fn vote(by: &str, at: Timestamp) -> Vec<Vote> {
+    vec![Vote { by: by.to_owned(), at }]
 }
 
 const NOW: Timestamp = Timestamp(1_772_576_000_000);
@@ -68,8 +80,9 @@ fn check(state: &ApprovalState, now: Timestamp, change: impl Fn(&mut Answer<'_>)
         reason: Some("seen it"),
     };
     change(&mut answer);
-    let got = match decide(&question, state, &answer, now) {
+    let got = match decide(&question, state, &[], &answer, now) {
         Ok(Decision::Approved(yes)) => format!("approved by {} at {}", yes.by(), yes.at().0),
+        Ok(Decision::Counted { by, missing }) => format!("{by} counts, {missing} missing"),
         Ok(Decision::Denied { by, reason }) => format!("denied by {by}: {}", reason.unwrap_or_default()),
         Err(e) => e.to_string(),
     };
@@ -117,7 +130,10 @@ sha-256 {}
 #[test]
 fn the_digest_of_a_known_question_never_changes() {
     // Computed by a second implementation of the encoding.
-    assert_eq!(approval().digest(), "f1a05f8bedc694c94d9f8a1fc80078c8a89a2636b3945dd4b7286e1ee56cf834");
+    let first = Approval { encoding: 1, ..approval() };
+    assert_eq!(first.digest(), "f1a05f8bedc694c94d9f8a1fc80078c8a89a2636b3945dd4b7286e1ee56cf834");
+    // Computed with the package `rfc8785` of PyPI and Python's hashlib.
+    assert_eq!(approval().digest(), "064a03c5e81a4be8eefbecb5cb6dfe0c4f53a1f55d6890980f6dfb0c814098b4");
 }
 
 #[test]
@@ -142,6 +158,25 @@ fn every_field_that_is_shown_changes_the_digest() {
         }),
         ("ttl", |a| a.action.ttl = Span(a.action.ttl.0 + 1)),
         ("simulated", |a| a.simulated = true),
+        ("lasting", |a| a.lasting = true),
+        ("renewal", |a| a.renewal = true),
+        ("people", |a| a.people = 2),
+        ("asked_by", |a| a.asked_by = Some("eve".into())),
+        ("policy", |a| a.policy.push('0')),
+        ("before", |a| a.action.before = Some(String::new())),
+        ("kind", |a| a.action.kind = ActionKind::LockAccount { account: "alice".into() }),
+        ("account", |a| a.action.kind = ActionKind::LockAccount { account: "alicf".into() }),
+        ("unlock", |a| a.action.kind = ActionKind::UnlockAccount { account: "alice".into() }),
+        ("vlan", |a| a.action.kind = ActionKind::QuarantinePort { port: "p1".into(), vlan: 7 }),
+        ("vlan 8", |a| a.action.kind = ActionKind::QuarantinePort { port: "p1".into(), vlan: 8 }),
+        ("input", |a| {
+            let inputs = [("a".to_owned(), "b".to_owned())].into();
+            a.action.kind = ActionKind::Call { call: "x".into(), subject: "y".into(), inputs };
+        }),
+        ("input's name", |a| {
+            let inputs = [("ab".to_owned(), String::new())].into();
+            a.action.kind = ActionKind::Call { call: "x".into(), subject: "y".into(), inputs };
+        }),
         ("blast", |a| a.blast.peers = 2),
         ("reason", |a| a.because[0].0.push('.')),
         ("reasons split", |a| {
@@ -208,7 +243,7 @@ fn every_other_answer_is_refused_with_the_reason() {
             approve: true,
             reason: None,
         };
-        let got = decide(&question, &pending, &answer, NOW).expect_err("team");
+        let got = decide(&question, &pending, &[], &answer, NOW).expect_err("team");
         assert_eq!(got.to_string(), in_none);
     }
     let late =
@@ -269,14 +304,14 @@ fn no_digest_but_the_exact_one_is_accepted() {
                 approve,
                 reason: None,
             };
-            let got = decide(&question, &ApprovalState::Pending, &answer, NOW).expect_err(&form);
+            let got = decide(&question, &ApprovalState::Pending, &[], &answer, NOW).expect_err(&form);
             assert_eq!(got.to_string(), wrong, "{form}");
         }
     }
 }
 
 fn yes(question: &Approval) -> Approved {
-    Approved::from_journal(question, &question.digest(), "jon", NOW, false)
+    Approved::from_journal(question, &question.digest(), &vote("jon", NOW), false)
 }
 
 #[test]
@@ -300,11 +335,14 @@ fn a_yes_covers_exactly_one_action_once_and_in_time() {
         Err("approval: APR-1 expired at 2026-03-03T22:25:00.000Z".into())
     );
     for at in [end, Timestamp(0)] {
-        let late = Approved::from_journal(&approval(), &approval().digest(), "jon", at, false);
+        let late = Approved::from_journal(&approval(), &approval().digest(), &vote("jon", at), false);
         assert!(why(&late, &action, NOW).expect_err("late").contains("answered outside its time"));
     }
     let yes = yes(&approval());
-    assert_eq!((yes.approval().id, yes.by(), yes.at(), yes.digest().len()), (ApprovalId(1), "jon", NOW, 64));
+    assert_eq!(
+        (yes.approval().id, yes.by(), yes.at(), yes.digest().len()),
+        (ApprovalId(1), "jon".to_owned(), NOW, 64)
+    );
 }
 
 /// Abuse cases 10 and 14: the row that is acted upon is not the row that was shown.
@@ -314,7 +352,7 @@ fn abuse_10_and_14_a_question_changed_after_the_answer_is_worthless() {
     let mut changed = approval();
     changed.action.kind = ActionKind::BlockAddress { target: "10.0.0.1/32".parse().expect("net") };
     let action = changed.action.clone();
-    let forged = Approved::from_journal(&changed, &digest, "jon", NOW, false);
+    let forged = Approved::from_journal(&changed, &digest, &vote("jon", NOW), false);
     assert_eq!(
         forged.covers(&action, NOW).map_err(|r| r.0),
         Err("approval: APR-1 is not what jon agreed to: its digest differs".into())
@@ -346,4 +384,126 @@ fn a_time_to_live_is_shown_to_the_millisecond() {
     {
         assert_eq!(exact(Span(ms)), text);
     }
+}
+
+/// A question that takes two people, and what comes of an answer after those before.
+fn second(before: &[&str], change: impl Fn(&mut Approval), who: &str, approve: bool) -> String {
+    let mut question = approval();
+    question.people = 2;
+    change(&mut question);
+    let (digest, secops) = (question.digest(), teams(&["secops"]));
+    let yes: Vec<Vote> = before.iter().flat_map(|by| vote(by, NOW)).collect();
+    let answer = Answer {
+        person: who,
+        machine: false,
+        role: Role::Approver,
+        teams: &secops,
+        digest: &digest,
+        approve,
+        reason: None,
+    };
+    match decide(&question, &ApprovalState::Pending, &yes, &answer, NOW) {
+        Ok(Decision::Approved(yes)) => format!("approved by {} ({})", yes.by(), yes.people()),
+        Ok(Decision::Counted { by, missing }) => format!("{by} counts, {missing} missing"),
+        Ok(Decision::Denied { by, .. }) => format!("denied by {by}"),
+        Err(e) => e.to_string(),
+    }
+}
+
+#[test]
+fn two_different_people_say_yes_and_one_says_no() {
+    let as_is = |_: &mut Approval| {};
+    assert_eq!(second(&[], as_is, "jon", true), "jon counts, 1 missing");
+    assert_eq!(second(&["jon"], as_is, "mira", true), "approved by jon and mira (2)");
+    assert_eq!(
+        second(&["jon"], as_is, "jon", true),
+        "jon has said yes to APR-1 already; it takes 1 more, of other people"
+    );
+    assert_eq!(second(&["jon"], as_is, "mira", false), "denied by mira");
+    assert_eq!(
+        second(&["jon"], as_is, "jon", false),
+        "denied by jon",
+        "a yes can be taken back while others think"
+    );
+    assert_eq!(second(&["jon", "jon"], as_is, "mira", true), "approved by jon and jon and mira (2)");
+    assert_eq!(second(&[], |a| a.people = 3, "jon", true), "jon counts, 2 missing");
+    assert_eq!(second(&["a"], |a| a.people = 3, "jon", true), "jon counts, 1 missing");
+    assert_eq!(second(&[], |a| a.people = 0, "jon", true), "approved by jon (1)", "never fewer than one");
+}
+
+#[test]
+fn nobody_agrees_with_themselves() {
+    let by_jon = |a: &mut Approval| a.asked_by = Some("jon".into());
+    assert_eq!(second(&[], by_jon, "jon", true), "jon asked for APR-1; somebody else has to say yes");
+    assert_eq!(
+        second(&[], by_jon, "jon", false),
+        "denied by jon",
+        "taking back what one asked for is always possible"
+    );
+    assert_eq!(second(&["mira"], by_jon, "jon", true), "jon asked for APR-1; somebody else has to say yes");
+    assert_eq!(second(&["mira"], by_jon, "ada", true), "approved by mira and ada (2)");
+}
+
+/// What was answered past [`decide`] is weighed again when it is used.
+#[test]
+fn a_yes_read_back_counts_only_with_enough_other_people() {
+    let why = |change: fn(&mut Approval), yes: &[Vote]| {
+        let mut question = approval();
+        change(&mut question);
+        let yes = Approved::from_journal(&question, &question.digest(), yes, false);
+        yes.covers(&question.action, NOW).map_err(|r| r.0)
+    };
+    let jon = vote("jon", NOW);
+    let both: Vec<Vote> = [vote("jon", NOW), vote("mira", NOW)].concat();
+    let twice: Vec<Vote> = [vote("jon", NOW), vote("jon", NOW)].concat();
+    assert_eq!(why(|a| a.people = 2, &both), Ok(()));
+    let one = Err("approval: APR-1 needs 2 people, and 1 said yes".to_owned());
+    assert_eq!(why(|a| a.people = 2, &jon), one);
+    assert_eq!(why(|a| a.people = 2, &twice), one);
+    assert_eq!(why(|_| {}, &[]), Err("approval: APR-1 needs 1 people, and 0 said yes".to_owned()));
+    let own = Err("approval: APR-1 was answered by the person who asked for it".to_owned());
+    assert_eq!(why(|a| a.asked_by = Some("jon".into()), &jon), own);
+    let early = [vote("mira", Timestamp(0)), vote("jon", NOW)].concat();
+    assert!(why(|_| {}, &early).expect_err("early").contains("answered outside its time"));
+    let end = approval().expires_at;
+    assert!(why(|_| {}, &vote("jon", end)).is_err());
+    assert_eq!(why(|_| {}, &vote("jon", approval().requested_at)), Ok(()));
+    let yes = Approved::from_journal(
+        &approval(),
+        "x",
+        &[vote("b", Timestamp(7)), vote("a", Timestamp(5))].concat(),
+        false,
+    );
+    assert_eq!((yes.at(), yes.by(), yes.people(), yes.yes().len()), (Timestamp(7), "b and a".into(), 2, 2));
+    let nobody = Approved::from_journal(&approval(), "x", &[], false);
+    assert_eq!((nobody.at(), nobody.by()), (Timestamp(i64::MIN), String::new()));
+}
+
+#[test]
+fn authority_is_a_role_and_a_team_that_was_asked() {
+    let may = |role, names: &[&str]| has_authority(&approval(), role, &teams(names));
+    assert!(may(Role::Approver, &["secops"]) && may(Role::Admin, &["x", "netops"]));
+    assert!(!may(Role::Analyst, &["secops"]) && !may(Role::Approver, &["x"]) && !may(Role::Admin, &[]));
+}
+
+#[test]
+fn what_is_special_about_a_question_is_shown() {
+    let shown = |change: fn(&mut Approval)| {
+        let mut a = approval();
+        change(&mut a);
+        a.shown()
+    };
+    assert!(
+        shown(|a| a.people = 2).contains("\nIt takes 2 different people to say yes, and one to say no.\n")
+    );
+    let lasting = shown(|a| a.lasting = true);
+    assert!(lasting.contains("\nBlock 203.0.113.9 for good on edge-fw\n"), "{lasting}");
+    assert!(lasting.contains("\nNo answer means no. THE CHANGE CANNOT BE UNDONE and has no end.\n"));
+    assert!(shown(|a| a.renewal = true).contains("\nGo on for 4h more: block 203.0.113.9 on edge-fw\n"));
+    assert!(shown(|a| a.asked_by = Some("jon".into())).contains("(RUN-2) for jon\n"));
+    let call = shown(|a| {
+        let inputs = [("host".to_owned(), "web-1".to_owned())].into();
+        a.action.kind = ActionKind::Call { call: "edr".into(), subject: "web-1".into(), inputs };
+    });
+    assert!(call.contains("\nEdr for web-1 for 4h on edge-fw\n  host: web-1\n"), "{call}");
 }

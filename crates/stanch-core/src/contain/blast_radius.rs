@@ -78,8 +78,12 @@ pub struct Peer {
 /// What a change would touch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlastRadius {
-    /// The target.
-    pub target: IpNet,
+    /// The target, where it is an address or prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<IpNet>,
+    /// The target in words, where it is something else: an account, a name, a port.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub what: String,
     /// How many addresses it covers; `u64::MAX` stands for that many or more.
     pub addresses: u64,
     /// Machines of ours it covers or cuts off, most critical first.
@@ -107,18 +111,8 @@ impl BlastRadius {
     /// traffic that exists, so is whom it would hurt.
     #[must_use]
     pub fn estimate(target: IpNet, facts: &[Fact], peers: &[Peer]) -> BlastRadius {
-        let mut blast = BlastRadius {
-            target,
-            addresses: addresses(&target),
-            own_assets: Vec::new(),
-            users: Vec::new(),
-            peers: 0,
-            flows: 0,
-            bytes: 0,
-            shared: Vec::new(),
-            level: Level::Low,
-            unknown: Vec::new(),
-        };
+        let mut blast = BlastRadius::nothing();
+        (blast.target, blast.addresses) = (Some(target), addresses(&target));
         let mut seen_traffic = false;
         for fact in facts {
             match &fact.meaning {
@@ -155,10 +149,74 @@ impl BlastRadius {
         blast.settle()
     }
 
+    /// Estimates for a target that is no address, from what is known about it: an inventory's entry
+    /// or counted traffic. What nobody knows anything about is rated high.
+    #[must_use]
+    pub fn of_named(what: impl Into<String>, facts: &[Fact]) -> BlastRadius {
+        let mut blast = BlastRadius::nothing();
+        blast.what = what.into();
+        let (mut known, mut worst) = (false, Criticality::Low);
+        for fact in facts {
+            match &fact.meaning {
+                Meaning::Asset { name, criticality, .. } => {
+                    known = true;
+                    worst = worst.max(*criticality);
+                    blast.users.push(format!("{name} ({})", self::criticality(*criticality)));
+                }
+                Meaning::Traffic { peers, flows, bytes, .. } => {
+                    known = true;
+                    blast.peers = blast.peers.max(*peers);
+                    blast.flows = blast.flows.max(*flows);
+                    blast.bytes = blast.bytes.max(*bytes);
+                }
+                Meaning::Shared { list } => blast.shared.push(list.clone()),
+                Meaning::Malicious { .. }
+                | Meaning::NeverBlock { .. }
+                | Meaning::Harmless { .. }
+                | Meaning::Seen { .. }
+                | Meaning::Note { .. } => {}
+            }
+        }
+        for list in [&mut blast.users, &mut blast.shared] {
+            list.sort();
+            list.dedup();
+        }
+        if !known {
+            blast
+                .unknown
+                .push("whom it would hurt: neither inventory nor traffic records know it".to_owned());
+        }
+        let high =
+            !known || worst >= Criticality::High || !blast.shared.is_empty() || blast.peers >= PEERS_HIGH;
+        let medium = worst >= Criticality::Medium || blast.peers >= PEERS_MEDIUM;
+        blast.level = match (high, medium) {
+            (true, _) => Level::High,
+            (false, true) => Level::Medium,
+            (false, false) => Level::Low,
+        };
+        blast
+    }
+
+    fn nothing() -> BlastRadius {
+        BlastRadius {
+            target: None,
+            what: String::new(),
+            addresses: 0,
+            own_assets: Vec::new(),
+            users: Vec::new(),
+            peers: 0,
+            flows: 0,
+            bytes: 0,
+            shared: Vec::new(),
+            level: Level::Low,
+            unknown: Vec::new(),
+        }
+    }
+
     /// Adds something that could not be found out.
     pub(super) fn add_unknown(&mut self, what: String) {
         self.unknown.push(what);
-        self.level = self.rate();
+        self.level = Level::High;
     }
 
     fn touch(&mut self, address: Option<IpAddr>, fact: &Fact, last_contact: Option<Timestamp>) {
@@ -195,7 +253,7 @@ impl BlastRadius {
 
     fn rate(&self) -> Level {
         let worst = self.own_assets.first().map(|a| a.criticality);
-        let covers_own = self.own_assets.iter().any(|a| self.target.contains(&a.address));
+        let covers_own = self.own_assets.iter().any(|a| self.target.is_some_and(|t| t.contains(&a.address)));
         if !self.unknown.is_empty()
             || covers_own
             || !self.shared.is_empty()
@@ -204,7 +262,7 @@ impl BlastRadius {
         {
             return Level::High;
         }
-        let single = self.target.prefix_len() == self.target.max_prefix_len();
+        let single = self.target.is_some_and(|t| t.prefix_len() == t.max_prefix_len());
         if !single || self.peers >= PEERS_MEDIUM || self.own_assets.len() > 1 || !self.users.is_empty() {
             return Level::Medium;
         }
@@ -214,13 +272,14 @@ impl BlastRadius {
     /// For people: lines of at most [`WIDTH`] characters.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
+        let Some(target) = &self.target else { return self.named_lines() };
         let covers = match self.addresses {
             1 => "1 address".to_owned(),
             u64::MAX => "2^64 addresses or more".to_owned(),
             n => format!("{n} addresses"),
         };
         let mut out =
-            vec![format!("{}: {} covered; blast radius {}", plain(&self.target), covers, self.level.word())];
+            vec![format!("{}: {} covered; blast radius {}", plain(target), covers, self.level.word())];
         out.push(format!(
             "traffic: {} with {} in {}",
             size(self.bytes),
@@ -246,6 +305,25 @@ impl BlastRadius {
         if !self.users.is_empty() {
             out.push(format!("accounts: {}", self.users.join(", ")));
         }
+        out.extend(self.shared.iter().map(|list| format!("shared by many: {list}")));
+        out.extend(self.unknown.iter().map(|what| format!("not known: {what}")));
+        out.iter().map(|line| fit(line)).collect()
+    }
+}
+
+impl BlastRadius {
+    /// As [`BlastRadius::lines`], for a target that is no address.
+    fn named_lines(&self) -> Vec<String> {
+        let mut out = vec![format!("{}: blast radius {}", self.what, self.level.word())];
+        if self.flows > 0 || self.peers > 0 {
+            out.push(format!(
+                "traffic: {} with {} in {}",
+                size(self.bytes),
+                count(self.peers, "machine", "machines"),
+                count(self.flows, "connection", "connections")
+            ));
+        }
+        out.extend(self.users.iter().map(|who| format!("of ours: {who}")));
         out.extend(self.shared.iter().map(|list| format!("shared by many: {list}")));
         out.extend(self.unknown.iter().map(|what| format!("not known: {what}")));
         out.iter().map(|line| fit(line)).collect()
@@ -298,141 +376,5 @@ pub(super) fn fit(line: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use stanch_model::Observable;
-
-    use super::*;
-
-    fn fact(about: &str, meaning: Meaning) -> Fact {
-        let kind = if about.parse::<IpAddr>().is_ok() { ObservableKind::Ip } else { ObservableKind::User };
-        Fact { provider: "test".into(), about: Observable::new(kind, about), meaning }
-    }
-
-    fn asset(name: &str, criticality: Criticality) -> Meaning {
-        Meaning::Asset { name: name.into(), criticality, owner: None, kind: None }
-    }
-
-    fn traffic(peers: u64) -> Fact {
-        fact("203.0.113.9", Meaning::Traffic { peers, flows: 12, bytes: 3_500_000, top: vec![] })
-    }
-
-    fn peer(address: &str, name: Option<&str>, criticality: Criticality) -> Peer {
-        Peer {
-            address: address.parse().expect("address"),
-            asset: name.map(|n| fact(address, asset(n, criticality))),
-            last_contact: Some(Timestamp(1_700_000_000_000)),
-        }
-    }
-
-    fn estimate(target: &str, facts: &[Fact], peers: &[Peer]) -> BlastRadius {
-        BlastRadius::estimate(target.parse().expect("prefix"), facts, peers)
-    }
-
-    #[test]
-    fn one_victim_and_little_traffic_is_low() {
-        let blast = estimate(
-            "203.0.113.9/32",
-            &[traffic(1)],
-            &[peer("10.0.0.7", Some("lap-7"), Criticality::Medium)],
-        );
-        assert_eq!(
-            blast.lines(),
-            [
-                "203.0.113.9: 1 address covered; blast radius low",
-                "traffic: 3 MiB with 1 machine in 12 connections",
-                "machines of ours: 1",
-                "  lap-7 10.0.0.7 (medium criticality), last contact 2023-11-14T22:13:20.000Z",
-            ]
-        );
-        assert_eq!(blast.level, Level::Low);
-    }
-
-    #[test]
-    fn what_is_not_known_counts_as_high() {
-        let blast = estimate("203.0.113.9/32", &[], &[]);
-        assert_eq!(blast.level, Level::High);
-        assert_eq!(
-            blast.lines().last().map(String::as_str),
-            Some("not known: who else talks to it: no traffic records")
-        );
-        let blast = estimate("203.0.113.9/32", &[traffic(4)], &[]);
-        assert_eq!((blast.level, blast.unknown.len()), (Level::High, 1));
-        let blast = estimate("203.0.113.9/32", &[traffic(0)], &[]);
-        assert_eq!((blast.level, blast.unknown.len()), (Level::Low, 0));
-    }
-
-    #[test]
-    fn each_thing_that_hurts_raises_the_level() {
-        let low = peer("10.0.0.7", Some("lap-7"), Criticality::Low);
-        let level = |facts: &[Fact], peers: &[Peer]| estimate("203.0.113.9/32", facts, peers).level;
-        assert_eq!(level(&[traffic(3)], std::slice::from_ref(&low)), Level::Medium);
-        assert_eq!(level(&[traffic(25)], std::slice::from_ref(&low)), Level::High);
-        assert_eq!(level(&[traffic(1)], &[peer("10.0.0.1", Some("erp"), Criticality::High)]), Level::High);
-        assert_eq!(
-            level(&[traffic(1)], &[peer("10.0.0.1", Some("dc-1"), Criticality::Critical)]),
-            Level::High
-        );
-        let two = [low.clone(), peer("10.0.0.8", Some("lap-8"), Criticality::Low)];
-        assert_eq!(level(&[traffic(2)], &two), Level::Medium);
-        assert_eq!(
-            level(&[traffic(1), fact("alice", Meaning::Note { name: "n".into(), value: "v".into() })], &[]),
-            Level::High
-        );
-        let user = fact("alice", Meaning::Note { name: "n".into(), value: "v".into() });
-        assert_eq!(level(&[traffic(1), user], std::slice::from_ref(&low)), Level::Medium);
-        let cdn = fact("203.0.113.9", Meaning::Shared { list: "cdn".into() });
-        assert_eq!(level(&[traffic(1), cdn], std::slice::from_ref(&low)), Level::High);
-        assert_eq!(
-            estimate("203.0.113.8/30", &[traffic(1)], std::slice::from_ref(&low)).level,
-            Level::Medium
-        );
-        let own = fact("203.0.113.9", asset("web-1", Criticality::Low));
-        assert_eq!(level(&[traffic(1), own], &[low]), Level::High, "the target is ours");
-    }
-
-    #[test]
-    fn the_order_of_facts_does_not_matter_and_repeats_count_once() {
-        let a = peer("10.0.0.7", Some("lap-7"), Criticality::Low);
-        let b = peer("10.0.0.1", Some("dc-1"), Criticality::Critical);
-        let user = |n: &str| fact(n, Meaning::Note { name: "n".into(), value: "v".into() });
-        let one = estimate(
-            "203.0.113.9/32",
-            &[traffic(2), traffic(9), user("x"), user("a")],
-            &[a.clone(), b.clone(), a.clone()],
-        );
-        let two = estimate("203.0.113.9/32", &[user("a"), user("x"), traffic(9), user("a")], &[b, a]);
-        assert_eq!(one.own_assets, two.own_assets);
-        assert_eq!((one.own_assets.len(), one.own_assets[0].name.as_str()), (2, "dc-1"));
-        assert_eq!((one.users.join(" "), one.peers), ("a x".to_owned(), 9));
-        assert!(one.lines().contains(&"accounts: a, x".to_owned()));
-    }
-
-    #[test]
-    fn wide_targets_are_counted_without_overflow() {
-        let n = |text: &str| addresses(&text.parse().expect("prefix"));
-        assert_eq!(n("10.0.0.0/8"), 1 << 24);
-        assert_eq!(n("2001:db8::/65"), 1 << 63);
-        assert_eq!(n("2001:db8::/64"), u64::MAX);
-        assert_eq!(n("::/0"), u64::MAX);
-        let lines = estimate("2001:db8::/32", &[], &[]).lines();
-        assert_eq!(lines[0], "2001:db8::/32: 2^64 addresses or more covered; blast radius high");
-        let lines = estimate("10.0.0.0/24", &[], &[]).lines();
-        assert_eq!(lines[0], "10.0.0.0/24: 256 addresses covered; blast radius high");
-    }
-
-    #[test]
-    fn lines_are_never_wider_than_the_screen_and_hide_nothing_behind_control_characters() {
-        let long = "x\u{1b}[2J".repeat(40);
-        let peers: Vec<Peer> = (1..9)
-            .map(|i| peer(&format!("10.0.0.{i}"), Some(&format!("{long}{i}")), Criticality::Low))
-            .collect();
-        let shared = fact("203.0.113.9", Meaning::Shared { list: long });
-        let lines = estimate("203.0.113.9/32", &[traffic(9), shared], &peers).lines();
-        assert!(lines.iter().all(|l| l.chars().count() <= WIDTH && !l.contains('\u{1b}')), "{lines:?}");
-        assert!(lines.contains(&"  and 3 more".to_owned()));
-        assert_eq!(
-            [size(0), size(1023), size(5 << 40), size(u64::MAX)],
-            ["0 bytes", "1023 bytes", "5 TiB", "16777215 TiB"]
-        );
-    }
-}
+#[path = "blast_radius_tests.rs"]
+mod tests;

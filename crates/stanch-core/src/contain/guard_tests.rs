@@ -1,12 +1,14 @@
 use std::collections::BTreeSet;
 
+use ipnet::IpNet;
 use stanch_model::fact::Criticality;
-use stanch_model::{ActionKind, ApprovalId, IncidentId, Observable, ObservableKind, RunId};
+use stanch_model::{ActionKind, ApprovalId, IncidentId, Meaning, Observable, ObservableKind, RunId};
 
 use super::*;
 use crate::config::Role;
-use crate::contain::approval::{Answer, Approval, ApprovalState, Decision, decide};
-use crate::contain::blast_radius::TouchedAsset;
+use crate::contain::ENCODING;
+use crate::contain::approval::{Answer, Approval, ApprovalState, Decision, Vote, decide};
+use crate::contain::blast_radius::{Level, TouchedAsset};
 
 const NOW: Timestamp = Timestamp(1_772_576_000_000);
 
@@ -23,13 +25,29 @@ struct Case {
     blast: BlastRadius,
     evidence: Evidence,
     autonomy: Autonomy,
+    autonomy_because: Vec<Reason>,
     approval: Option<Approved>,
+    preauthorised: Option<Preauthorised>,
     usage: Usage,
+    lasting: bool,
+    planned_work: Option<&'static str>,
     kill_switch: bool,
     mode: Mode,
 }
 
 impl Case {
+    /// A change of another kind.
+    fn of(kind: ActionKind) -> Case {
+        let mut case = Case::new("203.0.113.9/32");
+        if kind.network().is_none() {
+            case.blast.target = None;
+            case.blast.what = kind.subject();
+        }
+        case.blast.target = kind.network().copied();
+        case.action.kind = kind;
+        case
+    }
+
     fn new(target: &str) -> Case {
         let target = net(target);
         Case {
@@ -45,7 +63,8 @@ impl Case {
             discovered: vec![],
             target_facts: vec![],
             blast: BlastRadius {
-                target,
+                target: Some(target),
+                what: String::new(),
                 addresses: 1,
                 own_assets: vec![],
                 users: vec![],
@@ -63,8 +82,12 @@ impl Case {
                 max_age: Span::mins(30),
             },
             autonomy: Autonomy::Act,
+            autonomy_because: vec![],
             approval: None,
+            preauthorised: None,
             usage: Usage::default(),
+            lasting: false,
+            planned_work: None,
             kill_switch: false,
             mode: Mode::Live,
         }
@@ -77,6 +100,7 @@ impl Case {
 
     fn question(&self) -> Approval {
         Approval {
+            encoding: ENCODING,
             id: ApprovalId(1),
             incident: self.action.incident,
             title: "C2 beacon".into(),
@@ -88,6 +112,11 @@ impl Case {
             simulated: false,
             blast: self.blast.clone(),
             because: vec![],
+            lasting: self.lasting,
+            renewal: false,
+            people: 1,
+            asked_by: None,
+            policy: "cd".into(),
             teams: vec!["secops".into()],
             requested_at: NOW,
             expires_at: NOW.plus(Span::mins(15)),
@@ -95,11 +124,18 @@ impl Case {
     }
 
     /// Asks a person, who says yes.
-    fn approved(mut self) -> Case {
-        let question = self.question();
+    fn approved(self) -> Case {
+        self.approved_by(&["jon"])
+    }
+
+    /// Asks that many people, who all say yes.
+    fn approved_by(mut self, people: &[&str]) -> Case {
+        let question = Approval { people: people.len() as u8, ..self.question() };
+        let yes: Vec<Vote> = people.iter().map(|by| Vote { by: (*by).to_owned(), at: NOW }).collect();
+        let Some((last, before)) = yes.split_last() else { return self };
         let (digest, teams) = (question.digest(), BTreeSet::from(["secops".to_owned()]));
         let answer = Answer {
-            person: "jon",
+            person: &last.by,
             machine: false,
             role: Role::Approver,
             teams: &teams,
@@ -107,7 +143,7 @@ impl Case {
             approve: true,
             reason: None,
         };
-        match decide(&question, &ApprovalState::Pending, &answer, NOW) {
+        match decide(&question, &ApprovalState::Pending, before, &answer, NOW) {
             Ok(Decision::Approved(yes)) => self.approval = Some(*yes),
             other => panic!("{other:?}"),
         }
@@ -123,9 +159,13 @@ impl Case {
             blast: &self.blast,
             evidence: self.evidence,
             autonomy: self.autonomy,
+            autonomy_because: &self.autonomy_because,
             approval: self.approval.as_ref(),
+            preauthorised: self.preauthorised.as_ref(),
             usage: self.usage,
-            kill_switch: self.kill_switch,
+            lasting: self.lasting,
+            planned_work: self.planned_work,
+            kill_switch: self.kill_switch.then_some("it is engaged"),
             mode: self.mode,
         };
         guard(&self.action, &facts)
@@ -174,7 +214,7 @@ fn the_kill_switch_stops_everything() {
 
 #[test]
 fn protected_addresses_are_refused_both_ways_and_an_approval_does_not_help() {
-    let protect = |net_: &str| Protected { net: net(net_), why: "resolver".into() };
+    let protect = |net_: &str| Protected::net(net(net_), "resolver");
     let by_policy = |p: &'static str| move |c: &mut Case| c.policy.protected = vec![protect(p)];
     check(
         &Case::new(PEER).with(by_policy("203.0.113.0/24")).approved(),
@@ -209,21 +249,30 @@ fn a_time_to_live_is_required_and_bounded_and_an_approval_does_not_help() {
 fn width_is_the_machines_one_address_a_persons_few_and_nobodys_many() {
     let asks = |len: u8| format!("needs approval\nwidth: /{len} covers more than one address");
     let alone = |len: u8, min: u8| {
-        format!("refused\nwidth: /{len} is wider than /{min}, the widest one person may approve")
+        format!("needs approval\nwidth: /{len} is wider than /{min}, the widest one person may approve")
     };
+    let one = "refused\napproval: APR-1 was answered by 1, and it takes 2 people now";
     let ever = |len: u8, widest: u8| {
         format!("refused\nwidth: /{len} is wider than /{widest}, the widest ever allowed")
     };
     check(&Case::new("203.0.113.8/31"), &asks(31));
     check(&Case::new("203.0.113.8/29"), &asks(29));
-    check(&Case::new("203.0.113.0/28").approved(), &alone(28, 29));
-    check(&Case::new("203.0.0.0/16").approved(), &alone(16, 29));
+    check(&Case::new("203.0.113.0/28"), &alone(28, 29));
+    check(&Case::new("203.0.113.0/28").approved(), one);
+    assert_eq!(Case::new("203.0.113.0/28").judge().verdict, Verdict::NeedsApproval { people: 2 });
+    assert_eq!(Case::new("203.0.113.8/29").judge().verdict, Verdict::NeedsApproval { people: 1 });
+    let two = |target: &str| Case::new(target).approved_by(&["jon", "mira"]).judge().verdict.word();
+    assert_eq!(two("203.0.113.0/28"), "permitted");
+    assert_eq!(two("203.0.0.0/16"), "permitted");
+    assert_eq!(two("203.0.0.0/15"), "refused");
+    check(&Case::new("203.0.0.0/16").approved(), one);
     check(&Case::new("203.0.0.0/15").approved(), &ever(15, 16));
     check(&Case::new("203.0.0.0/15").with(|c| c.policy.min_prefix_v4 = 8).approved(), &ever(15, 16));
     check(&Case::new("203.0.0.0/16").with(|c| c.policy.min_prefix_v4 = 8), &asks(16));
     check(&Case::new("2001:db8::/127"), &asks(127));
     check(&Case::new("2001:db8::/64"), &asks(64));
-    check(&Case::new("2001:db8::/63").approved(), &alone(63, 64));
+    check(&Case::new("2001:db8::/63"), &alone(63, 64));
+    check(&Case::new("2001:db8::/63").approved(), one);
     check(&Case::new("2001:db8::/32").with(|c| c.policy.min_prefix_v6 = 8), &asks(32));
     check(&Case::new("2001:da0::/27").with(|c| c.policy.min_prefix_v6 = 8).approved(), &ever(27, 32));
     check(
@@ -306,7 +355,7 @@ fn the_blast_radius_asks_when_it_is_high_or_touches_many_of_ours() {
     let six = Case::new(PEER).with(|c| c.blast.own_assets = (0..6).map(asset).collect());
     check(&six, "needs approval\nblast radius: 6 machines of ours are touched; the machine may touch 5");
     check(
-        &Case::new(PEER).with(|c| c.blast.target = net("203.0.113.10/32")).approved(),
+        &Case::new(PEER).with(|c| c.blast.target = Some(net("203.0.113.10/32"))).approved(),
         "refused\nblast radius: it was estimated for 203.0.113.10, not for 203.0.113.9",
     );
 }
@@ -335,7 +384,7 @@ fn shadow_and_exercise_never_give_a_permit() {
         );
         assert_eq!(Case::new(PEER).approved().with(|c| c.mode = mode).judge().verdict, Verdict::WouldPermit);
         let asks = Case::new(PEER).with(|c| (c.mode, c.autonomy) = (mode, Autonomy::Approve));
-        assert_eq!(asks.judge().verdict, Verdict::NeedsApproval);
+        assert_eq!(asks.judge().verdict, Verdict::NeedsApproval { people: 1 });
         assert_eq!(asks.with(|c| c.kill_switch = true).judge().verdict, Verdict::Refused);
     }
 }
@@ -363,8 +412,8 @@ fn a_yes_that_does_not_hold_is_worse_than_none() {
 
 // -------------------------------------------------------------------------------- abuse cases
 //
-// Not the guard's: 3 (spellings) is in `address`; 4 and 5 (ports, credentials) need action kinds
-// that do not exist; 6 (a forged "resolved") cannot lift anything, because no input of the guard or
+// Not here: 3 (spellings) is in `address` and `target`; 4 and 5 (ports, credentials) are in
+// `guard_kinds_tests`; 6 (a forged "resolved") cannot lift anything, because no input of the guard or
 // of a run means "lift" but a person's order and the end of a lease; 7 (hiding behind dedup) is in
 // `stage::dedup`; 9 (hostile text) is in `approval` and `expr`.
 
@@ -383,7 +432,7 @@ fn abuse_1_a_forged_source_blocks_nothing_by_itself_and_no_service_of_ours_at_al
     check(&Case::new(PEER).with(|c| c.evidence.established = false), GOOD);
     for service in ["resolver", "gateway", "NTP", "IdP", "SIEM", "chat provider", "partner", "CDN"] {
         let ours = Case::new(PEER).with(|c| {
-            c.discovered = vec![Protected { net: net(PEER), why: service.to_owned() }];
+            c.discovered = vec![Protected::net(net(PEER), service)];
         });
         assert_eq!(ours.judge().verdict, Verdict::Refused, "{service}");
         assert_eq!(ours.approved().judge().verdict, Verdict::Refused, "{service}, even approved");
@@ -402,7 +451,7 @@ fn abuse_2_a_flood_of_sources_neither_fills_the_table_nor_displaces_a_real_block
                 usage.started_last_10_minutes += 1;
                 usage.active += 1;
             }
-            Verdict::NeedsApproval => asked += 1,
+            Verdict::NeedsApproval { .. } => asked += 1,
             other => panic!("{other:?}"),
         }
     }
@@ -484,14 +533,14 @@ fn abuse_12_yesterdays_alerts_do_not_act_today() {
     );
     for extreme in [i64::MIN, i64::MAX] {
         let case = Case::new(PEER).with(|c| c.evidence.newest = Timestamp(extreme));
-        assert_eq!(case.judge().verdict, Verdict::NeedsApproval);
+        assert_eq!(case.judge().verdict, Verdict::NeedsApproval { people: 1 });
     }
 }
 
 #[test]
 fn abuse_13_the_only_sensor_that_sees_the_attacker_is_not_cut_off() {
     let sensor = Case::new("10.0.0.30/32").with(|c| {
-        c.discovered = vec![Protected { net: net("10.0.0.30/32"), why: "sensor \"suricata-hq\"".into() }];
+        c.discovered = vec![Protected::net(net("10.0.0.30/32"), "sensor \"suricata-hq\"")];
     });
     check(
         &sensor.approved(),
@@ -505,12 +554,15 @@ fn abuse_14_a_row_written_by_hand_never_runs() {
     let yes = honest.approval.as_ref().expect("approved");
     let mut row = honest.question();
     row.action.kind = ActionKind::BlockAddress { target: net("198.51.100.1/32") };
-    let forged = Approved::from_journal(&row, yes.digest(), yes.by(), yes.at(), false);
+    let forged = Approved::from_journal(&row, yes.digest(), yes.yes(), false);
     check(
         &Case::new("198.51.100.1/32").with(|c| c.approval = Some(forged)),
         "refused\napproval: APR-1 is not what jon agreed to: its digest differs",
     );
 }
+
+#[path = "guard_kinds_tests.rs"]
+mod kinds;
 
 #[path = "guard_property.rs"]
 mod property;

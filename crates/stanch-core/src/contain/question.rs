@@ -1,9 +1,11 @@
 //! The question to a person: what is shown, and the one digest over all of it.
 //!
 //! The text is rendered from the same values that the digest is computed over, so that a screen, a
-//! mail and the journal cannot disagree about what was asked.
+//! mail and the journal cannot disagree about what was asked. The digest is SHA-256 over canonical
+//! JSON (RFC 8785), so that anybody can compute it again; questions of the first version, which lie
+//! in old journals, keep the encoding they were asked with ([`super::question_v1`]).
 //!
-//! Source: SEC-67, SEC-68.
+//! Source: SEC-67, SEC-68; RFC 8785.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,7 +15,10 @@ use super::blast_radius::{BlastRadius, WIDTH, fit};
 use crate::Reason;
 
 /// First field of every digest: a digest of one version never equals one of another.
-const VERSION: &str = "stanch approval v1";
+const VERSION: &str = "stanch approval v2";
+
+/// The encoding of digests that new questions get.
+pub const ENCODING: u8 = 2;
 
 /// Length of the short code, in hexadecimal digits. For people to compare, never for deciding.
 const CODE: usize = 8;
@@ -21,6 +26,9 @@ const CODE: usize = 8;
 /// A question to a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
+    /// How its digest is encoded; 1 in journals of the first version.
+    #[serde(default = "one")]
+    pub encoding: u8,
     /// Its name.
     pub id: ApprovalId,
     /// About which incident.
@@ -43,6 +51,21 @@ pub struct Approval {
     pub blast: BlastRadius,
     /// Why it is proposed, and why a person is asked.
     pub because: Vec<Reason>,
+    /// True when the change cannot be undone, and so has no end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lasting: bool,
+    /// True when the change is in force already, and this is about a later end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renewal: bool,
+    /// How many different people have to say yes.
+    #[serde(default = "one")]
+    pub people: u8,
+    /// The person who asked for it; none when the machine did. Nobody agrees with themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
+    /// SHA-256 of the configuration in force when it was asked, in hexadecimal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub policy: String,
     /// Members of these teams may answer.
     pub teams: Vec<String>,
     /// When it was asked.
@@ -53,37 +76,51 @@ pub struct Approval {
 
 impl Approval {
     /// SHA-256 over everything that is shown, 64 hexadecimal digits.
-    ///
-    /// Each field is written as name and value, each with its length before it (8 bytes, big
-    /// endian), in a fixed order; lists are preceded by their length. No two different questions
-    /// are encoded alike.
     #[must_use]
     pub fn digest(&self) -> String {
-        let mut e = Encoder::new();
-        e.text("version", VERSION);
-        e.number("approval", self.id.0);
-        e.number("incident", self.incident.0);
-        e.text("title", &self.title);
-        e.number("run", self.run.0);
-        e.text("playbook", &self.playbook);
-        e.text("playbook_hash", &self.playbook_hash);
-        e.text("step", &self.step);
-        let Action { id, incident, responder, kind, ttl, before } = &self.action;
-        e.number("action.id", id.0);
-        e.number("action.incident", incident.0);
-        e.text("action.responder", responder);
-        kind_into(kind, &mut e);
-        if let Some(before) = before {
-            e.text("action.before", before);
+        if self.encoding == 1 {
+            return super::question_v1::digest(self);
         }
-        e.time("action.ttl", ttl.0);
-        e.text("simulated", if self.simulated { "yes" } else { "no" });
-        e.list("blast", self.blast.lines().iter().map(String::as_str));
-        e.list("because", self.because.iter().map(|r| r.0.as_str()));
-        e.list("teams", self.teams.iter().map(String::as_str));
-        e.time("requested_at", self.requested_at.0);
-        e.time("expires_at", self.expires_at.0);
-        e.finish()
+        hex(&Sha256::digest(self.canonical()))
+    }
+
+    /// What the digest is computed over: canonical JSON (RFC 8785) in which every number is a text,
+    /// so that no reader rounds one.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        let Action { id, incident, responder, kind, ttl, before } = &self.action;
+        let lines = |list: &[Reason]| list.iter().map(|r| r.0.clone()).collect::<Vec<_>>();
+        let value = serde_json::json!({
+            "version": VERSION,
+            "approval": self.id.to_string(),
+            "incident": self.incident.to_string(),
+            "title": self.title,
+            "run": self.run.to_string(),
+            "playbook": self.playbook,
+            "playbook_hash": self.playbook_hash,
+            "step": self.step,
+            "action": {
+                "id": id.to_string(),
+                "incident": incident.to_string(),
+                "responder": responder,
+                "kind": texts(serde_json::to_value(kind).unwrap_or_default()),
+                "ttl_ms": ttl.0.to_string(),
+                "before": before,
+            },
+            "simulated": self.simulated,
+            "lasting": self.lasting,
+            "renewal": self.renewal,
+            "blast": self.blast.lines(),
+            "because": lines(&self.because),
+            "people": self.people.to_string(),
+            "asked_by": self.asked_by,
+            "policy": self.policy,
+            "teams": self.teams,
+            "requested_at": self.requested_at.0.to_string(),
+            "expires_at": self.expires_at.0.to_string(),
+        });
+        // Texts, lists and maps only: nothing here can fail to be written.
+        serde_json_canonicalizer::to_vec(&value).unwrap_or_default()
     }
 
     /// The first eight digits of the digest: what people compare between screen, mail and phone.
@@ -101,17 +138,18 @@ impl Approval {
             format!("{} for {}    short code {}", self.id, self.incident, digest.get(..CODE).unwrap_or("")),
             self.title.clone(),
             String::new(),
-            format!(
-                "{} for {} on {}",
-                capital(&self.action.kind.words()),
-                exact(self.action.ttl),
-                self.action.responder
-            ),
+            self.headline(),
         ];
+        if let ActionKind::Call { inputs, .. } = &self.action.kind {
+            for (name, value) in inputs {
+                wrap_words("  ", &format!("{name}: {value}"), &mut out);
+            }
+        }
         if self.simulated {
             out.push("SIMULATED: nothing real is changed".to_owned());
         }
-        out.push(format!("asked by playbook {}, step {} ({})", self.playbook, self.step, self.run));
+        let who = self.asked_by.as_ref().map_or_else(String::new, |who| format!(" for {who}"));
+        out.push(format!("asked by playbook {}, step {} ({}){who}", self.playbook, self.step, self.run));
         out.push(String::new());
         out.push("why".to_owned());
         for reason in &self.because {
@@ -123,7 +161,17 @@ impl Approval {
         out.push(String::new());
         wrap_words("may answer: ", &self.teams.join(", "), &mut out);
         out.push(format!("asked {}, open until {}", self.requested_at, self.expires_at));
-        out.push("No answer means no. The change ends by itself when its time is over.".to_owned());
+        if self.people > 1 {
+            out.push(format!("It takes {} different people to say yes, and one to say no.", self.people));
+        }
+        out.push(
+            if self.lasting {
+                "No answer means no. THE CHANGE CANNOT BE UNDONE and has no end."
+            } else {
+                "No answer means no. The change ends by itself when its time is over."
+            }
+            .to_owned(),
+        );
         out.push(format!("sha-256 {digest}"));
         let mut text = String::new();
         for line in out {
@@ -132,6 +180,39 @@ impl Approval {
         }
         text
     }
+}
+
+impl Approval {
+    /// What would be done, in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let what = capital(&self.action.kind.words());
+        let (ttl, on) = (exact(self.action.ttl), &self.action.responder);
+        match (self.lasting, self.renewal) {
+            (true, _) => format!("{what} for good on {on}"),
+            (false, true) => format!("Go on for {ttl} more: {} on {on}", self.action.kind.words()),
+            (false, false) => format!("{what} for {ttl} on {on}"),
+        }
+    }
+}
+
+const fn one() -> u8 {
+    1
+}
+
+/// The same value with every number as a text.
+fn texts(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Number(n) => Value::String(n.to_string()),
+        Value::Array(list) => Value::Array(list.into_iter().map(texts).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(k, v)| (k, texts(v))).collect()),
+        Value::Null | Value::Bool(_) | Value::String(_) => value,
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A time to live to the millisecond: nothing is rounded away from the person who decides.
@@ -174,79 +255,6 @@ fn wrap_words(first: &str, text: &str, out: &mut Vec<String>) {
         }
     }
     out.push(line);
-}
-
-struct Encoder(Sha256);
-
-impl Encoder {
-    fn new() -> Encoder {
-        Encoder(Sha256::new())
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.0.update(length.to_be_bytes());
-        self.0.update(bytes);
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.bytes(name.as_bytes());
-        self.bytes(value.as_bytes());
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        self.text(name, &value.to_string());
-    }
-
-    fn time(&mut self, name: &str, value: i64) {
-        self.text(name, &value.to_string());
-    }
-
-    fn list<'t>(&mut self, name: &str, items: impl ExactSizeIterator<Item = &'t str>) {
-        self.number(name, u64::try_from(items.len()).unwrap_or(u64::MAX));
-        for item in items {
-            self.bytes(item.as_bytes());
-        }
-    }
-
-    fn finish(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-/// Every field of the change, each under its own name.
-fn kind_into(kind: &ActionKind, e: &mut Encoder) {
-    e.text("action.kind", kind.name());
-    match kind {
-        ActionKind::BlockAddress { target } => e.text("action.target", &target.to_string()),
-        ActionKind::LimitAddress { target, packets_per_second } => {
-            e.text("action.target", &target.to_string());
-            e.number("action.packets_per_second", u64::from(*packets_per_second));
-        }
-        ActionKind::BlockPort { target, protocol, port } => {
-            e.text("action.target", &target.to_string());
-            e.text("action.protocol", protocol.word());
-            e.number("action.port", u64::from(*port));
-        }
-        ActionKind::QuarantinePort { port, vlan } => {
-            e.text("action.port", port);
-            e.number("action.vlan", u64::from(*vlan));
-        }
-        ActionKind::LockAccount { account }
-        | ActionKind::UnlockAccount { account }
-        | ActionKind::ResetCredential { account } => e.text("action.account", account),
-        ActionKind::RemoveFromGroup { account, group } => {
-            e.text("action.account", account);
-            e.text("action.group", group);
-        }
-        ActionKind::SinkholeDomain { domain } => e.text("action.domain", domain),
-        ActionKind::Call { call, subject, inputs } => {
-            e.text("action.call", call);
-            e.text("action.subject", subject);
-            let lines: Vec<String> = inputs.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            e.list("action.inputs", lines.iter().map(String::as_str));
-        }
-    }
 }
 
 /// With a capital first letter.

@@ -74,7 +74,18 @@ impl State {
             Event::TaskOpened(t) => self.task_opened(at, t),
             Event::TaskAnswered(e) => self.task_answered(at, e),
             Event::ApprovalRequested(a) => self.approval_requested(at, a),
+            Event::ApprovalVoted(e) => self.approval_voted(at, e),
+            Event::ApprovalReminded(e) => {
+                if let Some(asked) = self.approvals.get_mut(&e.approval) {
+                    asked.reminded = Some(at);
+                }
+            }
             Event::ApprovalSettled(e) => self.approval_settled(at, e),
+            Event::Announced(e) => self.announced(at, e),
+            Event::Vetoed(e) => self.vetoed(at, e),
+            Event::LeaseJoined(e) => self.lease_joined(at, e),
+            Event::LeaseLeft(e) => self.lease_left(at, e),
+            Event::LeaseRenewed(e) => self.lease_renewed(at, e),
             Event::ActionPermitted(e) => self.action_permitted(at, e),
             Event::ActionCaptured(e) => self.action_captured(e),
             Event::ActionObserved(e) => self.action_observed(at, e),
@@ -97,7 +108,7 @@ impl State {
                 }
             }
             Event::OccurrenceSplit(e) => self.occurrence_split(at, e),
-            Event::KillSwitch(e) => self.kill_switch = e.engaged,
+            Event::KillSwitch(e) => self.kill_switched(e),
             Event::Loaded(e) => self.config_hash.clone_from(&e.hash),
         }
     }

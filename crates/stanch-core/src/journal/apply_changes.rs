@@ -1,14 +1,17 @@
 //! Facts about questions, changes and intentions to state. Nothing is decided here.
 
+use std::collections::BTreeSet;
+
 use stanch_model::{Observed, Timestamp};
 
 use super::event::{
-    ActionCaptured, ActionEnd, ActionEnded, ActionObserved, ActionPermitted, Answered, ApprovalSettled,
-    Effect, Intended, Settled,
+    ActionCaptured, ActionEnd, ActionEnded, ActionObserved, ActionPermitted, Announced, Answered,
+    ApprovalSettled, ApprovalVoted, Effect, Intended, KillSwitch, LeaseJoined, LeaseLeft, LeaseRenewed,
+    Settled, Vetoed,
 };
 use super::incident::{MarkKind, Status};
-use super::state::{ActionState, Asked, Pending, State};
-use crate::contain::Approval;
+use super::state::{ActionState, AnnouncedState, Asked, Pending, State, Stop};
+use crate::contain::{Approval, Vote};
 
 impl State {
     pub(super) fn approval_requested(&mut self, at: Timestamp, a: &Approval) {
@@ -16,15 +19,37 @@ impl State {
         self.next.action = self.next.action.max(a.action.id.0 + 1);
         let text = format!("{} asked: {}", a.id, a.action.kind.words());
         self.mark(a.incident, at, MarkKind::ApprovalRequested, text);
-        self.on_run(a.run, |run| run.step_mut(at, &a.step).approval = Some(a.id));
-        self.approvals.insert(a.id, Asked { approval: a.clone(), settled: None });
+        // A renewal is nobody's step: the run goes on waiting as it did.
+        if !a.renewal {
+            self.on_run(a.run, |run| run.step_mut(at, &a.step).approval = Some(a.id));
+        }
+        let asked = Asked { approval: a.clone(), yes: Vec::new(), reminded: None, settled: None };
+        self.approvals.insert(a.id, asked);
+    }
+
+    pub(super) fn approval_voted(&mut self, at: Timestamp, e: &ApprovalVoted) {
+        let Some(asked) = self.approvals.get_mut(&e.approval) else { return };
+        asked.yes.push((Vote { by: e.by.clone(), at }, e.digest.clone()));
+        let (incident, have, need) = (asked.approval.incident, asked.yes.len(), asked.approval.people);
+        let why = if e.reason.is_empty() { String::new() } else { format!(": {}", e.reason) };
+        let text = format!("{}: {} said yes, {have} of {need}{why}", e.approval, e.by);
+        self.mark(incident, at, MarkKind::Noted, text);
     }
 
     pub(super) fn approval_settled(&mut self, at: Timestamp, e: &ApprovalSettled) {
         let Some(asked) = self.approvals.get_mut(&e.approval) else { return };
+        // Who was first stays first: a question is settled once.
+        if asked.settled.is_some() {
+            return;
+        }
+        if e.answer == Answered::Approved {
+            asked.yes.push((Vote { by: e.by.clone(), at }, e.digest.clone()));
+        }
         asked.settled = Some((at, e.clone()));
         let (incident, run) = (asked.approval.incident, asked.approval.run);
         self.agenda.touch(run);
+        // Another run of the incident may wait for the same answer.
+        self.touch_incident(incident);
         let (kind, word) = match e.answer {
             Answered::Approved => (MarkKind::Approved, "approved"),
             Answered::Denied => (MarkKind::ApprovalRefused, "denied"),
@@ -63,7 +88,13 @@ impl State {
             in_force: None,
             ended: None,
             permit: e.permit.clone(),
+            holders: BTreeSet::from([action.incident]),
             action: action.clone(),
+            preauthorised: e.preauthorised.clone(),
+            lasting: e.lasting,
+            renewed: None,
+            repairs: 0,
+            seal: e.seal.clone(),
         };
         self.actions.insert(action.id, state);
     }
@@ -71,7 +102,6 @@ impl State {
     pub(super) fn action_captured(&mut self, e: &ActionCaptured) {
         let Some(a) = self.actions.get_mut(&e.action) else { return };
         a.action.before.clone_from(&e.before);
-        a.permit = a.permit.clone().captured(e.before.clone());
     }
 
     pub(super) fn action_observed(&mut self, at: Timestamp, e: &ActionObserved) {
@@ -105,8 +135,89 @@ impl State {
         self.touch_action(e.action);
     }
 
+    pub(super) fn announced(&mut self, at: Timestamp, e: &Announced) {
+        self.next.action = self.next.action.max(e.action.id.0 + 1);
+        let text = format!("{}: {} at {} unless the NOC says no", e.action.id, e.action.kind.words(), e.at);
+        self.on_run(e.run, |run| {
+            run.step_mut(at, &e.step);
+        });
+        self.mark(e.action.incident, at, MarkKind::Noted, text);
+        self.announced.insert(e.action.id, AnnouncedState { what: e.clone(), vetoed: None });
+    }
+
+    pub(super) fn vetoed(&mut self, at: Timestamp, e: &Vetoed) {
+        let Some(a) = self.announced.get_mut(&e.action) else { return };
+        a.vetoed = Some((at, e.by.clone(), e.reason.clone()));
+        let (incident, run) = (a.what.action.incident, a.what.run);
+        self.agenda.touch(run);
+        let text = format!("{}: the NOC said no ({}): {}", e.action, e.by, e.reason);
+        self.mark(incident, at, MarkKind::Noted, text);
+    }
+
+    pub(super) fn lease_joined(&mut self, at: Timestamp, e: &LeaseJoined) {
+        let Some(a) = self.actions.get_mut(&e.action) else { return };
+        a.holders.insert(e.incident);
+        let text = format!(
+            "{} is in force already ({}); {} rests on it too",
+            e.action,
+            a.action.kind.words(),
+            e.incident
+        );
+        self.on_run(e.run, |run| {
+            let step = if e.step.is_empty() { run.old_path() } else { e.step.clone() };
+            run.actions.push(e.action);
+            run.step_mut(at, &step).action = Some(e.action);
+        });
+        self.mark(e.incident, at, MarkKind::Noted, text);
+    }
+
+    pub(super) fn lease_left(&mut self, at: Timestamp, e: &LeaseLeft) {
+        let Some(a) = self.actions.get_mut(&e.action) else { return };
+        a.holders.remove(&e.incident);
+        let rest: Vec<String> = a.holders.iter().map(ToString::to_string).collect();
+        let text = format!(
+            "{}: {} needs it no more ({}); it stays for {}",
+            e.action,
+            e.incident,
+            e.by,
+            rest.join(", ")
+        );
+        self.mark(e.incident, at, MarkKind::Noted, text);
+    }
+
+    pub(super) fn lease_renewed(&mut self, at: Timestamp, e: &LeaseRenewed) {
+        let Some(a) = self.actions.get_mut(&e.action) else { return };
+        a.renewed = Some(e.clone());
+        if let Some((since, until)) = &mut a.in_force {
+            *until = e.until;
+            a.action.ttl = e.until.since(*since);
+        }
+        let (incident, words) = (a.action.incident, a.action.kind.words());
+        self.mark(incident, at, MarkKind::Noted, format!("{}: {words} goes on until {}", e.action, e.until));
+    }
+
+    pub(super) fn kill_switched(&mut self, e: &KillSwitch) {
+        let stops = [e.responder.clone().map(Stop::Responder), e.playbook.clone().map(Stop::Playbook)];
+        if stops.iter().all(Option::is_none) {
+            self.kill_switch = e.engaged;
+        }
+        for stop in stops.into_iter().flatten() {
+            if e.engaged {
+                self.stopped.insert(stop);
+            } else {
+                self.stopped.remove(&stop);
+            }
+        }
+    }
+
     pub(super) fn intended(&mut self, at: Timestamp, e: &Intended) {
         self.next.effect = self.next.effect.max(e.effect.0 + 1);
+        // A change that is made again: its first making was part of the permit.
+        if let Effect::Perform { action } = &e.what
+            && let Some(a) = self.actions.get_mut(action).filter(|a| a.in_force.is_some())
+        {
+            a.repairs += 1;
+        }
         let pending =
             Pending { what: e.what.clone(), since: at, attempts: 0, not_before: at, last_failure: None };
         self.pending.insert(e.effect, pending);

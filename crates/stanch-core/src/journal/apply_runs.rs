@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stanch_model::{ActionId, AlertId, IncidentId, RunId, Timestamp};
 
-use super::event::{Answered, RunEnded, RunStarted, RunUnwinding, TaskAnswered, TaskOpened};
+use super::event::{Answered, RunEnd, RunEnded, RunStarted, RunUnwinding, TaskAnswered, TaskOpened};
 use super::incident::MarkKind;
 use super::state::{Disposition, State, TaskState};
 use crate::playbook::run::Run;
@@ -58,6 +58,11 @@ impl State {
         let Some(run) = self.runs.get_mut(&e.run) else { return };
         run.ended = Some((at, e.end, e.why.clone()));
         run.output.clone_from(&e.output);
+        if e.end == RunEnd::Completed
+            && let Some(playbook) = &run.playbook
+        {
+            self.proven.insert(playbook.hash.clone());
+        }
         let (incident, caller) = (run.incident, run.caller.as_ref().map(|c| c.run));
         self.agenda.ends(e.run);
         if let Some(caller) = caller {

@@ -31,6 +31,12 @@ struct StoredPermit {
     because: Vec<Reason>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     step: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preauthorised: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lasting: bool,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    seal: String,
 }
 
 macro_rules! kinds {
@@ -50,6 +56,9 @@ macro_rules! kinds {
                         approval: e.approval,
                         because: e.because.clone(),
                         step: e.step.clone(),
+                        preauthorised: e.preauthorised.clone(),
+                        lasting: e.lasting,
+                        seal: e.seal.clone(),
                     };
                     ("action_permitted", e.permit.action().incident.to_string(), serde_json::to_vec(&stored))
                 }
@@ -74,6 +83,9 @@ macro_rules! kinds {
                         approval: s.approval,
                         because: s.because,
                         step: s.step,
+                        preauthorised: s.preauthorised,
+                        lasting: s.lasting,
+                        seal: s.seal,
                     }))
                 }
                 _ => Err(bad("unknown kind".into())),
@@ -107,6 +119,13 @@ kinds! {
     TaskAnswered => "task_answered", |e: &super::event::TaskAnswered| e.task.to_string();
     RunEnded => "run_ended", |e: &super::event::RunEnded| e.run.to_string();
     ApprovalRequested => "approval_requested", |e: &crate::contain::Approval| e.incident.to_string();
+    ApprovalVoted => "approval_voted", |e: &super::event::ApprovalVoted| e.approval.to_string();
+    ApprovalReminded => "approval_reminded", |e: &super::event::ApprovalReminded| e.approval.to_string();
+    Announced => "announced", |e: &super::event::Announced| e.action.incident.to_string();
+    Vetoed => "vetoed", |e: &super::event::Vetoed| e.action.to_string();
+    LeaseJoined => "lease_joined", |e: &super::event::LeaseJoined| e.incident.to_string();
+    LeaseLeft => "lease_left", |e: &super::event::LeaseLeft| e.incident.to_string();
+    LeaseRenewed => "lease_renewed", |e: &super::event::LeaseRenewed| e.action.to_string();
     ApprovalSettled => "approval_settled", |e: &super::event::ApprovalSettled| e.approval.to_string();
     ActionCaptured => "action_captured", |e: &super::event::ActionCaptured| e.action.to_string();
     ActionObserved => "action_observed", |e: &super::event::ActionObserved| e.action.to_string();

@@ -43,11 +43,18 @@ pub enum Event {
     TaskOpened(Box<TaskOpened>),
     TaskAnswered(TaskAnswered),
     ApprovalRequested(Box<Approval>),
+    ApprovalVoted(ApprovalVoted),
+    ApprovalReminded(ApprovalReminded),
     ApprovalSettled(ApprovalSettled),
+    Announced(Box<Announced>),
+    Vetoed(Vetoed),
     ActionPermitted(ActionPermitted),
     ActionCaptured(ActionCaptured),
     ActionObserved(ActionObserved),
     ActionEnded(ActionEnded),
+    LeaseJoined(LeaseJoined),
+    LeaseLeft(LeaseLeft),
+    LeaseRenewed(LeaseRenewed),
     Intended(Intended),
     Settled(Settled),
     SilenceSet(SilenceSet),
@@ -404,6 +411,94 @@ pub struct ByPerson {
     pub text: String,
 }
 
+/// One yes of several that a question takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalVoted {
+    /// Which question.
+    pub approval: ApprovalId,
+    /// Who.
+    pub by: String,
+    /// The digest of what that person was shown.
+    pub digest: String,
+    /// What they said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// A question waited, and more people were told. They may only answer if they might before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalReminded {
+    /// Which question.
+    pub approval: ApprovalId,
+    /// Who was told.
+    pub teams: Vec<String>,
+}
+
+/// A change that will be made at `at` unless the NOC says no before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Announced {
+    /// For which run.
+    pub run: RunId,
+    /// At which of its steps.
+    pub step: String,
+    /// What will be done.
+    pub action: Action,
+    /// The approval it rests on, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// When it will be done.
+    pub at: Timestamp,
+}
+
+/// The NOC said no to an announced change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vetoed {
+    /// Which change.
+    pub action: ActionId,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Another incident rests on a change that is in force already.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeaseJoined {
+    /// Which change.
+    pub action: ActionId,
+    /// Which incident.
+    pub incident: IncidentId,
+    /// For which run.
+    pub run: RunId,
+    /// At which of its steps.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub step: String,
+}
+
+/// An incident no longer needs a change that others still rest on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeaseLeft {
+    /// Which change.
+    pub action: ActionId,
+    /// Which incident.
+    pub incident: IncidentId,
+    /// By whom: a person, or `stanch`.
+    pub by: String,
+}
+
+/// The end of a change was put off: a new decision, with a question and an answer of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeaseRenewed {
+    /// Which change.
+    pub action: ActionId,
+    /// Its new end.
+    pub until: Timestamp,
+    /// The approval it rests on.
+    pub approval: ApprovalId,
+    /// Our seal on all of this.
+    pub seal: String,
+}
+
 /// A question was answered, or ran out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalSettled {
@@ -419,6 +514,9 @@ pub struct ApprovalSettled {
     /// What they said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Our seal on a yes: without it the yes is not acted upon.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub seal: String,
 }
 
 /// How a question was settled.
@@ -446,8 +544,14 @@ pub struct ActionPermitted {
     pub approval: Option<ApprovalId>,
     /// Why the guard agreed.
     pub because: Vec<Reason>,
-    /// At which of the run's steps, a path; empty in journals of the first version.
+    /// At which of the run's steps; empty in journals of the first version.
     pub step: String,
+    /// The pre-authorisation it rests on, if any.
+    pub preauthorised: Option<String>,
+    /// True when it cannot be undone, and so has no end.
+    pub lasting: bool,
+    /// Our seal: without it the change is not made.
+    pub seal: String,
 }
 
 /// What was there before a change, as its responder read it. Nothing has been changed yet.
@@ -655,4 +759,10 @@ pub struct KillSwitch {
     pub engaged: bool,
     /// By whom.
     pub by: String,
+    /// Only for this responder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responder: Option<String>,
+    /// Only for this playbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<String>,
 }

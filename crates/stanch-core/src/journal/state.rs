@@ -10,10 +10,13 @@ use stanch_model::{
 };
 
 use super::agenda::Agenda;
-use super::event::{ActionEnd, ApprovalSettled, Effect, Ends, Missing, RuleSeen, SilenceSet, TaskAnswered};
+use super::event::{
+    ActionEnd, Announced, ApprovalSettled, Effect, Ends, LeaseRenewed, Missing, RuleSeen, SilenceSet,
+    TaskAnswered,
+};
 use super::incident::Incident;
 use super::seen::{HashedMap, Seen};
-use crate::contain::Approval;
+use crate::contain::{Approval, Vote};
 use crate::decided::Reason;
 use crate::playbook::Playbook;
 use crate::playbook::run::{Run, Task};
@@ -58,6 +61,10 @@ pub struct State {
     pub tasks: BTreeMap<TaskId, TaskState>,
     /// Changes to the outside world.
     pub actions: BTreeMap<ActionId, ActionState>,
+    /// Changes that wait for a no of the NOC, also those that were made or denied since.
+    pub announced: BTreeMap<ActionId, AnnouncedState>,
+    /// Playbooks, by hash, that have completed a run: they have earned some trust.
+    pub proven: BTreeSet<String>,
     /// Intentions not settled yet: the outbox.
     pub pending: BTreeMap<EffectId, Pending>,
     /// What may have something to do, and when: follows from the rest, and is never asked for a fact.
@@ -76,6 +83,8 @@ pub struct State {
     pub at: Timestamp,
     /// Changes to the outside world are stopped.
     pub kill_switch: bool,
+    /// Changes of these responders and playbooks are stopped.
+    pub stopped: BTreeSet<Stop>,
     /// The configuration in force when the last entry was written.
     pub config_hash: String,
 }
@@ -209,8 +218,30 @@ pub struct Quarantined {
 pub struct Asked {
     /// What was asked, exactly as shown.
     pub approval: Approval,
+    /// Every yes so far, with the digest that person named.
+    pub yes: Vec<(Vote, String)>,
+    /// When people were last reminded of it.
+    pub reminded: Option<Timestamp>,
     /// When and how it was settled.
     pub settled: Option<(Timestamp, ApprovalSettled)>,
+}
+
+/// What can be stopped alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// All changes of one responder.
+    Responder(String),
+    /// All changes of one playbook.
+    Playbook(String),
+}
+
+/// A change that waits for a no of the NOC.
+#[derive(Clone, Debug)]
+pub struct AnnouncedState {
+    /// What was announced.
+    pub what: Announced,
+    /// When the NOC said no, who and why.
+    pub vetoed: Option<(Timestamp, String, String)>,
 }
 
 /// Something asked of people, and the answer.
@@ -245,6 +276,18 @@ pub struct ActionState {
     pub in_force: Option<(Timestamp, Timestamp)>,
     /// When and how it ended.
     pub ended: Option<(Timestamp, ActionEnd, String)>,
+    /// The incidents that rest on it now. The one it was made for is the first.
+    pub holders: BTreeSet<IncidentId>,
+    /// The pre-authorisation it rests on, if any.
+    pub preauthorised: Option<String>,
+    /// True when it cannot be undone, and so has no end.
+    pub lasting: bool,
+    /// The last time its end was put off, if it was.
+    pub renewed: Option<LeaseRenewed>,
+    /// How often it was made again after it had vanished.
+    pub repairs: u32,
+    /// Our seal on the permit.
+    pub seal: String,
 }
 
 /// An intention not settled yet.

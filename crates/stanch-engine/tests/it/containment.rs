@@ -139,7 +139,7 @@ async fn a_device_that_never_takes_it_hands_the_incident_to_a_person() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_can_lift_a_change_before_its_end() {
     let w = contained().await;
-    let release = Command::Release { action: ActionId(1), who: lead(), reason: "it hurts".into() };
+    let release = Command::Release { action: ActionId(1), who: lead(), reason: "it hurts".into(), only: None };
     w.order(release).await.unwrap();
     w.until("lifted", |s| s.actions[&ActionId(1)].ended.is_some()).await;
     assert!(w.device.device().blocked().is_empty());
@@ -172,13 +172,13 @@ async fn a_block_that_somebody_removed_is_noticed_and_told() {
 async fn the_kill_switch_stops_new_changes_and_never_a_release() {
     let w = World::new().await;
     let a = asked(&w).await;
-    w.order(Command::KillSwitch { engaged: true, who: lead() }).await.unwrap();
+    w.order(Command::KillSwitch { engaged: true, stops: Default::default(), who: lead() }).await.unwrap();
     w.order(yes(&a)).await.unwrap();
     w.until("refused", |s| s.runs[&RunId(1)].ended.is_some()).await;
     assert!(w.device.ledger().is_empty());
 
     let w = contained().await;
-    w.order(Command::KillSwitch { engaged: true, who: lead() }).await.unwrap();
+    w.order(Command::KillSwitch { engaged: true, stops: Default::default(), who: lead() }).await.unwrap();
     w.pass(Span::mins(61));
     w.until("lifted all the same", |s| s.actions[&ActionId(1)].ended.is_some()).await;
 }

@@ -1,17 +1,21 @@
-//! `stanch blocks`: changes to the outside world.
+//! `stanch blocks`: changes to the outside world, of all kinds, and what can be said about them.
 
 use anyhow::Result;
-use stanch_model::{ActionId, IncidentId};
-use stanch_server::api::v1::types::{BlockPage, BlockView};
+use stanch_model::{ActionId, IncidentId, Span};
+use stanch_server::api::v1::types::{BlockPage, BlockView, RenewRequest, VetoRequest};
 
 use crate::cli::{self, Ctx, Store, id};
 use crate::client::{Route, view};
+use crate::cmd::incidents::done;
 use crate::exit::Exit;
 use crate::output::{Cell, Style, Table, now, safe};
 
-/// List blocks that are in force, or show one
+/// List blocks that are in force, show one, put its end off, or say no before it is made
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    then: Option<Then>,
     /// Show this one, for example ACT-4
     #[arg(value_parser = id::<ActionId>)]
     block: Option<String>,
@@ -28,7 +32,49 @@ pub(crate) struct Args {
     store: Store,
 }
 
+#[derive(clap::Subcommand)]
+enum Then {
+    /// Ask whether a block may go on for longer; somebody else has to say yes
+    Renew {
+        /// Which, for example ACT-4
+        #[arg(value_parser = id::<ActionId>)]
+        block: String,
+        /// For how long from now, for example 2h
+        #[arg(long, value_name = "TIME")]
+        ttl: Span,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Say no, for the NOC, to a change that was announced
+    Veto {
+        /// Which, for example ACT-4
+        #[arg(value_parser = id::<ActionId>)]
+        block: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+async fn then(then: &Then, ctx: &Ctx) -> Result<Exit> {
+    let answer = match then {
+        Then::Renew { block, ttl, reason } => {
+            let body = RenewRequest { ttl_ms: ttl.0, reason: reason.clone() };
+            ctx.server()?.post(&Route::new(&["blocks", block, "renew"]), &body).await?
+        }
+        Then::Veto { block, reason } => {
+            let body = VetoRequest { reason: reason.clone() };
+            ctx.server()?.post(&Route::new(&["blocks", block, "veto"]), &body).await?
+        }
+    };
+    done(ctx, answer)
+}
+
 pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
+    if let Some(what) = &args.then {
+        return then(what, ctx).await;
+    }
     let api = ctx.api(&args.store)?;
     if let Some(block) = &args.block {
         let answer = api.get(&Route::new(&["blocks", block])).await?;
@@ -58,7 +104,7 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
             Cell::new(device(b)),
             Cell::new(&b.state).styled(state_style(&b.state)),
             Cell::maybe(b.left.as_ref()),
-            Cell::new(&b.incident),
+            Cell::new(if b.holders.len() > 1 { b.holders.join(", ") } else { b.incident.clone() }),
             Cell::maybe(b.approval.as_ref()),
             Cell::maybe(b.observed.as_ref()),
         ]);
@@ -66,6 +112,10 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     ctx.out.table(&table);
     if table.is_empty() {
         ctx.out.note("nothing is blocked");
+    }
+    for a in &page.announced {
+        let what = safe(&format!("{} on {} for {}", a.action, a.responder, a.incident));
+        ctx.out.line(format!("{} waits for the NOC until {}: {what}", a.id, a.at));
     }
     Ok(Exit::Ok)
 }
@@ -97,6 +147,16 @@ fn show(ctx: &Ctx, b: &BlockView) {
     fact("state", &b.state);
     fact("on", &device(b));
     fact("incident", &format!("{}, {}", b.incident, b.run));
+    if b.holders.len() > 1 {
+        fact("rest on it", &b.holders.join(", "));
+    }
+    fact("owner", &b.owner);
+    if b.lasting {
+        fact("end", "none: it cannot be undone");
+    }
+    if b.repairs > 0 {
+        fact("made again", &format!("{} times, after it had vanished", b.repairs));
+    }
     fact("approval", b.approval.as_deref().unwrap_or("none was needed"));
     fact("since", &when(&b.since));
     fact("until", &when(&b.until));

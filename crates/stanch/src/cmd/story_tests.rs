@@ -53,7 +53,7 @@ fn story() -> StoryView {
 }
 
 fn nothing() -> (ApprovalPage, BlockPage) {
-    (ApprovalPage { approvals: vec![], pending: 0 }, BlockPage { blocks: vec![], live: 0 })
+    (ApprovalPage { approvals: vec![], pending: 0 }, BlockPage { blocks: vec![], live: 0, announced: vec![] })
 }
 
 #[test]

@@ -15,6 +15,9 @@ fn notice() -> Notice {
         subject: "INC-3 beaconing from 10.0.0.100".to_owned(),
         body: "One line.\n.\n..and dots\nGrößer: \u{2192}\n".to_owned(),
         at: Timestamp(1_772_575_800_000),
+        ask: None,
+        about: None,
+        closes: false,
     }
 }
 

@@ -1,21 +1,21 @@
-//! The step that changes something: plan, guard, question, change, notice.
+//! The step that changes something: plan, guard, question, the NOC's word, change, notice.
 
-use std::net::IpAddr;
+use stanch_model::{Action, ActionId, ActionKind, ApprovalId, Ask, Severity, Timestamp, Urgency};
 
-use stanch_model::{Action, ActionId, ActionKind, ApprovalId, Span, Timestamp, Urgency};
-
+use super::state::id_of;
 use super::walk::{At, Next};
 use super::{Run, World, intended, tell};
-use crate::contain::contacts::from_contacts;
-use crate::contain::{
-    Approval, Approved, BlastRadius, Evidence, GuardFacts, Permit, Usage, Verdict, guard, parse_target,
-};
+use crate::contain::weigh::{Judged, Proposer, still_has_authority};
+pub use crate::contain::weigh::{MAX_EVIDENCE_AGE, blast, judge};
+use crate::contain::{self, Approval, Approved, Permit, Sealed, Verdict, Vote};
 use crate::decided::Reason;
 use crate::expr::Scope;
-use crate::journal::event::{ActionEnd, ActionPermitted, Answered, ApprovalSettled, Effect, Event};
+use crate::journal::event::{
+    ActionEnd, ActionPermitted, Announced, Answered, ApprovalSettled, Effect, Event, LeaseJoined,
+};
 use crate::journal::incident::Incident;
-use crate::journal::state::State;
-use crate::playbook::{Act, Change};
+use crate::journal::state::{ActionState, AnnouncedState, Asked, State};
+use crate::playbook::Act;
 
 /// Goes on with the change of the step in hand. Called again after every fact about it.
 pub(super) fn act(
@@ -28,37 +28,56 @@ pub(super) fn act(
 ) -> Next {
     let state = at.state;
     if let Some(action) = state.and_then(|s| s.action).and_then(|a| world.state.actions.get(&a)) {
-        let words = action.action.kind.words();
-        return match (&action.ended, &action.in_force) {
-            (Some((_, ActionEnd::Lifted, why)), _) => Next::done(why),
-            (Some((_, ActionEnd::Failed, why)), _) => Next::Failed(format!("{words}: {why}")),
-            (Some((_, ActionEnd::Unknown, why)), _) => Next::Unknown(format!("{words}: {why}")),
-            (None, Some((_, until))) => Next::done(format!("{words} until {until}")),
-            (None, None) => Next::Wait,
-        };
+        return under_way(action);
+    }
+    let step = Step { world, run, incident, path: at.path, since: at.since(world.now), plan };
+    if let Some(announced) = announced(world.state, run, at.path, step.since) {
+        return step.announced(announced);
     }
     match state.and_then(|s| s.approval).and_then(|a| world.state.approvals.get(&a)) {
         None if looking_up(world.state, run, incident) => Next::Wait,
-        None => first_plan(world, run, incident, at, plan, scope),
+        None => step.first_plan(scope),
         Some(asked) => match &asked.settled {
-            None if asked.approval.expires_at <= world.now => {
-                Next::Facts(vec![Event::ApprovalSettled(ApprovalSettled {
-                    approval: asked.approval.id,
-                    answer: Answered::Expired,
-                    by: "stanch".into(),
-                    digest: String::new(),
-                    reason: String::new(),
-                })])
-            }
+            None if asked.approval.expires_at <= world.now => Next::Facts(vec![expired(asked.approval.id)]),
             None => Next::Wait,
-            Some((when, s)) => match s.answer {
-                Answered::Approved => approved(world, run, incident, at, &asked.approval, s, *when),
-                Answered::Denied => Next::Declined(format!("denied by {}", s.by)),
-                Answered::Expired => Next::Failed("nobody answered in time; nothing was changed".into()),
-                Answered::Withdrawn => Next::Declined("the question was withdrawn".into()),
-            },
+            Some((_, s)) => step.answered(asked, s),
         },
     }
+}
+
+/// A change was permitted: what became of it?
+fn under_way(action: &ActionState) -> Next {
+    let words = action.action.kind.words();
+    match (&action.ended, &action.in_force) {
+        (Some((_, ActionEnd::Lifted, why)), _) => Next::done(why),
+        (Some((_, ActionEnd::Failed, why)), _) => Next::Failed(format!("{words}: {why}")),
+        (Some((_, ActionEnd::Unknown, why)), _) => Next::Unknown(format!("{words}: {why}")),
+        (None, Some(_)) if action.lasting => Next::done(format!("{words}, for good")),
+        (None, Some((_, until))) => Next::done(format!("{words} until {until}")),
+        (None, None) => Next::Wait,
+    }
+}
+
+/// A question whose time is over: silence is a no.
+fn expired(approval: ApprovalId) -> Event {
+    Event::ApprovalSettled(ApprovalSettled {
+        approval,
+        answer: Answered::Expired,
+        by: "stanch".into(),
+        digest: String::new(),
+        reason: String::new(),
+        seal: String::new(),
+    })
+}
+
+/// The change of this step that waits for the NOC, if one does.
+fn announced<'s>(state: &'s State, run: &Run, path: &str, since: Timestamp) -> Option<&'s AnnouncedState> {
+    let waits = |a: &&AnnouncedState| {
+        a.what.run == run.id && a.what.step == path && !state.actions.contains_key(&a.what.action.id)
+    };
+    // A no to an earlier round of a loop is not one to this.
+    let now = |a: &&AnnouncedState| a.vetoed.as_ref().is_none_or(|(at, ..)| *at >= since);
+    state.announced.values().rev().filter(waits).find(now)
 }
 
 /// True while look-ups that were begun before the run are under way: they may tell whose machines
@@ -66,260 +85,362 @@ pub(super) fn act(
 /// that a stream of alerts cannot hold a run up.
 fn looking_up(state: &State, run: &Run, incident: &Incident) -> bool {
     let begun = |since: Timestamp| since <= run.started;
-    let alerts = state.pending.values().filter(|p| begun(p.since)).filter_map(|p| match &p.what {
+    let mut alerts = state.pending.values().filter(|p| begun(p.since)).filter_map(|p| match &p.what {
         Effect::LookUp { alert, .. } => Some(*alert),
-        Effect::Enrich { .. }
-        | Effect::Fetch { .. }
-        | Effect::Notify { .. }
-        | Effect::Capture { .. }
-        | Effect::Perform { .. }
-        | Effect::Verify { .. }
-        | Effect::Revert { .. } => None,
+        _ => None,
     });
-    alerts.into_iter().any(|alert| incident.telling().any(|a| a.alert == alert))
-}
-
-fn first_plan(
-    world: World<'_>,
-    run: &Run,
-    incident: &Incident,
-    at: &At<'_, '_>,
-    plan: &Act,
-    scope: &Scope,
-) -> Next {
-    let id = at.step.id.as_str();
-    let handed = Next::Failed;
-    let Change::BlockAddress { target } = &plan.change else {
-        return handed(format!("step {id}: {} is not known to this version", plan.change.name()));
-    };
-    let target = match target.eval(scope) {
-        Ok(serde_json::Value::String(text)) if !text.is_empty() => text,
-        Ok(_) => return handed(format!("step {}: no single address to block is known", id)),
-        Err(e) => return handed(format!("step {}: the target cannot be told: {e}", id)),
-    };
-    let target = match parse_target(&target) {
-        Ok(net) => net,
-        Err(why) => return handed(format!("step {}: {why}", id)),
-    };
-    let kind = plan.change.name();
-    let Some(responder) = world.config.containment.responders.get(kind).cloned() else {
-        return handed(format!("policies/containment.yaml names no responder for {kind}"));
-    };
-    let action = Action {
-        id: ActionId(world.state.next.action),
-        incident: incident.id,
-        responder,
-        kind: ActionKind::BlockAddress { target },
-        ttl: plan.ttl.unwrap_or(world.config.containment.default_ttl),
-        before: None,
-    };
-    let judged = judge(world, incident, &action, None);
-    match judged.verdict {
-        Verdict::Refused => {
-            handed(format!("the guard refused to {}: {}", action.kind.words(), join(&judged.because)))
-        }
-        Verdict::Permit(permit) => perform(world, run, incident, at, permit, None, judged.because),
-        Verdict::NeedsApproval => ask(world, run, incident, at, plan, action, judged.because),
-        Verdict::WouldPermit => Next::Declined("rehearsal: this would have been done now".into()),
-    }
+    alerts.any(|alert| incident.telling().any(|a| a.alert == alert))
 }
 
 fn join(because: &[Reason]) -> String {
     because.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn approved(
-    world: World<'_>,
-    run: &Run,
-    incident: &Incident,
-    at: &At<'_, '_>,
-    a: &Approval,
-    answer: &ApprovalSettled,
-    when: Timestamp,
-) -> Next {
-    let by = &answer.by;
-    let used = world.state.actions.values().any(|action| action.approval == Some(a.id));
-    let yes = Approved::from_journal(a, &answer.digest, by, when, used);
-    // Judged again, against the world as it is now: an approval is never a way around the guard.
-    let judged = judge(world, incident, &a.action, Some(&yes));
-    match judged.verdict {
-        Verdict::Permit(permit) => perform(world, run, incident, at, permit, Some(a.id), judged.because),
-        Verdict::NeedsApproval | Verdict::Refused | Verdict::WouldPermit => {
-            Next::Failed(format!("approved by {by}, but the guard refused: {}", join(&judged.because)))
+/// A yes that may be acted upon: sealed by us, to what was asked, by people who may still say it.
+///
+/// # Errors
+/// Why not, in words.
+pub fn executable(world: World<'_>, asked: &Asked, settled: &ApprovalSettled) -> Result<Approved, Reason> {
+    let id = asked.approval.id;
+    let yes: Vec<Vote> = asked.yes.iter().map(|(vote, _)| vote.clone()).collect();
+    if !world.seal.holds_yes(&settled.seal, id, &settled.digest, &yes) {
+        return Err(Reason(format!(
+            "approval: the yes to {id} does not carry our seal; somebody wrote it past stanch, look at `stanch journal`"
+        )));
+    }
+    if let Some((vote, _)) = asked.yes.iter().find(|(_, digest)| *digest != settled.digest) {
+        return Err(Reason(format!("approval: {} agreed to something else than {id} as it stands", vote.by)));
+    }
+    let used = world.state.actions.values().any(|action| action.approval == Some(id));
+    let approved = Approved::from_journal(&asked.approval, &settled.digest, &yes, used);
+    still_has_authority(world.config, &approved)?;
+    Ok(approved)
+}
+
+/// One step that changes something, and all it looks at.
+struct Step<'a> {
+    world: World<'a>,
+    run: &'a Run,
+    incident: &'a Incident,
+    path: &'a str,
+    since: Timestamp,
+    plan: &'a Act,
+}
+
+impl Step<'_> {
+    fn proposer(&self) -> Proposer<'_> {
+        let playbook = self.run.playbook.as_ref();
+        Proposer {
+            playbook: &self.run.name,
+            hash: playbook.map_or("", |p| p.hash.as_str()),
+            autonomy: playbook.and_then(|p| p.autonomy),
+            lasting: !self.plan.undo,
         }
     }
-}
 
-/// Judges a change against the world as it is.
-#[must_use]
-pub fn judge(
-    world: World<'_>,
-    incident: &Incident,
-    action: &Action,
-    approval: Option<&Approved>,
-) -> crate::Decided<Verdict> {
-    let blast = blast(world, incident, action);
-    let address = action.kind.network().map(ipnet::IpNet::addr);
-    let target_facts = address.map(|a| (world.look_up)(&incident.site, a)).unwrap_or_default();
-    let policy = &world.config.containment;
-    let facts = GuardFacts {
-        now: world.now,
-        policy,
-        discovered: world.discovered,
-        target_facts: &target_facts,
-        blast: &blast,
-        evidence: evidence(world, incident, address),
-        autonomy: autonomy(world, incident),
-        approval,
-        usage: usage(world, action),
-        kill_switch: world.kill_switch,
-        mode: world.mode,
-    };
-    guard(action, &facts)
-}
-
-/// The blast radius of a change, as far as flows, alerts and the inventory tell.
-#[must_use]
-pub fn blast(world: World<'_>, incident: &Incident, action: &Action) -> BlastRadius {
-    match action.kind.network() {
-        Some(target) => from_contacts(target, &incident.site, &world.state.contacts, world.look_up),
-        None => BlastRadius::estimate(ipnet::IpNet::default(), &[], &[]),
+    fn judge(&self, action: &Action, approval: Option<&Approved>) -> Judged {
+        judge(self.world, self.incident, self.proposer(), action, approval)
     }
-}
 
-/// Evidence older than this no longer justifies a change. Default of the promise "no stale action".
-pub const MAX_EVIDENCE_AGE: Span = Span::hours(24);
-
-fn evidence(world: World<'_>, incident: &Incident, target: Option<IpAddr>) -> Evidence {
-    let speaks = |a: &&crate::journal::event::Joined| {
-        target.is_none_or(|t| a.ends.src == Some(t) || a.ends.dst == Some(t))
-    };
-    let about = incident.alerts.iter().filter(speaks);
-    let mut sources = std::collections::BTreeSet::new();
-    let (mut established, mut newest) = (false, Timestamp(i64::MIN));
-    for a in about {
-        established |= a.ends.established;
-        if world.config.sources.get(&a.source).is_none_or(|s| s.authenticated) {
-            sources.insert(a.source.as_str());
+    fn first_plan(&self, scope: &Scope) -> Next {
+        let kind = match contain::plan::plan(&self.plan.change, scope) {
+            Ok(kind) => kind,
+            Err(why) => return Next::Failed(format!("step {}: {why}", id_of(self.path))),
+        };
+        let policy = &self.world.config.containment;
+        let Some(responder) = policy.responders.get(kind.name()).cloned() else {
+            return Next::Failed(format!("policies/containment.yaml names no responder for {}", kind.name()));
+        };
+        if let Some(next) = self.same_question(&kind, &responder) {
+            return next;
         }
-        newest = newest.max(world.state.slot(a.alert).map_or(newest, |s| s.arrived));
+        let action = Action {
+            id: ActionId(self.world.state.next.action),
+            incident: self.incident.id,
+            responder,
+            kind,
+            ttl: self.plan.ttl.unwrap_or(policy.default_ttl),
+            before: None,
+        };
+        let judged = self.judge(&action, None);
+        if let Some(held) = self.in_force(&action)
+            && !matches!(judged.decided.verdict, Verdict::WouldPermit)
+        {
+            return self.join_lease(held, &judged.decided.because);
+        }
+        match judged.decided.verdict {
+            Verdict::Refused => {
+                let because = join(&judged.decided.because);
+                Next::Failed(format!("the guard refused to {}: {because}", action.kind.words()))
+            }
+            Verdict::Permit(ref permit) => self.go(permit.clone(), None, judged),
+            Verdict::NeedsApproval { people } => {
+                let people = people.max(self.plan.people);
+                self.ask(action, judged.decided.because, people)
+            }
+            Verdict::WouldPermit => Next::Declined("rehearsal: this would have been done now".into()),
+        }
     }
-    Evidence { established, independent_sources: sources.len() as u32, newest, max_age: MAX_EVIDENCE_AGE }
+
+    /// What became of the same question, asked by another run of this incident: one answer is enough.
+    /// `None` when it was not asked, or was answered before this step began.
+    fn same_question(&self, kind: &ActionKind, responder: &str) -> Option<Next> {
+        let same = |asked: &&Asked| {
+            let a = &asked.approval;
+            a.run != self.run.id
+                && a.incident == self.incident.id
+                && !a.renewal
+                && a.action.kind == *kind
+                && a.action.responder == responder
+        };
+        let asked = self.world.state.approvals.values().rev().find(same)?;
+        let id = asked.approval.id;
+        match &asked.settled {
+            None if asked.approval.expires_at > self.world.now => Some(Next::Wait),
+            None => None,
+            Some((at, _)) if *at < self.since => None,
+            // What was approved is being done by the run that asked; this one joins it once it is.
+            Some((_, s)) => match s.answer {
+                Answered::Approved => None,
+                Answered::Denied => {
+                    Some(Next::Declined(format!("{id}, the same question, was denied by {}", s.by)))
+                }
+                Answered::Expired => Some(Next::Failed(format!(
+                    "nobody answered {id}, the same question, in time; nothing was changed"
+                ))),
+                Answered::Withdrawn => None,
+            },
+        }
+    }
+
+    /// The same change, made for somebody else and not over.
+    fn in_force(&self, action: &Action) -> Option<&ActionState> {
+        let same = |a: &&ActionState| {
+            a.action.kind == action.kind && a.action.responder == action.responder && !a.lasting
+        };
+        self.world.state.live_actions().find(same)
+    }
+
+    /// Rests on a change that is in force: it is not made twice, not made longer, and not lifted
+    /// while anybody needs it.
+    fn join_lease(&self, held: &ActionState, because: &[Reason]) -> Next {
+        // Whatever else speaks against the change still does.
+        let never = |r: &&Reason| {
+            let rule = r.0.split(':').next().unwrap_or_default();
+            ["protected", "kill switch", "never block", "autonomy"].contains(&rule)
+                && !r.0.contains("a person decides")
+        };
+        let against: Vec<Reason> = because.iter().filter(never).cloned().collect();
+        if !against.is_empty() {
+            let what = held.action.kind.words();
+            return Next::Failed(format!("the guard refused to {what}: {}", join(&against)));
+        }
+        Next::Facts(vec![Event::LeaseJoined(LeaseJoined {
+            action: held.action.id,
+            incident: self.incident.id,
+            run: self.run.id,
+            step: self.path.to_owned(),
+        })])
+    }
+
+    fn answered(&self, asked: &Asked, s: &ApprovalSettled) -> Next {
+        match s.answer {
+            Answered::Approved => self.approved(asked, s),
+            Answered::Denied => Next::Declined(format!("denied by {}", s.by)),
+            Answered::Expired => Next::Failed("nobody answered in time; nothing was changed".into()),
+            Answered::Withdrawn => Next::Declined("the question was withdrawn".into()),
+        }
+    }
+
+    fn approved(&self, asked: &Asked, s: &ApprovalSettled) -> Next {
+        let yes = match executable(self.world, asked, s) {
+            Ok(yes) => yes,
+            Err(why) => return Next::Failed(why.0),
+        };
+        // Judged again, against the world as it is now: an approval is never a way around the guard.
+        let judged = self.judge(&asked.approval.action, Some(&yes));
+        match judged.decided.verdict {
+            Verdict::Permit(ref permit) => self.go(permit.clone(), Some(asked.approval.id), judged),
+            Verdict::NeedsApproval { .. } | Verdict::Refused | Verdict::WouldPermit => {
+                let because = join(&judged.decided.because);
+                Next::Failed(format!("approved by {}, but the guard refused: {because}", yes.by()))
+            }
+        }
+    }
+
+    /// A change that waited for the NOC: over, denied, or still waiting.
+    fn announced(&self, a: &AnnouncedState) -> Next {
+        if let Some((_, by, why)) = &a.vetoed {
+            return Next::Declined(format!("the NOC said no ({by}): {why}"));
+        }
+        if self.world.now < a.what.at {
+            return Next::Wait;
+        }
+        let asked = a.what.approval.and_then(|id| self.world.state.approvals.get(&id));
+        let settled = asked.and_then(|asked| asked.settled.as_ref().map(|(_, s)| (asked, s)));
+        let yes = match settled.map(|(asked, s)| executable(self.world, asked, s)).transpose() {
+            Ok(yes) => yes,
+            Err(why) => return Next::Failed(why.0),
+        };
+        let judged = self.judge(&a.what.action, yes.as_ref());
+        match judged.decided.verdict {
+            Verdict::Permit(ref permit) => self.perform(permit.clone(), a.what.approval, judged),
+            Verdict::NeedsApproval { .. } | Verdict::Refused | Verdict::WouldPermit => {
+                let because = join(&judged.decided.because);
+                Next::Failed(format!("while it waited for the NOC, the guard changed its mind: {because}"))
+            }
+        }
+    }
+
+    /// The guard agreed: now, or once the NOC has had its time.
+    fn go(&self, permit: Permit, approval: Option<ApprovalId>, judged: Judged) -> Next {
+        let policy = &self.world.config.containment;
+        let critical = self.incident.severity().rank() >= Severity::Critical.rank();
+        let (Some(wait), Some(noc), false) = (policy.noc_veto, &policy.noc_team, critical) else {
+            return self.perform(permit, approval, judged);
+        };
+        let action = permit.into_action();
+        let at = self.world.now.plus(wait);
+        let (subject, body, key) = noc_notice(self.world, self.incident, &action, approval, None);
+        let body = format!(
+            "This is going to be done at {at}, unless you say no before:\n  stanch blocks veto {}\n\n{body}",
+            action.id
+        );
+        let text = (format!("In {wait}: {subject}"), body, format!("{key}-announced"));
+        let mut next = self.world.state.next.effect;
+        let told = tell(self.world, &mut next, self.incident.id, noc, text, Urgency::Warning, true);
+        let told = told.map(|e| about(e, action.id));
+        let (run, step) = (self.run.id, self.path.to_owned());
+        let announced = Event::Announced(Box::new(Announced { run, step, action, approval, at }));
+        Next::Facts(std::iter::once(announced).chain(told).collect())
+    }
+
+    fn ask(&self, action: Action, because: Vec<Reason>, people: u8) -> Next {
+        let (world, run, incident) = (self.world, self.run, self.incident);
+        let expires = self.plan.expires.unwrap_or(world.config.containment.approval_expires);
+        let mut because = because;
+        if incident.own_addresses().is_empty() && action.kind.network().is_some() {
+            let guess = "inventory: it knows none of these machines, so which side is ours is a guess";
+            because.insert(0, Reason::new(guess));
+        }
+        let approval = Approval {
+            encoding: contain::ENCODING,
+            id: ApprovalId(world.state.next.approval),
+            incident: incident.id,
+            run: run.id,
+            step: self.path.to_owned(),
+            blast: blast(world, incident, &action),
+            title: crate::story::title(incident),
+            playbook: run.name.clone(),
+            playbook_hash: run.playbook.as_ref().map(|p| p.hash.clone()).unwrap_or_default(),
+            simulated: (world.simulated)(&action.responder),
+            action,
+            because,
+            lasting: !self.plan.undo,
+            renewal: false,
+            people,
+            asked_by: run.by.clone(),
+            policy: world.config.hash.clone(),
+            teams: self.plan.approvers.clone(),
+            requested_at: world.now,
+            expires_at: world.now.plus(expires),
+        };
+        let mut next = world.state.next.effect;
+        let mut events = question_notices(world, &mut next, &approval);
+        events.insert(0, Event::ApprovalRequested(Box::new(approval)));
+        Next::Facts(events)
+    }
+
+    fn perform(&self, permit: Permit, approval: Option<ApprovalId>, judged: Judged) -> Next {
+        let (world, run) = (self.world, self.run);
+        let action = permit.action().clone();
+        let mut next = world.state.next.effect;
+        let preauthorised = judged.preauthorised.filter(|_| approval.is_none());
+        // The notice to the NOC is part of the same commit: no change without its notice.
+        let by = preauthorised.as_ref().map(|p| p.by.as_str());
+        let notice = noc_notice(world, self.incident, &action, approval, by);
+        let preauthorised = preauthorised.map(|p| p.name);
+        let sealed =
+            Sealed { run: run.id, action: &action, approval, preauthorised: preauthorised.as_deref() };
+        let seal = world.seal.of_permit(sealed);
+        let mut events = vec![
+            Event::ActionPermitted(ActionPermitted {
+                run: run.id,
+                permit,
+                approval,
+                because: judged.decided.because,
+                step: self.path.to_owned(),
+                preauthorised,
+                lasting: !self.plan.undo,
+                seal,
+            }),
+            // First what is there is read and journalled; the change follows when that is done.
+            intended(&mut next, Effect::Capture { action: action.id }),
+        ];
+        if let Some(team) = world.config.containment.noc_team.clone() {
+            let told = tell(world, &mut next, self.incident.id, &team, notice, Urgency::Information, true);
+            events.extend(told.map(|e| about(e, action.id)));
+        }
+        Next::Facts(events)
+    }
 }
 
-fn autonomy(world: World<'_>, incident: &Incident) -> crate::config::Autonomy {
-    crate::stage::subject::route_incident(world.config, incident).verdict.autonomy
-}
-
-fn usage(world: World<'_>, action: &Action) -> Usage {
-    let since = world.now.plus(Span::mins(-10));
-    let live = |a: &&crate::journal::state::ActionState| a.ended.is_none();
-    Usage {
-        started_last_10_minutes: world.state.actions.values().filter(|a| a.permitted_at > since).count()
-            as u32,
-        active: world.state.actions.values().filter(live).count() as u32,
-        already_active_on_target: world
-            .state
-            .actions
-            .values()
-            .filter(live)
-            .find(|a| a.action.kind == action.kind && a.action.id != action.id)
-            .map(|a| a.action.id),
-        earlier_on_target: {
-            let week = world.now.plus(Span::hours(-24 * 7));
-            let same = |a: &&crate::journal::state::ActionState| {
-                a.action.kind == action.kind && a.permitted_at > week
-            };
-            world.state.actions.values().filter(same).count() as u32
-        },
-    }
-}
-
-fn ask(
-    world: World<'_>,
-    run: &Run,
-    incident: &Incident,
-    at: &At<'_, '_>,
-    plan: &Act,
-    action: Action,
-    because: Vec<Reason>,
-) -> Next {
-    let expires = plan.expires.unwrap_or(world.config.containment.approval_expires);
-    let mut because = because;
-    if incident.own_addresses().is_empty() {
-        let guess = "inventory: it knows none of these machines, so which side is ours is a guess";
-        because.insert(0, Reason::new(guess));
-    }
-    let approval = Approval {
-        id: ApprovalId(world.state.next.approval),
-        incident: incident.id,
-        run: run.id,
-        step: at.path.to_owned(),
-        blast: blast(world, incident, &action),
-        title: crate::story::title(incident),
-        playbook: run.name.clone(),
-        playbook_hash: run.playbook.as_ref().map(|p| p.hash.clone()).unwrap_or_default(),
-        simulated: (world.simulated)(&action.responder),
-        action,
-        because,
-        teams: plan.approvers.clone(),
-        requested_at: world.now,
-        expires_at: world.now.plus(expires),
-    };
-    let subject = format!("{} needs a decision: {}", incident.id, approval.action.kind.words());
+/// Tells every team that may answer, in words and, where a chat can, with buttons.
+#[must_use]
+pub fn question_notices(world: World<'_>, next: &mut u64, approval: &Approval) -> Vec<Event> {
+    let subject = format!("{} needs a decision: {}", approval.incident, approval.action.kind.words());
     let body = format!("{}\nAnswer with: stanch approve {}\n", approval.shown(), approval.id);
-    let mut events = vec![];
-    let mut next = world.state.next.effect;
-    for team in &plan.approvers {
+    let mut events = Vec::new();
+    for team in &approval.teams {
         let key = format!("{}-asked-{team}", approval.id);
         let notice = (subject.clone(), body.clone(), key);
-        events.extend(tell(world, &mut next, incident.id, team, notice, Urgency::Critical, false));
+        let told = tell(world, next, approval.incident, team, notice, Urgency::Critical, false);
+        events.extend(told.map(|e| asking(e, approval)));
     }
-    events.insert(0, Event::ApprovalRequested(Box::new(approval)));
-    Next::Facts(events)
+    events
 }
 
-fn perform(
-    world: World<'_>,
-    run: &Run,
-    incident: &Incident,
-    at: &At<'_, '_>,
-    permit: Permit,
-    approval: Option<ApprovalId>,
-    because: Vec<Reason>,
-) -> Next {
-    let action = permit.action().clone();
-    let mut next = world.state.next.effect;
-    // The notice to the NOC is part of the same commit: no change without its notice.
-    let notice = noc_notice(world, incident, &action, approval);
-    let noc = world.config.containment.noc_team.clone();
-    let mut events = vec![
-        Event::ActionPermitted(ActionPermitted {
-            run: run.id,
-            permit,
-            approval,
-            because,
-            step: at.path.to_owned(),
-        }),
-        // First what is there is read and journalled; the change follows when that is done.
-        intended(&mut next, Effect::Capture { action: action.id }),
-    ];
-    if let Some(team) = noc {
-        events.extend(tell(world, &mut next, incident.id, &team, notice, Urgency::Information, true));
-    }
-    Next::Facts(events)
+/// The same notice, putting a question.
+fn asking(event: Event, approval: &Approval) -> Event {
+    with_notice(event, |n| n.ask = Some(Ask { approval: approval.id, digest: approval.digest() }))
 }
 
+/// The same notice, as a part of what is said about a change; `closes` says that the matter is over.
+#[must_use]
+pub fn of_change(event: Event, action: ActionId, closes: bool) -> Event {
+    with_notice(event, |n| (n.about, n.closes) = (Some(action), closes))
+}
+
+fn about(event: Event, action: ActionId) -> Event {
+    of_change(event, action, false)
+}
+
+fn with_notice(mut event: Event, change: impl FnOnce(&mut stanch_model::Notice)) -> Event {
+    if let Event::Intended(intended) = &mut event
+        && let Effect::Notify { notice, .. } = &mut intended.what
+    {
+        change(notice);
+    }
+    event
+}
+
+/// What the NOC is told of a change: subject, body and key. `by` signed it in advance.
 fn noc_notice(
     world: World<'_>,
     incident: &Incident,
     action: &Action,
     approval: Option<ApprovalId>,
+    by: Option<&str>,
 ) -> (String, String, String) {
-    let who = approval
-        .and_then(|a| world.state.approvals.get(&a))
-        .and_then(|a| a.settled.as_ref().map(|(_, s)| format!("approved by {}", s.by)))
-        .unwrap_or_else(|| "pre-authorised by policy".into());
+    let asked = approval.and_then(|a| world.state.approvals.get(&a));
+    let who = match (asked, by) {
+        (Some(asked), _) => {
+            let names: Vec<&str> = asked.yes.iter().map(|(v, _)| v.by.as_str()).collect();
+            format!("approved by {}", names.join(" and "))
+        }
+        (None, Some(by)) => format!("pre-authorised by {by}"),
+        (None, None) => "by the machine, as the policy allows".to_owned(),
+    };
     let subject =
         format!("Network change by SecOps: {} for {} ({})", action.kind.words(), action.ttl, incident.id);
     let mut body = format!(

@@ -53,7 +53,15 @@ impl<'a> Walk<'a> {
                     self.waits.push(WaitsFor::Time(asked.approval.expires_at));
                 }
             }
-            (None, None) => self.waits.push(WaitsFor::LookUps),
+            // For the NOC's time to say no; else for look-ups, or for another run's same question.
+            (None, None) => {
+                let mine = |a: &&crate::journal::state::AnnouncedState| {
+                    a.what.run == self.run.id && a.what.step == at.path && a.vetoed.is_none()
+                };
+                let due = self.world.state.announced.values().rev().find(mine).map(|a| a.what.at);
+                let due = due.filter(|due| *due > self.world.now);
+                self.waits.push(due.map_or(WaitsFor::LookUps, WaitsFor::Time));
+            }
         }
     }
 

@@ -25,9 +25,11 @@ mod tests;
 use std::net::IpAddr;
 
 use serde_json::Value as Json;
-use stanch_model::{ActionId, EffectId, Fact, Failure, IncidentId, Notice, Span, Timestamp, Urgency};
+use stanch_model::{
+    ActionId, EffectId, Fact, Failure, IncidentId, Notice, Observable, Span, Timestamp, Urgency,
+};
 
-pub use act::{MAX_EVIDENCE_AGE, blast, judge};
+pub use act::{MAX_EVIDENCE_AGE, blast, executable, judge, of_change, question_notices};
 pub use leaf::{MAX_DEPTH, WORK_TAKES, started};
 pub use scope::{incident_value, triggers};
 pub use state::{Over, Run, StepState, id_of, within};
@@ -35,7 +37,7 @@ pub use task::Task;
 pub use walk::{MAX_OUTPUT, WaitsFor, can_retry, find};
 
 use crate::config::{Config, Protected};
-use crate::contain::Mode;
+use crate::contain::{Mode, Seal};
 use crate::journal::event::{Effect, Event, Intended, RunEnd, StepEnd, StepTried};
 use crate::journal::state::State;
 use walk::Walk;
@@ -51,6 +53,10 @@ pub struct World<'a> {
     pub discovered: &'a [Protected],
     /// Look-ups that answer at once.
     pub look_up: &'a dyn Fn(&str, IpAddr) -> Vec<Fact>,
+    /// The same for what is no address.
+    pub about: &'a dyn Fn(&str, &Observable) -> Vec<Fact>,
+    /// Our seal on what people and the guard agreed to.
+    pub seal: &'a Seal,
     /// True when the responder of this name changes nothing real.
     pub simulated: &'a dyn Fn(&str) -> bool,
     /// May the world be changed at all?
@@ -181,7 +187,9 @@ pub fn tell(
     noc: bool,
 ) -> Option<Event> {
     let team = world.config.teams.get(team)?;
-    let notice = Notice { key, incident, urgency, to: team.to.clone(), subject, body, at: world.now };
+    let (to, at) = (team.to.clone(), world.now);
+    let notice =
+        Notice { key, incident, urgency, to, subject, body, at, ask: None, about: None, closes: false };
     Some(intended(next, Effect::Notify { notifier: team.notifier.clone(), notice, noc }))
 }
 

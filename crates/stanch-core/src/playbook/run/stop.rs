@@ -59,6 +59,7 @@ fn withdraw(world: World<'_>, step: &StepState, why: &str) -> Vec<Event> {
             by: "stanch".into(),
             digest: String::new(),
             reason: why.to_owned(),
+            seal: String::new(),
         }));
     }
     if let Some(task) = step.task.filter(|t| state.tasks.get(t).is_some_and(|t| t.answered.is_none())) {

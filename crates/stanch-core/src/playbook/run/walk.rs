@@ -344,6 +344,8 @@ fn begins(event: &Event, path: &str) -> bool {
         Event::StepBegan(e) => e.path == path,
         Event::ApprovalRequested(a) => a.step == path,
         Event::ActionPermitted(p) => p.step == path,
+        Event::Announced(a) => a.step == path,
+        Event::LeaseJoined(l) => l.step == path,
         Event::TaskOpened(t) => t.step == path,
         Event::RunStarted(r) => r.caller.as_ref().is_some_and(|c| c.path == path),
         Event::Intended(i) => match &i.what {

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use stanch_core::config::Role;
+use stanch_core::journal::state::Stop;
 use stanch_engine::Command;
+use stanch_engine::command::Stops;
 
 use super::types::{DoneView, ErrorBody, KillSwitchRequest, KillSwitchView, ReloadView, Whoami};
 use super::{Answer, Failures, done};
@@ -41,7 +43,17 @@ pub(super) async fn reload(admin: Admin) -> Answer<ReloadView> {
 #[utoipa::path(get, path = "/api/v1/admin/kill-switch", tag = "operation", security(("person" = ["viewer"])),
     responses((status = 200, description = "Whether they are", body = KillSwitchView), Failures))]
 pub(super) async fn kill_switch_state(viewer: Viewer) -> Json<KillSwitchView> {
-    Json(KillSwitchView { engaged: viewer.books().read(|s| s.kill_switch) })
+    let view = viewer.books().read(|s| {
+        let mut view = KillSwitchView { engaged: s.kill_switch, ..KillSwitchView::default() };
+        for stop in &s.stopped {
+            match stop {
+                Stop::Responder(name) => view.responders.push(name.clone()),
+                Stop::Playbook(name) => view.playbooks.push(name.clone()),
+            }
+        }
+        view
+    });
+    Json(view)
 }
 
 /// Stop changes to the outside world, or allow them again
@@ -57,6 +69,18 @@ pub(super) async fn kill_switch(
     if !asked.engaged {
         approver.needs(Role::Admin)?;
     }
-    let command = |who| Command::KillSwitch { engaged: asked.engaged, who };
+    let stops = match (asked.responder, asked.playbook) {
+        (None, None) => Stops::Everything,
+        (Some(name), None) => Stops::Responder(name),
+        (None, Some(name)) => Stops::Playbook(name),
+        (Some(_), Some(_)) => {
+            let mend = "send two requests, one for each";
+            return Err(Problem::invalid(
+                "`responder` and `playbook` cannot be stopped in one request",
+                mend,
+            ));
+        }
+    };
+    let command = |who| Command::KillSwitch { engaged: asked.engaged, stops, who };
     Ok(done(approver.command(command).await?))
 }

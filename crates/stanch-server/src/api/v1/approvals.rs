@@ -59,6 +59,11 @@ fn summary(asked: &Asked, now: Timestamp) -> ApprovalSummary {
         expires_at: time(a.expires_at),
         code: a.code(),
         digest: a.digest(),
+        people: a.people,
+        yes: asked.yes.iter().map(|(vote, _)| vote.by.clone()).collect(),
+        renewal: a.renewal,
+        lasting: a.lasting,
+        asked_by: a.asked_by.clone(),
         settled: asked.settled.as_ref().map(|(at, s)| SettledView {
             at: time(*at),
             how: word(s.answer).to_owned(),

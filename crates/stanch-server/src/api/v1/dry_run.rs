@@ -1,9 +1,9 @@
 //! What exactly a yes would do: shown before anybody says it, and changing nothing.
 
 use axum::Json;
-use ipnet::IpNet;
-use stanch_core::config::Protected;
 use stanch_core::contain::Approval;
+use stanch_core::contain::guard::must_be_lifted;
+use stanch_core::contain::weigh::own;
 use stanch_model::ApprovalId;
 
 use super::approvals::target;
@@ -15,11 +15,13 @@ use crate::auth::Viewer;
 use crate::books::Books;
 use crate::problem::Problem;
 
-/// Why a target must not be touched, if it must not: the guard judges by the same lists.
-fn protected(target: &str, lists: &[Protected]) -> Option<String> {
-    let net: IpNet = target.parse().or_else(|_| target.parse().map(|ip: std::net::IpAddr| ip.into())).ok()?;
-    let meets = |p: &&Protected| p.net.contains(&net) || net.contains(&p.net);
-    lists.iter().find(meets).map(|p| format!("{} is protected: {}", p.net, p.why))
+/// Why the change must not be made, if it must not: the guard's own rule.
+fn protected(books: &Books, a: &Approval) -> Option<String> {
+    let config = books.config();
+    let mut discovered = books.discovered();
+    discovered.extend(config.iter().flat_map(|c| own(c)));
+    let policy = config.as_ref().map(|c| c.containment.clone()).unwrap_or_default();
+    must_be_lifted(&a.action, &policy, &discovered).map(|why| why.0)
 }
 
 fn told(books: &Books, a: &Approval) -> Vec<TeamView> {
@@ -32,11 +34,6 @@ fn told(books: &Books, a: &Approval) -> Vec<TeamView> {
 }
 
 fn view(books: &Books, a: &Approval, kill_switch: bool) -> DryRunView {
-    let lists: Vec<Protected> = {
-        let config = books.config();
-        let written = config.iter().flat_map(|c| c.containment.protected.clone());
-        written.chain(books.discovered()).collect()
-    };
     let at = target(&a.action.kind);
     let name = &a.action.responder;
     DryRunView {
@@ -50,7 +47,7 @@ fn view(books: &Books, a: &Approval, kill_switch: bool) -> DryRunView {
             limit("then", "read back from the device, and again every minute while it holds"),
         ],
         targets: vec![at.clone()],
-        protected: protected(&at, &lists),
+        protected: protected(books, a),
         undo: vec![
             format!("by itself {} after it began, at the device or by the lease here", a.action.ttl),
             format!("at any time: Release in the console, or: stanch release {}", a.action.id),

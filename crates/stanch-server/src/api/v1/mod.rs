@@ -102,6 +102,8 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(blocks::list))
         .routes(routes!(blocks::one))
         .routes(routes!(blocks::release))
+        .routes(routes!(blocks::renew))
+        .routes(routes!(blocks::veto))
         .routes(routes!(sources::list))
         .routes(routes!(ledger::ledger))
         .routes(routes!(clock::all))

@@ -74,7 +74,7 @@ fn connectors(config: &Config, books: &Books, s: &State) -> Vec<ConnectorView> {
 }
 
 fn protected(p: &Protected) -> ProtectedView {
-    ProtectedView { net: p.net.to_string(), why: p.why.clone() }
+    ProtectedView { net: p.what.words(), why: p.why.clone() }
 }
 
 /// What is configured

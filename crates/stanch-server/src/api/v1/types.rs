@@ -29,7 +29,9 @@ pub use approvals::{
     ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, SettledView,
     TouchedAssetView,
 };
-pub use blocks::{BlockEnd, BlockPage, BlockQuery, BlockView, ReleaseRequest};
+pub use blocks::{
+    AnnouncedView, BlockEnd, BlockPage, BlockQuery, BlockView, ReleaseRequest, RenewRequest, VetoRequest,
+};
 pub use clock::{ClockView, ClocksView, PhaseQuantiles, PhaseTime, WaitingTime};
 pub use common::{DoneView, ErrorBody, ErrorDetail, MistakeView};
 pub use events::{ChangeView, EventsQuery};

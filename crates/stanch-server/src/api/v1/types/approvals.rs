@@ -62,6 +62,21 @@ pub struct ApprovalSummary {
     pub code: String,
     /// SHA-256 over everything that is shown: an answer has to name it.
     pub digest: String,
+    /// How many different people have to say yes.
+    #[serde(default)]
+    pub people: u8,
+    /// Who has said yes so far.
+    #[serde(default)]
+    pub yes: Vec<String>,
+    /// True when it is about a later end of a change in force.
+    #[serde(default)]
+    pub renewal: bool,
+    /// True when the change cannot be undone.
+    #[serde(default)]
+    pub lasting: bool,
+    /// The person who asked for it; they cannot answer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
     /// How it was settled, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<SettledView>,

@@ -23,6 +23,9 @@ pub struct BlockPage {
     pub blocks: Vec<BlockView>,
     /// How many of all are in force or on their way there.
     pub live: u64,
+    /// Changes that wait for a no of the NOC.
+    #[serde(default)]
+    pub announced: Vec<AnnouncedView>,
 }
 
 /// One block.
@@ -38,6 +41,28 @@ pub struct BlockView {
     /// The approval it rests on, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
+    /// The incidents that rest on it.
+    #[serde(default)]
+    pub holders: Vec<String>,
+    /// Who decided: people, a signature in advance, or `policy`.
+    #[serde(default)]
+    pub owner: String,
+    /// The kind of change.
+    #[serde(default)]
+    #[schema(example = "block_address")]
+    pub kind: String,
+    /// The pre-authorisation it rests on, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preauthorised: Option<String>,
+    /// True when it cannot be undone, and so has no end.
+    #[serde(default)]
+    pub lasting: bool,
+    /// True when its end was put off.
+    #[serde(default)]
+    pub renewed: bool,
+    /// How often it was made again after it had vanished.
+    #[serde(default)]
+    pub repairs: u32,
     /// What is blocked.
     pub target: String,
     /// In words: `block 203.0.113.9`.
@@ -97,4 +122,41 @@ pub struct BlockEnd {
 pub struct ReleaseRequest {
     /// Why.
     pub reason: String,
+    /// Only for this incident: where others rest on the block too, it stays for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+}
+
+/// Asks people whether a block may go on for longer.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewRequest {
+    /// For how long from now, in milliseconds.
+    pub ttl_ms: i64,
+    /// Why.
+    pub reason: String,
+}
+
+/// Says no, for the NOC, to a change that was announced.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VetoRequest {
+    /// Why.
+    pub reason: String,
+}
+
+/// A change that is made unless the NOC says no.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AnnouncedView {
+    /// Its name.
+    #[schema(example = "ACT-4")]
+    pub id: String,
+    /// For which incident.
+    pub incident: String,
+    /// In words.
+    pub action: String,
+    /// On which device.
+    pub responder: String,
+    /// When it is made.
+    pub at: String,
 }

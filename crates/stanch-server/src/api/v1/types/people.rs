@@ -37,13 +37,25 @@ pub struct ReloadView {
 pub struct KillSwitchRequest {
     /// True: nothing new is changed outside. Undoing stays possible.
     pub engaged: bool,
+    /// Only changes of this responder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responder: Option<String>,
+    /// Only changes of this playbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<String>,
 }
 
 /// Whether changes to the outside world are stopped.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct KillSwitchView {
     /// True: nothing new is changed outside.
     pub engaged: bool,
+    /// Responders of which nothing new is changed.
+    #[serde(default)]
+    pub responders: Vec<String>,
+    /// Playbooks by which nothing new is changed.
+    #[serde(default)]
+    pub playbooks: Vec<String>,
 }
 
 /// The session is over.

@@ -100,7 +100,7 @@ pub struct TeamView {
 /// Something never to be touched.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ProtectedView {
-    /// Address or prefix.
+    /// What: an address or prefix, an account, a group, a name or a port.
     pub net: String,
     /// Why.
     pub why: String,

@@ -1,0 +1,309 @@
+//! Gathers what the guard weighs from the fold and the rules, and has it judge.
+//!
+//! Nothing is decided here: every fact ends in [`GuardFacts`], and [`guard`] says what it means.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use stanch_model::{Action, ActionKind, Fact, Span, Timestamp};
+
+use super::blast_radius::BlastRadius;
+use super::contacts::from_contacts;
+use super::guard::{Evidence, GuardFacts, Usage, Verdict, guard};
+use super::ladder::{Rung, classes, ladder};
+use super::preauthorised::{BUDGET_OVER, Preauthorised, Proposed};
+use super::target::observable;
+use super::{Approved, names};
+use crate::config::{Config, EnricherConfig, NotifierConfig, Protected, Role, Thing};
+use crate::journal::event::Joined;
+use crate::journal::incident::Incident;
+use crate::journal::state::{ActionState, State, Stop};
+use crate::playbook::run::World;
+use crate::stage::subject::{Seen, planned_work, route_incident};
+use crate::{Decided, Reason};
+
+/// Evidence older than this no longer justifies a change. Default of the promise "no stale action".
+pub const MAX_EVIDENCE_AGE: Span = Span::hours(24);
+
+/// Who proposes a change.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposer<'a> {
+    /// The playbook's name.
+    pub playbook: &'a str,
+    /// Its hash.
+    pub hash: &'a str,
+    /// How far it may go at most, as its author says.
+    pub autonomy: Option<crate::config::Autonomy>,
+    /// True when its author says that the change cannot be undone.
+    pub lasting: bool,
+}
+
+/// The guard's verdict, and the pre-authorisation it rests on, if any.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The verdict and why.
+    pub decided: Decided<Verdict>,
+    /// The pre-authorisation that covered the change.
+    pub preauthorised: Option<Preauthorised>,
+}
+
+/// Judges a change against the world as it is.
+#[must_use]
+pub fn judge(
+    world: World<'_>,
+    incident: &Incident,
+    by: Proposer<'_>,
+    action: &Action,
+    approval: Option<&Approved>,
+) -> Judged {
+    let blast = blast(world, incident, action);
+    let target_facts = about(world, incident, &action.kind);
+    let policy = &world.config.containment;
+    let mut discovered = world.discovered.to_vec();
+    discovered.extend(own(world.config));
+    let classes = classes(&target_facts);
+    let rung = Rung {
+        route: route_incident(world.config, incident).verdict.autonomy,
+        playbook: by.autonomy,
+        name: by.playbook,
+        proven: world.state.proven.contains(by.hash),
+        kind: action.kind.name(),
+        classes: &classes,
+    };
+    let level = ladder(policy, rung);
+    let preauthorised = preauthorised(world, by, action, &classes, &target_facts);
+    let stopped = stopped(world.state, &action.responder, by.playbook);
+    let work = planned_work(world.config, incident, &seen(action), world.now);
+    let facts = GuardFacts {
+        now: world.now,
+        policy,
+        discovered: &discovered,
+        target_facts: &target_facts,
+        blast: &blast,
+        evidence: evidence(world, incident, &action.kind),
+        autonomy: level.verdict,
+        autonomy_because: &level.because,
+        approval,
+        preauthorised: preauthorised.as_ref(),
+        usage: usage(world, action),
+        lasting: by.lasting,
+        planned_work: work.as_deref(),
+        kill_switch: stopped.as_deref(),
+        mode: world.mode,
+    };
+    Judged { decided: guard(action, &facts), preauthorised }
+}
+
+/// What the kill switch is engaged for, if it stops changes of this responder by this playbook.
+#[must_use]
+pub fn stopped(state: &State, responder: &str, playbook: &str) -> Option<String> {
+    if state.kill_switch {
+        return Some("it is engaged".to_owned());
+    }
+    if state.stopped.contains(&Stop::Responder(responder.to_owned())) {
+        return Some(format!("it is engaged for responder {responder}"));
+    }
+    let playbook_is = state.stopped.contains(&Stop::Playbook(playbook.to_owned()));
+    playbook_is.then(|| format!("it is engaged for playbook {playbook}"))
+}
+
+/// What is ours by the configuration alone: the accounts of those who approve, and the names under
+/// which mail and look-ups are reached.
+#[must_use]
+pub fn own(config: &Config) -> Vec<Protected> {
+    let mut found = Vec::new();
+    for person in config.people.values().filter(|p| p.role >= Role::Approver) {
+        let accounts = std::iter::once(&person.name).chain(&person.accounts);
+        found.extend(accounts.map(|account| Protected {
+            what: Thing::Account(account.clone()),
+            why: format!("{} may approve changes", person.name),
+        }));
+    }
+    let mut name = |host: &str, why: &str| {
+        if let Ok(domain) = super::target::parse_domain(host) {
+            found.push(Protected { what: Thing::Domain(domain), why: why.to_owned() });
+        }
+    };
+    for notifier in &config.connectors.notifiers {
+        if let NotifierConfig::Smtp { host, from, .. } = notifier {
+            name(host, "our mail server");
+            name(from.rsplit('@').next().unwrap_or_default().trim_end_matches('>'), "our mail domain");
+        }
+    }
+    for enricher in &config.connectors.enrichers {
+        if let EnricherConfig::Http { url, name: called, .. } = enricher {
+            let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', ':', '?']).next());
+            name(host.unwrap_or_default(), &format!("look-up {called} is there"));
+        }
+    }
+    found
+}
+
+/// The blast radius of a change, as far as flows, alerts and the inventory tell.
+#[must_use]
+pub fn blast(world: World<'_>, incident: &Incident, action: &Action) -> BlastRadius {
+    match action.kind.network() {
+        Some(target) => from_contacts(target, &incident.site, &world.state.contacts, world.look_up),
+        None => BlastRadius::of_named(action.kind.subject(), &about(world, incident, &action.kind)),
+    }
+}
+
+/// What is known at once about the target.
+fn about(world: World<'_>, incident: &Incident, kind: &ActionKind) -> Vec<Fact> {
+    match kind.network() {
+        Some(net) => (world.look_up)(&incident.site, net.addr()),
+        None => (world.about)(&incident.site, &observable(kind)),
+    }
+}
+
+fn preauthorised(
+    world: World<'_>,
+    by: Proposer<'_>,
+    action: &Action,
+    classes: &BTreeSet<String>,
+    facts: &[Fact],
+) -> Option<Preauthorised> {
+    let since = world.now.plus(Span(-BUDGET_OVER.0));
+    world.config.preauthorisations.iter().find_map(|p| {
+        let on_it = |a: &&ActionState| a.permitted_at > since && a.preauthorised.as_ref() == Some(&p.name);
+        let used = count(world.state.actions.values().filter(on_it).count());
+        let it = Proposed { playbook: by.playbook, kind: &action.kind, classes, facts, used, now: world.now };
+        p.covers(it).ok()
+    })
+}
+
+/// What a change touches, as matchers see it.
+fn seen(action: &Action) -> Seen {
+    let (mut ips, mut hosts, mut users) = (Vec::new(), vec![action.responder.clone()], Vec::new());
+    match &action.kind {
+        ActionKind::BlockAddress { target }
+        | ActionKind::LimitAddress { target, .. }
+        | ActionKind::BlockPort { target, .. } => ips.push(target.addr()),
+        ActionKind::QuarantinePort { port, .. } => hosts.push(port.clone()),
+        ActionKind::LockAccount { account }
+        | ActionKind::UnlockAccount { account }
+        | ActionKind::ResetCredential { account }
+        | ActionKind::RemoveFromGroup { account, .. } => users.push(account.clone()),
+        ActionKind::SinkholeDomain { domain } => hosts.push(domain.clone()),
+        ActionKind::Call { subject, .. } => match subject.parse::<IpAddr>() {
+            Ok(ip) => ips.push(ip),
+            Err(_) => hosts.push(subject.clone()),
+        },
+    }
+    Seen::of_target(ips, hosts, users)
+}
+
+fn evidence(world: World<'_>, incident: &Incident, kind: &ActionKind) -> Evidence {
+    let about = incident.alerts.iter().filter(|a| speaks(a, kind));
+    let mut sources = BTreeSet::new();
+    let (mut established, mut newest) = (false, Timestamp(i64::MIN));
+    for a in about {
+        established |= a.ends.established;
+        if world.config.sources.get(&a.source).is_none_or(|s| s.authenticated) {
+            sources.insert(a.source.as_str());
+        }
+        newest = newest.max(world.state.slot(a.alert).map_or(newest, |s| s.arrived));
+    }
+    Evidence { established, independent_sources: count(sources.len()), newest, max_age: MAX_EVIDENCE_AGE }
+}
+
+/// True when an alert speaks of the target. Ports, names and calls are derived from the incident as a
+/// whole; there every alert of it counts.
+fn speaks(alert: &Joined, kind: &ActionKind) -> bool {
+    match kind {
+        ActionKind::BlockAddress { target }
+        | ActionKind::LimitAddress { target, .. }
+        | ActionKind::BlockPort { target, .. } => {
+            alert.ends.src == Some(target.addr()) || alert.ends.dst == Some(target.addr())
+        }
+        ActionKind::LockAccount { account }
+        | ActionKind::UnlockAccount { account }
+        | ActionKind::ResetCredential { account }
+        | ActionKind::RemoveFromGroup { account, .. } => {
+            let users = alert.ends.who.iter().filter_map(|w| w.strip_prefix("user:"));
+            users.into_iter().any(|user| names::same_account(user, account))
+        }
+        ActionKind::QuarantinePort { .. } | ActionKind::SinkholeDomain { .. } | ActionKind::Call { .. } => {
+            true
+        }
+    }
+}
+
+fn usage(world: World<'_>, action: &Action) -> Usage {
+    let ten_minutes = world.now.plus(Span::mins(-10));
+    let week = world.now.plus(Span::hours(-24 * 7));
+    let mut usage = Usage::default();
+    for a in world.state.actions.values() {
+        let same_kind = a.action.kind.name() == action.kind.name();
+        let same = a.action.kind == action.kind;
+        if a.permitted_at > ten_minutes {
+            usage.started_last_10_minutes += 1;
+            usage.kind_started_last_10_minutes += u32::from(same_kind);
+        }
+        if same && a.permitted_at > week {
+            usage.earlier_on_target += 1;
+        }
+        if a.ended.is_none() {
+            usage.active += 1;
+            usage.kind_active += u32::from(same_kind);
+            if a.action.id != action.id {
+                if same && usage.already_active_on_target.is_none() {
+                    usage.already_active_on_target = Some(a.action.id);
+                }
+                if opposite(&a.action.kind, &action.kind) && usage.in_the_way.is_none() {
+                    usage.in_the_way = Some(a.action.id);
+                }
+            }
+        }
+    }
+    usage
+}
+
+/// True when one takes back what the other does: such a pair must be resolved by a release.
+fn opposite(one: &ActionKind, other: &ActionKind) -> bool {
+    match (one, other) {
+        (ActionKind::LockAccount { account: a }, ActionKind::UnlockAccount { account: b })
+        | (ActionKind::UnlockAccount { account: a }, ActionKind::LockAccount { account: b }) => {
+            names::same_account(a, b)
+        }
+        (
+            ActionKind::QuarantinePort { port: a, vlan: x },
+            ActionKind::QuarantinePort { port: b, vlan: y },
+        ) => names::same_port(a, b) && x != y,
+        (
+            ActionKind::BlockAddress { .. }
+            | ActionKind::LimitAddress { .. }
+            | ActionKind::BlockPort { .. }
+            | ActionKind::QuarantinePort { .. }
+            | ActionKind::LockAccount { .. }
+            | ActionKind::UnlockAccount { .. }
+            | ActionKind::ResetCredential { .. }
+            | ActionKind::RemoveFromGroup { .. }
+            | ActionKind::SinkholeDomain { .. }
+            | ActionKind::Call { .. },
+            _,
+        ) => false,
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// True when whoever said yes may still say it: people lose roles and leave teams.
+///
+/// # Errors
+/// Who may not any more.
+pub fn still_has_authority(config: &Config, approved: &Approved) -> Result<(), Reason> {
+    for vote in approved.yes() {
+        let may = config
+            .people
+            .get(&vote.by)
+            .is_some_and(|p| super::approval::has_authority(approved.approval(), p.role, &p.teams));
+        if !may {
+            let id = approved.approval().id;
+            return Err(Reason(format!("approval: {} may not approve {id} any more", vote.by)));
+        }
+    }
+    Ok(())
+}
