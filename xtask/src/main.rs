@@ -9,9 +9,11 @@
 mod args;
 mod bench;
 mod crash;
+mod e2e;
 mod http;
 mod test;
 mod tidy;
+mod ui;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -24,8 +26,10 @@ type Verb = (&'static str, &'static str, fn(&[String]) -> Result<ExitCode>);
 const VERBS: &[Verb] = &[
     ("bench", "measure against peers and write the table", bench::run),
     ("crash", "kill the server and cut its power at enumerated points; count what is lost", crash::run),
+    ("e2e", "journeys through the console in a real browser", e2e::run),
     ("test", "everything that must hold; installs what it needs", test::run),
     ("tidy", "walls between crates, sizes of files", tidy::run),
+    ("ui", "build the console; --client regenerates its client, --check checks it", ui::run),
     (crash::CONTROL_SERVER, "(used by crash --control)", crash::serve_control),
 ];
 

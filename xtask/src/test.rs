@@ -56,6 +56,8 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         Step("docs", "cargo", vec!["doc", "--workspace", "--no-deps", "--quiet"], doc),
         Step("helpers", "cargo", vec!["build", "--workspace", "--bins", "--examples"], vec![]),
         Step("tests", "cargo", vec!["test", "--workspace"], require),
+        Step("console", "cargo", vec!["xtask", "ui", "--check"], vec![]),
+        Step("browser", "cargo", vec!["xtask", "e2e", "--smoke"], vec![]),
     ];
     if !quick {
         steps.push(Step(

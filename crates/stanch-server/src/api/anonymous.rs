@@ -74,6 +74,29 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
 }
 
+/// Gives every operation a name of its own, from method and path: generators key by it, and the names
+/// of our functions (`list`, `one`) repeat.
+fn named(api: &mut OpenApi) {
+    for (path, item) in &mut api.paths.paths {
+        let place: Vec<&str> = path
+            .split(['/', '{', '}', '.', '-'])
+            .filter(|p| !p.is_empty() && *p != "api" && *p != "v1")
+            .collect();
+        let place = place.join("_");
+        let methods = [
+            ("get", &mut item.get),
+            ("post", &mut item.post),
+            ("put", &mut item.put),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in methods {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{place}"));
+            }
+        }
+    }
+}
+
 /// The description of everything, itself included.
 pub(super) fn described(mut api: OpenApi) -> Router {
     let own = utoipa::openapi::path::OperationBuilder::new()
@@ -83,6 +106,7 @@ pub(super) fn described(mut api: OpenApi) -> Router {
         .response("200", utoipa::openapi::ResponseBuilder::new().description("OpenAPI 3.1").build());
     let item = utoipa::openapi::PathItem::new(utoipa::openapi::HttpMethod::Get, own);
     api.paths.paths.insert(OPENAPI.to_owned(), item);
+    named(&mut api);
     let text: bytes::Bytes = api.to_json().unwrap_or_default().into();
     let answer = move || async move {
         ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text.clone()).into_response()

@@ -74,8 +74,11 @@ async fn every_operation_answers_as_described() {
     let api = call(&house.app.router(), request).await.json();
     assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
     let (mut called, mut good) = (0, 0);
+    let mut names = std::collections::BTreeSet::new();
     for (path, item) in api["paths"].as_object().unwrap() {
         for (method, op) in item.as_object().unwrap() {
+            let name = op["operationId"].as_str().unwrap_or_default();
+            assert!(names.insert(name.to_owned()), "{method} {path}: its name {name:?} is taken");
             let method: Method = method.to_uppercase().parse().unwrap();
             let example = op["requestBody"]["content"]["application/json"]["example"].clone();
             let mut request = Request::builder().method(&method).uri(concrete(path));

@@ -1,0 +1,273 @@
+// People's journeys through the console, in a real browser against the real server and a real recording.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { accessible, calm, fits } from "./parts.mjs";
+import { beacon, signIn, World } from "./world.mjs";
+
+let world;
+before(async () => {
+  world = await World.make();
+  await world.ingestDemo();
+});
+after(() => world?.close());
+
+/** A test with a page of its own that must stay calm. */
+function journey(name, options, steps) {
+  test(name, { timeout: 90_000 }, async () => {
+    const page = await world.window(options);
+    page.setDefaultTimeout(15_000);
+    try {
+      await steps(page);
+      calm(page);
+    } catch (e) {
+      if (process.env.STANCH_E2E_OUT) await page.screenshot({ path: `${process.env.STANCH_E2E_OUT}/${name.replace(/\W+/g, "-").slice(0, 60)}.png` });
+      throw e;
+    } finally {
+      await page.context().close();
+    }
+  });
+}
+
+const pending = async () => (await world.api("/api/v1/approvals?pending=true")).approvals;
+
+journey("a wrong token is refused in words, and the right one leads to where one wanted to go", { person: null }, async (page) => {
+  await page.goto("/incidents/INC-1?view=table");
+  await page.getByLabel("Your token").fill("this-is-not-a-token");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").filter({ hasText: "not known" }).waitFor();
+  await page.getByLabel("Your token").fill(world.tokens["demo-operator"]);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { level: 1, name: /Command and control/ }).waitFor();
+  assert.match(page.url(), /INC-1\?view=table/);
+  const cookies = await page.context().cookies();
+  assert.ok(cookies.every((c) => c.httpOnly && c.sameSite === "Strict"), JSON.stringify(cookies));
+  assert.equal(await page.evaluate(() => document.cookie), "", "no script can read it");
+});
+
+journey("the queue leads to the story, the timeline with its waits, and the evidence", {}, async (page) => {
+  const row = page.getByRole("row").filter({ hasText: "INC-1" });
+  await row.waitFor();
+  await row.getByText("a yes or no").waitFor();
+  await row.getByRole("link").click();
+  await page.getByRole("heading", { name: "What happened" }).waitFor();
+  const timeline = page.getByRole("region", { name: "Timeline" });
+  await timeline.getByText(/so far waiting for a yes or no/).waitFor();
+  await timeline.getByRole("button", { name: "Machine" }).click();
+  await timeline.getByText("stanch").first().waitFor();
+  assert.match(page.url(), /show=machine/, "the address is the state");
+  await page.getByRole("button", { name: "Table" }).click();
+  const pairs = page.getByRole("group", { name: "Who did something to whom" });
+  await pairs.getByRole("button", { name: "10.0.254.35" }).first().click();
+  await page.getByText("Only what speaks of").waitFor();
+  await page.reload();
+  await page.getByText("Only what speaks of").waitFor();
+  await page.goto("/incidents/INC-1");
+  await page.getByRole("region", { name: "Evidence", exact: true }).getByRole("button", { name: /^A-/ }).first().click();
+  const alert = page.getByRole("dialog");
+  await alert.getByText("rule_uid").waitFor();
+  await alert.getByRole("button", { name: "As received" }).click();
+  await alert.getByText(/"event_type"/).waitFor();
+  await page.keyboard.press("Escape");
+  await alert.waitFor({ state: "detached" });
+});
+
+journey("a viewer sees the question and cannot answer it", { person: "watcher" }, async (page) => {
+  const [question] = await pending();
+  await page.goto(`/approvals/${question.id}`);
+  await page.getByText("You may look.").waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Yes:/ }).count(), 0);
+});
+
+journey("what is new waits behind a chip, and the row under the cursor does not move", {}, async (page) => {
+  const rows = page.locator(".grid .row");
+  await rows.first().waitFor();
+  const shown = await rows.count();
+  const box = await rows.first().boundingBox();
+  await world.send(beacon(1));
+  await page.getByRole("button", { name: /1 new/ }).waitFor();
+  assert.equal(await rows.count(), shown);
+  assert.deepEqual(await rows.first().boundingBox(), box);
+  await page.keyboard.press(".");
+  await page.getByText("2 incidents").waitFor();
+  assert.equal(await rows.count(), shown + 1);
+});
+
+journey("a containment is approved after its dry run, seen in force, told to the network team, and released", {}, async (page) => {
+  const before = world.mail.mails.length;
+  const question = (await pending()).find((a) => a.incident === "INC-1");
+  await page.goto("/approvals");
+  await page.getByRole("link", { name: "Review and decide" }).first().waitFor();
+  await page.goto(`/approvals/${question.id}`);
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText(question.digest).waitFor();
+  await dialog.getByText("stanch:ACT-").waitFor();
+  await dialog.getByText("netops by mail").waitFor();
+  for (const key of ["y", "a", "Enter"]) await page.keyboard.press(key);
+  assert.ok((await pending()).some((a) => a.id === question.id), "no single key says yes");
+  if (question.blast_radius === "high") {
+    assert.ok(await dialog.getByRole("button", { name: /^Yes:/ }).isDisabled(), "a wide change asks for its target");
+    await dialog.getByLabel(/Type/).fill(question.target);
+  }
+  await dialog.getByLabel(/^Reason/).fill("confirmed with the owner");
+  await dialog.getByRole("button", { name: /^Yes:/ }).click();
+  await dialog.getByText("confirmed with the owner").last().waitFor();
+  await page.goto("/incidents/INC-1");
+  const block = page.locator("[data-block]").filter({ hasText: question.target });
+  await block.getByText("in force", { exact: true }).waitFor();
+  await block.getByText("simulated").waitFor();
+  await world.until("/api/v1/blocks", (v) => v.live === 1);
+  const told = () => world.mail.mails.slice(before).some((m) => m.includes(question.target));
+  for (let n = 0; n < 100 && !told(); n++) await page.waitForTimeout(50);
+  assert.ok(told(), "the network team was told");
+  await block.getByRole("button", { name: "Release" }).click();
+  const release = page.getByRole("dialog");
+  await release.getByLabel("Reason").fill("a false alarm");
+  await release.getByRole("button", { name: /^Release/ }).click();
+  await block.getByText("lifted", { exact: true }).waitFor();
+  await world.until("/api/v1/blocks", (v) => v.live === 0);
+});
+
+journey("two incidents become one and two again, and evidence leaves for good", {}, async (page) => {
+  await world.send(beacon(40));
+  await world.until("/api/v1/queue", (v) => v.total >= 3);
+  const other = (await world.api("/api/v1/queue?q=10.20.0.41")).rows[0].id;
+  await page.goto(`/incidents/${other}`);
+  await page.getByRole("button", { name: /^Merge/ }).click();
+  const merge = page.getByRole("dialog");
+  await merge.getByLabel("The one that goes on").selectOption("INC-1");
+  await merge.getByLabel("Reason").fill("the same intruder");
+  await merge.getByRole("button", { name: `Merge ${other} into INC-1` }).click();
+  await page.locator(".incident-head").getByText("part of").waitFor();
+  await page.getByRole("button", { name: "Take out again" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: `Take ${other} out` }).click();
+  await page.locator(".incident-head").getByText("part of").waitFor({ state: "detached" });
+
+  await page.goto("/incidents/INC-1");
+  const evidence = page.getByRole("region", { name: "Evidence", exact: true });
+  await evidence.getByRole("checkbox").first().check();
+  const chosen = (await evidence.getByRole("checkbox").first().getAttribute("aria-label")).replace("Select ", "");
+  await page.getByRole("button", { name: /^Split out/ }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Split out 1 alert" }).click();
+  await world.until(`/api/v1/alerts/${chosen}`, (a) => a.incident !== "INC-1");
+});
+
+journey("many are acknowledged and resolved in one go", {}, async (page) => {
+  await world.send(beacon(60), beacon(61), beacon(62));
+  await world.until("/api/v1/queue?q=10.20.0.6", (v) => v.total === 3);
+  await page.goto("/queue?q=10.20.0.6");
+  await page.getByText("3 incidents").waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("x");
+  await page.getByRole("button", { name: /Select all/ }).click();
+  await page.keyboard.press("e");
+  await world.until("/api/v1/queue?q=10.20.0.6", (v) => v.rows.every((r) => r.acknowledged_by === "demo-operator"));
+  await page.getByRole("checkbox").first().check();
+  await page.getByRole("button", { name: /Select all/ }).click();
+  await page.getByRole("button", { name: "Resolve…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Reason").fill("a planned test");
+  await dialog.getByRole("button", { name: /^Resolve 3/ }).click();
+  await world.until("/api/v1/queue?status=resolved&q=10.20.0.6", (v) => v.total === 3);
+  await page.locator(".row.gone").first().waitFor();
+});
+
+journey("by keyboard alone: find, open, read, take, and get to the question", {}, async (page) => {
+  await page.locator(".grid .row").first().waitFor();
+  await page.keyboard.press("Control+k");
+  await page.getByPlaceholder(/Incident, address/).waitFor();
+  await page.keyboard.type("INC-1 ");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: /Command and control/ }).waitFor();
+  assert.match(page.url(), /incidents\/INC-1$/);
+  await page.keyboard.press("e");
+  await page.getByText("owner: demo-operator").waitFor();
+  await page.keyboard.press("c");
+  await page.keyboard.type("read the evidence");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.getByRole("region", { name: "Timeline" }).getByText("read the evidence").waitFor();
+  await page.keyboard.press("Shift+?");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("t");
+  await page.getByRole("button", { name: /local time/ }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.waitForURL(/queue/);
+  await page.keyboard.press("g");
+  await page.keyboard.press("a");
+  await page.waitForURL(/approvals/);
+  const review = page.getByRole("link", { name: "Review and decide" }).first();
+  await review.waitFor();
+  for (let n = 0; n < 60 && !(await review.evaluate((el) => el === document.activeElement)); n++) await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("Exactly", { exact: true }).waitFor();
+  const focusInside = () => page.evaluate(() => document.querySelector("dialog[open]").contains(document.activeElement));
+  for (let n = 0; n < 30; n++) {
+    await page.keyboard.press("Tab");
+    const onPage = await page.evaluate(() => document.activeElement !== document.body);
+    if (onPage) assert.ok(await focusInside(), "the focus stays in the dialog");
+  }
+  await page.keyboard.press("Escape");
+  await page.waitForURL(/approvals$/);
+});
+
+journey("the network goes and comes back: said at once, nothing decided meanwhile, nothing missed", {}, async (page) => {
+  const question = (await pending())[0];
+  await page.goto(`/approvals/${question.id}`);
+  await page.getByText("Live", { exact: true }).waitFor();
+  await page.context().setOffline(true);
+  await page.getByText("What you see is from").waitFor();
+  await page.getByText("offline: nothing can be decided").waitFor();
+  await page.getByRole("button", { name: "No", exact: true }).isDisabled();
+  await world.api("/api/v1/incidents/INC-1/note", { text: "written while you were away" });
+  await page.context().setOffline(false);
+  await page.getByText("Live", { exact: true }).waitFor();
+  await page.getByText("What you see is from").waitFor({ state: "detached" });
+  await page.goto("/incidents/INC-1");
+  await page.getByRole("region", { name: "Timeline" }).getByText("written while you were away").waitFor();
+  await world.api("/api/v1/incidents/INC-1/note", { text: "seen as it happens" });
+  await page.getByRole("region", { name: "Timeline" }).getByText("seen as it happens").waitFor();
+});
+
+journey("on a phone, 360 px wide, the question can be read and answered", { width: 360, height: 740 }, async (page) => {
+  await world.send(beacon(80));
+  await world.until("/api/v1/queue?q=10.20.0.81", (v) => v.rows[0]?.approvals.length > 0);
+  const id = (await world.api("/api/v1/queue?q=10.20.0.81")).rows[0].approvals[0];
+  await page.goto("/approvals");
+  await page.getByRole("link", { name: "Review and decide" }).first().waitFor();
+  await fits(page, "approvals");
+  await accessible(page, "approvals at 360 px");
+  await page.goto(`/approvals/${id}`);
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("Exactly", { exact: true }).waitFor();
+  await fits(page, "the question");
+  await accessible(page, "the question at 360 px");
+  const no = dialog.getByRole("button", { name: "No", exact: true });
+  assert.ok((await no.boundingBox()).height >= 44, "large enough for a thumb");
+  await no.click();
+  await dialog.getByText("A no needs a reason").waitFor();
+  await dialog.getByLabel(/^Reason/).fill("a planned test");
+  await no.click();
+  await dialog.getByText("denied", { exact: true }).first().waitFor();
+});
+
+journey("at twice the size nothing is cut off", { width: 720, height: 450 }, async (page) => {
+  for (const path of ["/queue", "/incidents/INC-1", "/approvals", "/playbooks", "/clock", "/sources", "/settings"]) {
+    await page.goto(path);
+    await page.getByRole("heading", { level: 1 }).waitFor({ state: "attached" });
+    await fits(page, path);
+  }
+});
+
+journey("when the server was restarted, one signs in again and goes on", {}, async (page) => {
+  await page.goto("/clock");
+  await page.getByText("Live", { exact: true }).waitFor();
+  await world.stopServer();
+  await page.getByText("What you see is from").waitFor();
+  await world.again();
+  await page.getByLabel("Your token").waitFor({ timeout: 40_000 });
+  await signIn(page, world.tokens["demo-operator"]);
+  await page.goto("/clock");
+  await page.getByText("Machine time").waitFor();
+});

@@ -1,0 +1,31 @@
+// Short names for the generated types.
+import type { components } from "./schema";
+
+type S = components["schemas"];
+export type Whoami = S["Whoami"];
+export type QueuePage = S["QueuePage"];
+export type QueueRow = S["QueueRow"];
+export type ClockCell = S["ClockCell"];
+export type IncidentDetail = S["IncidentDetail"];
+export type StoryView = S["StoryView"];
+export type TimelineView = S["TimelineView"];
+export type TimelineRow = S["TimelineRow"];
+export type GraphView = S["GraphView"];
+export type GraphCard = S["GraphCard"];
+export type AlertSummary = S["AlertSummary"];
+export type AlertDetail = S["AlertDetail"];
+export type ApprovalSummary = S["ApprovalSummary"];
+export type ApprovalDetail = S["ApprovalDetail"];
+export type DryRunView = S["DryRunView"];
+export type BlockView = S["BlockView"];
+export type RunSummary = S["RunSummary"];
+export type SourceView = S["SourceView"];
+export type TallyView = S["TallyView"];
+
+/** What a `change` of the live stream says; crates/stanch-server/src/api/v1/types/events.rs. */
+export interface ChangeView {
+  seq: number;
+  kinds: Record<string, number>;
+  incidents: string[];
+  many: boolean;
+}

@@ -1,0 +1,31 @@
+// Single keys and chords. Off while somebody types, while a dialog is open, and where a person has
+// switched them off (WCAG 2.1.4).
+import { useEffect, useRef } from "react";
+import { tinykeys } from "tinykeys";
+import { getPrefs } from "./prefs";
+
+export type Bindings = Record<string, (e: KeyboardEvent) => void>;
+
+export function typing(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
+}
+
+export function useKeys(bindings: Bindings): void {
+  const latest = useRef(bindings);
+  latest.current = bindings;
+  const names = Object.keys(bindings).join("\n");
+  useEffect(() => {
+    const all: Bindings = {};
+    for (const name of names.split("\n")) {
+      const withModifier = name.startsWith("$mod+");
+      all[name] = (e) => {
+        const box = e.target instanceof HTMLInputElement && e.target.type === "checkbox";
+        if (!withModifier && (!getPrefs().keys || (typing(e.target) && !box))) return;
+        if (!withModifier && document.querySelector("dialog[open]")) return;
+        latest.current[name]?.(e);
+      };
+    }
+    return tinykeys(window, all);
+  }, [names]);
+}

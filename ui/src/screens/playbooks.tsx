@@ -1,0 +1,248 @@
+// Playbooks: what is in force, its text, and how its runs went.
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import * as q from "../api/queries";
+import type { RunSummary } from "../api/types";
+import { plural, visible } from "../lib/text";
+import { Empty, Name, Page, Panel, Show, State, T, Time, Wide } from "../parts/basics";
+
+const one = getRouteApi("/shell/playbooks/$name");
+const runRoute = getRouteApi("/shell/runs/$id");
+
+export function Playbooks() {
+  const asked = useQuery(q.playbooks());
+  const runs = useQuery(q.runs());
+  return (
+    <Page title="Playbooks">
+      <Show of={asked} what="the playbooks">
+        {({ playbooks }) =>
+          playbooks.length === 0 ? (
+            <Empty title="No playbook is configured">
+              <p>
+                Put a YAML file into the folder <code>playbooks/</code> of the configuration, then reload in{" "}
+                <Link to="/settings">Settings</Link>.
+              </p>
+            </Empty>
+          ) : (
+            <Panel title={plural(playbooks.length, "playbook")}>
+              <Wide label="Playbooks">
+                <table>
+                  <thead>
+                    <tr>
+                      <th scope="col">Name</th>
+                      <th scope="col">What it does</th>
+                      <th scope="col">Answers</th>
+                      <th scope="col">Steps</th>
+                      <th scope="col" className="num">
+                        Runs
+                      </th>
+                      <th scope="col">How they went</th>
+                      <th scope="col">Last</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {playbooks.map((p) => (
+                      <tr key={p.name}>
+                        <td>
+                          <Link to="/playbooks/$name" params={{ name: p.name }}>
+                            {p.name}
+                          </Link>
+                        </td>
+                        <td className="grow-cell">
+                          <T>{p.summary}</T>
+                        </td>
+                        <td className="mono">{p.attack.join(" ")}</td>
+                        <td>{p.steps.length}</td>
+                        <td className="num">{p.runs}</td>
+                        <td className="nowrap">
+                          {p.runs === 0 ? <span className="mute">has not run</span> : `${p.completed} completed, ${p.running} running, ${p.handed} handed over`}
+                        </td>
+                        <td className="nowrap">{p.last_started ? <Time at={p.last_started} /> : "—"}</td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </Wide>
+            </Panel>
+          )
+        }
+      </Show>
+      <Panel title="Runs">
+        <Show of={runs} what="the runs">
+          {({ runs: all }) => <Runs all={all} />}
+        </Show>
+      </Panel>
+    </Page>
+  );
+}
+
+function Runs({ all }: { all: RunSummary[] }) {
+  if (all.length === 0) return <p className="mute pad">No playbook has run yet.</p>;
+  return (
+    <Wide label="Runs">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Run</th>
+            <th scope="col">Playbook</th>
+            <th scope="col">Incident</th>
+            <th scope="col">State</th>
+            <th scope="col">At step</th>
+            <th scope="col">Began</th>
+            <th scope="col">Why it ended</th>
+          </tr>
+        </thead>
+        <tbody>
+          {all.map((r) => (
+            <tr key={r.id}>
+              <td>
+                <Name id={r.id} />
+              </td>
+              <td>
+                <T>{r.playbook}</T>
+              </td>
+              <td>
+                <Name id={r.incident} />
+              </td>
+              <td>
+                <State word={r.state} />
+              </td>
+              <td className="mono">{r.step ?? "—"}</td>
+              <td className="nowrap">
+                <Time at={r.started} />
+              </td>
+              <td className="grow-cell">
+                <T>{r.why}</T>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Wide>
+  );
+}
+
+export function Playbook() {
+  const { name } = one.useParams();
+  const asked = useQuery(q.playbook(name));
+  const runs = useQuery(q.runs());
+  return (
+    <Page title={visible(name)} side={<Link to="/playbooks">All playbooks</Link>}>
+      <Show of={asked} what={name}>
+        {(p) => (
+          <>
+            <p>
+              <T>{p.summary}</T>
+            </p>
+            <p className="mute line">
+              <span>
+                runs are pinned to <span className="mono">{p.hash.slice(0, 12)}</span>
+              </span>
+              <span>{p.attack.join(", ")}</span>
+            </p>
+            <ol className="steps" aria-label="Steps">
+              {p.steps.map((s) => (
+                <li key={s}>
+                  <span className="mono">{visible(s)}</span>
+                </li>
+              ))}
+            </ol>
+            <div className="columns">
+              <div className="column">
+                <Panel title="Its text">
+                  <Wide label="Its text">
+                    <ol className="source">
+                      {p.source.split("\n").map((line, n) => (
+                        <li key={`${n}${line}`} className={/^\s*#/.test(line) ? "comment" : ""}>
+                          <code>{visible(line) || " "}</code>
+                        </li>
+                      ))}
+                    </ol>
+                  </Wide>
+                </Panel>
+              </div>
+              <div className="column">
+                <Panel title="By hand">
+                  <p className="pad pre">
+                    <T>{p.sop || "Nothing is written down."}</T>
+                  </p>
+                </Panel>
+                <Panel title="Runs">
+                  <Show of={runs} what="its runs">
+                    {({ runs: all }) => <Runs all={all.filter((r) => r.playbook === p.name)} />}
+                  </Show>
+                </Panel>
+              </div>
+            </div>
+          </>
+        )}
+      </Show>
+    </Page>
+  );
+}
+
+export function Run() {
+  const { id } = runRoute.useParams();
+  const asked = useQuery(q.run(id));
+  return (
+    <Page title={visible(id)} side={<Link to="/playbooks">All playbooks</Link>}>
+      <Show of={asked} what={id}>
+        {(r) => (
+          <>
+            <p className="line">
+              <State word={r.state} /> <Link to="/playbooks/$name" params={{ name: r.playbook }}>{r.playbook}</Link> for{" "}
+              <Name id={r.incident} />, began <Time at={r.started} />
+              {r.why ? (
+                <span className="mute">
+                  <T>{r.why}</T>
+                </span>
+              ) : null}
+            </p>
+            <Panel title={`Steps (${r.steps.length} of ${r.steps_total} over)`}>
+              <Wide label="Steps of the run">
+                <table>
+                  <thead>
+                    <tr>
+                      <th scope="col">Step</th>
+                      <th scope="col">Over at</th>
+                      <th scope="col">What came of it</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {r.steps.map((s) => (
+                      <tr key={s.step + s.at}>
+                        <td className="mono">
+                          <T>{s.step}</T>
+                        </td>
+                        <td className="nowrap">
+                          <Time at={s.at} />
+                        </td>
+                        <td className="grow-cell">
+                          <T>{s.outcome}</T>
+                        </td>
+                      </tr>
+                    ))}
+                    {r.step ? (
+                      <tr className="current">
+                        <td className="mono">
+                          <T>{r.step}</T>
+                        </td>
+                        <td className="nowrap">
+                          since <Time at={r.step_since} />
+                        </td>
+                        <td>
+                          in hand {r.approval ? <Name id={r.approval} /> : null}
+                        </td>
+                      </tr>
+                    ) : null}
+                  </tbody>
+                </table>
+              </Wide>
+              {r.blocks.length > 0 ? <p className="pad">Changes: {r.blocks.join(", ")}</p> : null}
+            </Panel>
+          </>
+        )}
+      </Show>
+    </Page>
+  );
+}

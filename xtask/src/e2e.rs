@@ -1,0 +1,78 @@
+//! `cargo xtask e2e`: people's journeys through the console, in a real browser against the real server.
+//!
+//! `--smoke` plays the journeys only (under a minute); without it hostile text and every screen in both
+//! themes come too (some minutes). `--pictures` writes the pictures of the documentation anew.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::args::Args;
+use crate::{cargo_build, ui};
+
+/// Where Debian puts its browser.
+const CHROMIUM: &str = "/usr/bin/chromium";
+
+/// Plays them all.
+pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
+    let mut args = Args::new(words);
+    let (smoke, pictures) = (args.flag("--smoke"), args.flag("--pictures"));
+    args.words()?;
+    let folder = ui::folder()?;
+    let Some(chromium) = browser(pictures)? else {
+        if smoke {
+            println!("skipped: there is no Chromium here; install it with: apt-get install chromium");
+            return Ok(ExitCode::SUCCESS);
+        }
+        bail!("there is no Chromium here; install it with: apt-get install chromium");
+    };
+    if let Err(why) = ui::build(&folder) {
+        ensure!(smoke, "{why}");
+        println!("skipped: {why}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let program = cargo_build(&["stanch"], false)?.join("stanch");
+    let mut command = Command::new("node");
+    // One world at a time: two cores, and a browser in each.
+    command.args(["--test", "--test-concurrency=1", "--test-reporter=spec", "e2e/journeys.test.mjs"]);
+    if !smoke {
+        command.args(["e2e/hostile.test.mjs", "e2e/screens.test.mjs"]);
+    }
+    if pictures {
+        command.env("STANCH_PICTURES", "1");
+    }
+    let status = command
+        .current_dir(&folder)
+        .env("STANCH_BIN", program)
+        .env("CHROMIUM", chromium)
+        .status()
+        .context("node cannot be started")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The browser; installed first where that is possible.
+fn browser(pictures: bool) -> Result<Option<PathBuf>> {
+    if let Some(own) = std::env::var_os("CHROMIUM") {
+        return Ok(Some(PathBuf::from(own)));
+    }
+    let mut missing = Vec::new();
+    if !Path::new(CHROMIUM).is_file() {
+        missing.push("chromium");
+    }
+    if pictures && !Path::new("/usr/bin/pngquant").is_file() {
+        missing.push("pngquant");
+    }
+    let root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.trim_ascii() == b"0");
+    if !missing.is_empty() && root && Path::new("/usr/bin/apt-get").is_file() {
+        println!("installing: {}", missing.join(" "));
+        let mut install = Command::new("apt-get");
+        install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
+        let done =
+            install.env("DEBIAN_FRONTEND", "noninteractive").stdout(std::process::Stdio::null()).status();
+        if !done.is_ok_and(|s| s.success()) {
+            println!("could not install: {}", missing.join(" "));
+        }
+    }
+    Ok(Path::new(CHROMIUM).is_file().then(|| PathBuf::from(CHROMIUM)))
+}
