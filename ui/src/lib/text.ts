@@ -29,7 +29,7 @@ const WORDS: Record<string, string> = {
   hand_off: "somebody to take it",
   approval: "a yes or no",
   human: "whoever has it",
-  active: "nobody: work in hand",
+  active: "work in hand",
   notify_noc: "tell the NOC",
   c2: "command and control",
   in_force: "in force",

@@ -5,7 +5,7 @@ import { useMemo, useRef } from "react";
 import "@xyflow/react/dist/style.css";
 import * as q from "../api/queries";
 import type { GraphCard, GraphView } from "../api/types";
-import { place } from "../lib/place";
+import { column, place } from "../lib/place";
 import { plural, visible } from "../lib/text";
 import { Severity, Show, T, Time, Wide } from "../parts/basics";
 
@@ -18,11 +18,12 @@ function Card({ data: { card, chosen } }: NodeProps<CardNode>) {
     <div className={`g-card ${tone}${chosen ? " chosen" : ""}`}>
       <Handle type="target" position={Position.Left} isConnectable={false} />
       <strong title={visible(card.label)}>
-        <T>{card.label}</T>
+        <T>{card.kind === "group" ? card.label : card.id.replace(/^(host|user):/, "")}</T>
       </strong>
       <span className="mute">
-        {card.peer ? "the other side · " : card.criticality ? `ours, ${card.criticality} · ` : ""}
         {card.acted}→ ←{card.suffered}
+        {card.peer ? " · the other side" : card.label !== card.id && card.kind !== "group" ? <> · <T>{card.label.replace(` (${card.id})`, "")}</T></> : ""}
+        {card.criticality ? `, ${card.criticality}` : ""}
       </span>
       <Handle type="source" position={Position.Right} isConnectable={false} />
     </div>
@@ -93,9 +94,11 @@ function Picture({ view, entity, onEntity }: { view: GraphView; entity: string |
   return (
     <div className="graph">
       <p className="graph-heads" aria-hidden="true">
-        <span>acted</span>
-        <span>both</span>
-        <span>was acted upon</span>
+        {["acted", "both", "was acted upon"]
+          .filter((_, n) => view.cards.some((c) => column(c) === n))
+          .map((head) => (
+            <span key={head}>{head}</span>
+          ))}
       </p>
       <ReactFlow
         nodes={nodes}

@@ -44,7 +44,7 @@ fn view(books: &Books, a: &Approval, kill_switch: bool) -> DryRunView {
             limit("change", a.action.kind.words()),
             limit("mark on the device", a.action.tag()),
             limit("ends by itself after", a.action.ttl),
-            limit("then", "read back from the device, and again every minute while it holds"),
+            limit("then", "read back from the device"),
         ],
         targets: vec![at.clone()],
         protected: protected(books, a),

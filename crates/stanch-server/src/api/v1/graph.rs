@@ -168,7 +168,7 @@ fn group_card(i: &Incident, id: &str, members: &[&String]) -> GraphCard {
     let part = id.strip_prefix("group:").unwrap_or(id);
     GraphCard {
         id: id.to_owned(),
-        label: format!("{} that {part}", members.len()).replace("that others", "others"),
+        label: format!("{} {part}", members.len()),
         kind: "group".to_owned(),
         ours: false,
         peer: false,
