@@ -4,7 +4,9 @@
 //! notifiers tell people. Connectors know [`stanch_model`] and nothing else of Stanch: no decision
 //! is taken here.
 
+pub mod calls;
 pub mod discover;
+pub mod egress;
 pub mod enricher;
 pub mod format;
 pub mod notifier;

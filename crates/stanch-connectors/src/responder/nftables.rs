@@ -456,6 +456,25 @@ impl Responder for Nftables {
         Ok(observed(&table, &target, action))
     }
 
+    /// In one transaction: the traffic never passes between the old timer and the new one.
+    async fn renew(&self, action: &Action) -> Result<Observed, Failure> {
+        let target = target_of(action)?;
+        {
+            let _writer = self.writer.lock().await;
+            let table = self.ensure().await?;
+            if matches!(table.judge(&target, &action.tag()), Sight::Ours { .. }) {
+                let batch =
+                    wire::confirm_element(&self.config.table, &target, seconds(action.ttl), &action.tag());
+                match self.change(&batch).await {
+                    // It ran out between our look and the call: then it is made anew below.
+                    Ok(()) | Err(Refused::Overtaken(_)) => {}
+                    Err(Refused::Failed(failure)) => return Err(failure),
+                }
+            }
+        }
+        self.perform(action).await
+    }
+
     async fn verify(&self, action: &Action) -> Result<Observed, Failure> {
         let target = target_of(action)?;
         Ok(observed(&self.look().await?, &target, action))

@@ -49,11 +49,40 @@ pub(crate) fn clean_env(command: &mut std::process::Command) {
 /// Runs `argv` to its end, feeding `input` to it. The program is killed at the deadline, and also
 /// when the returned future is dropped.
 pub(crate) async fn run(argv: &[OsString], input: &[u8], deadline: Duration) -> Result<Done, RunError> {
+    start(argv, input, deadline, ANSWER_LIMIT, true).await
+}
+
+/// The same with no environment at all, in the root folder, and with a limit on what it may answer:
+/// more is an outcome that is not known.
+pub(crate) async fn run_bare(
+    argv: &[OsString],
+    input: &[u8],
+    deadline: Duration,
+    limit: u64,
+) -> Result<Done, RunError> {
+    let done = start(argv, input, deadline, limit + 1, false).await?;
+    match done.out.len() as u64 > limit {
+        true => Err(RunError::Lost(format!("the program answered with more than {limit} bytes"))),
+        false => Ok(done),
+    }
+}
+
+async fn start(
+    argv: &[OsString],
+    input: &[u8],
+    deadline: Duration,
+    limit: u64,
+    usual: bool,
+) -> Result<Done, RunError> {
     let Some((program, args)) = argv.split_first() else {
         return Err(RunError::NotStarted("no program given".to_owned()));
     };
     let mut command = std::process::Command::new(program);
-    clean_env(&mut command);
+    if usual {
+        clean_env(&mut command);
+    } else {
+        command.env_clear().current_dir("/");
+    }
     let mut command = Command::from(command);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command
@@ -68,7 +97,8 @@ pub(crate) async fn run(argv: &[OsString], input: &[u8], deadline: Duration) -> 
         }
     };
     let all = async {
-        let (_, out, err, status) = tokio::join!(feed, drain(stdout), drain(stderr), child.wait());
+        let (_, out, err, status) =
+            tokio::join!(feed, drain(stdout, limit), drain(stderr, limit), child.wait());
         (out, err, status)
     };
     let finished = tokio::time::timeout(deadline, all).await;
@@ -85,11 +115,11 @@ pub(crate) async fn run(argv: &[OsString], input: &[u8], deadline: Duration) -> 
     Ok(Done { code: status.code(), out, err })
 }
 
-async fn drain(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> Vec<u8> {
+async fn drain(pipe: Option<impl tokio::io::AsyncRead + Unpin>, limit: u64) -> Vec<u8> {
     let mut all = Vec::new();
     if let Some(pipe) = pipe {
         // A pipe that breaks shows in the exit code; what came before it is still worth reading.
-        let _ = pipe.take(ANSWER_LIMIT).read_to_end(&mut all).await;
+        let _ = pipe.take(limit).read_to_end(&mut all).await;
     }
     all
 }

@@ -48,6 +48,10 @@ impl<R: Responder, W: Send + Sync> Responder for Wired<R, W> {
         self.device.perform(action).await
     }
 
+    async fn renew(&self, action: &Action) -> Result<Observed, Failure> {
+        self.device.renew(action).await
+    }
+
     async fn verify(&self, action: &Action) -> Result<Observed, Failure> {
         self.device.verify(action).await
     }

@@ -187,3 +187,23 @@ async fn a_trial_that_nobody_confirms_is_seen_confirmed_or_taken_back() {
         assert_eq!(fw.revert(&action).await, Ok(Observed::Absent));
     }
 }
+
+#[tokio::test]
+async fn renewing_puts_the_end_off_and_makes_again_what_is_gone() {
+    let kind = ActionKind::BlockAddress { target: net("10.0.254.35/32") };
+    let Some(fw) = a_firewall(kind.clone()).await else { return };
+    let device = fw.device();
+    let short = Action { ttl: Span::secs(30), ..bare(kind.clone(), 1) };
+    assert!(is_present(&device.perform(&short).await));
+    let left = |seen: Result<Observed, Failure>| match seen {
+        Ok(Observed::Present { expires_in: Some(left) }) => left,
+        other => panic!("{other:?}"),
+    };
+    let long = Action { ttl: Span::mins(10), ..short.clone() };
+    assert!(left(device.renew(&long).await) > Span::mins(9));
+    assert_eq!(device.list_ours().await.expect("readable").len(), 1);
+    assert_eq!(device.revert(&long).await, Ok(Observed::Absent));
+    assert!(left(device.renew(&long).await) > Span::mins(9), "made again");
+    let other = Action { id: stanch_model::ActionId(2), ..long };
+    assert!(matches!(device.renew(&other).await, Ok(Observed::Different { .. })), "not another's");
+}
