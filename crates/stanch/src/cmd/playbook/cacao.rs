@@ -134,7 +134,9 @@ pub(crate) fn export(args: &Export, ctx: &Ctx) -> Result<Exit> {
     let modified = time(now());
     let created = match &args.created {
         None => modified.clone(),
-        Some(text) => time(stanch_model::Timestamp::parse(text).with_context(|| format!("--created {text}"))?),
+        Some(text) => {
+            time(stanch_model::Timestamp::parse(text).with_context(|| format!("--created {text}"))?)
+        }
     };
     let document = cacao::export(&playbook, &Stamp { created, modified, by: args.by.clone() });
     if ctx.out.json && args.output.is_none() {
@@ -148,7 +150,12 @@ pub(crate) fn export(args: &Export, ctx: &Ctx) -> Result<Exit> {
 pub(crate) fn signatures(args: &Signatures, ctx: &Ctx) -> Result<Exit> {
     let found = match cacao::verify(&text(&args.file)?, args.also_raw) {
         Ok(found) => found,
-        Err(e @ (SignError::None | SignError::Unreadable(_) | SignError::Unsupported { .. } | SignError::Wrong { .. })) => {
+        Err(
+            e @ (SignError::None
+            | SignError::Unreadable(_)
+            | SignError::Unsupported { .. }
+            | SignError::Wrong { .. }),
+        ) => {
             if ctx.out.json {
                 ctx.out.json(&json!({ "ok": false, "why": e.to_string() }));
             } else {
