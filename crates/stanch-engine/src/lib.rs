@@ -14,6 +14,7 @@ mod leases;
 mod look;
 mod order;
 mod outbox;
+mod patterns;
 mod pipeline;
 mod queue;
 pub mod replay;

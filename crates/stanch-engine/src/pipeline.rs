@@ -65,6 +65,7 @@ impl Turn<'_> {
         self.queue(Event::Intake(intake), Some(detail.encode()));
         self.close_resolved(&resolved);
         self.judge(fresh, &quiet);
+        self.apply_patterns();
         acks
     }
 
@@ -111,6 +112,9 @@ impl Turn<'_> {
                                 resolved.push(into);
                             }
                             self.state.merged_record(source, &m);
+                            if cause == MergeCause::Repeat {
+                                self.show_patterns(into, &alert, &d.source, &d.site);
+                            }
                             d.merged.push(m);
                         }
                         Dedup::New => {
@@ -140,6 +144,7 @@ impl Turn<'_> {
                                 resolved.push(id);
                             }
                             d.new.push(new);
+                            self.show_patterns(id, &alert, &d.source, &d.site);
                             fresh.push(Fresh {
                                 id,
                                 alert,

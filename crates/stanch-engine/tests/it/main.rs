@@ -4,6 +4,7 @@
 mod alerts;
 mod containment;
 mod law;
+mod patterns;
 mod people;
 mod replay;
 mod world;

@@ -22,8 +22,12 @@ const MAX_MEMBERS: usize = 1_000;
 /// An alert as correlations see it.
 #[derive(Clone, Debug, Default)]
 pub struct Event {
-    /// Its own number.
+    /// Its own number: each time the same alert is seen again is an event of its own.
     pub id: u64,
+    /// The alert it is an occurrence of.
+    pub alert: u64,
+    /// Where it was seen: events of two sites are never of one group.
+    pub site: String,
     /// When it happened.
     pub time: Timestamp,
     /// What its rule is called: uid, name.
@@ -37,6 +41,8 @@ pub struct Event {
 pub struct Match {
     /// Which one, by its place in the list.
     pub correlation: usize,
+    /// Where.
+    pub site: String,
     /// The values its group agrees in.
     pub group: Vec<String>,
     /// The alerts of the window, oldest first, at most 1,000.
@@ -111,6 +117,16 @@ impl Stream {
         &self.correlations
     }
 
+    /// True when a correlation opens incidents by itself: no other refers to it, or it says so.
+    #[must_use]
+    pub fn generates(&self, correlation: usize) -> bool {
+        self.correlations.get(correlation).is_some_and(|c| {
+            let named =
+                self.named.contains_key(&c.name) || c.id.as_ref().is_some_and(|i| self.named.contains_key(i));
+            c.generate || !named
+        })
+    }
+
     /// True when some correlation names one of these rules: others need not be shown to it.
     #[must_use]
     pub fn wants<'a>(&self, rules: impl IntoIterator<Item = &'a str>) -> bool {
@@ -153,7 +169,7 @@ impl Stream {
         let mut matches = Vec::new();
         let newer = event.time > self.newest;
         self.newest = self.newest.max(event.time);
-        self.insert(event, &[event.id], &mut matches);
+        self.insert(event, &[event.alert], &mut matches);
         if newer && self.watermark() >= self.settled.plus(self.pause) {
             self.settle(self.watermark(), &mut matches);
         }
@@ -184,7 +200,9 @@ impl Stream {
             let rule = c.rules.get(place).map_or("", String::as_str);
             let read = |f: &String| event.fields.get(c.field(rule, f)).cloned();
             // A group field that is missing belongs to no group.
-            let Some(key) = c.group_by.iter().map(read).collect::<Option<Vec<String>>>() else { continue };
+            let of_site = std::iter::once(Some(event.site.clone()));
+            let key: Option<Vec<String>> = of_site.chain(c.group_by.iter().map(read)).collect();
+            let Some(key) = key else { continue };
             let value = c.condition.fields.iter().map(read).collect();
             let held = Held { time: event.time, id: event.id, rule: place, value, members: members.to_vec() };
             self.hold(i, key.clone(), held);
@@ -329,13 +347,10 @@ impl Stream {
             }
         }
         group.silent_from = Some(to);
-        let matched = Match {
-            correlation: i,
-            group: key.to_vec(),
-            alerts,
-            span: (start, end),
-            because: because(c, key, figure),
-        };
+        let (site, values) = key.split_first().map_or((String::new(), key), |(s, rest)| (s.clone(), rest));
+        let because = because(c, values, figure);
+        let group = values.to_vec();
+        let matched = Match { correlation: i, site, group, alerts, span: (start, end), because };
         self.chain(&matched, matches);
         matches.push(matched);
         true
@@ -350,7 +365,8 @@ impl Stream {
         }
         let fields = c.group_by.iter().cloned().zip(of.group.iter().cloned()).collect();
         self.chained -= 1;
-        let event = Event { id: self.chained, time: of.span.1, rules, fields };
+        let site = of.site.clone();
+        let event = Event { id: self.chained, alert: self.chained, site, time: of.span.1, rules, fields };
         self.insert(&event, &of.alerts, matches);
     }
 

@@ -29,7 +29,14 @@ fn rule(kind: &str, rules: &str, group: &str, span: &str, condition: &str) -> Co
 
 fn event(id: u64, seconds: i64, rule: &str, fields: &[(&str, &str)]) -> Event {
     let fields = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Event { id, time: Timestamp(seconds * 1_000), rules: vec![rule.to_owned()], fields }
+    Event {
+        id,
+        alert: id,
+        site: "main".into(),
+        time: Timestamp(seconds * 1_000),
+        rules: vec![rule.to_owned()],
+        fields,
+    }
 }
 
 fn run(correlations: Vec<Correlation>, lateness: Span, events: &[Event]) -> Vec<Match> {
@@ -192,6 +199,19 @@ fn a_correlation_of_correlations_and_fields_of_other_names() {
 }
 
 #[test]
+fn the_same_values_at_two_sites_are_two_groups() {
+    let c = rule("event_count", "[scan]", "[ip]", "5m", "{ gte: 2 }");
+    let at =
+        |id, site: &str| Event { site: site.into(), ..event(id, id as i64, "scan", &[("ip", "10.0.0.1")]) };
+    assert_eq!(run(vec![c.clone()], Span(0), &[at(1, "north"), at(2, "south")]), []);
+    let found = run(vec![c], Span(0), &[at(1, "north"), at(2, "south"), at(3, "north")]);
+    assert_eq!(
+        found.iter().map(|m| (m.site.as_str(), m.alerts.clone())).collect::<Vec<_>>(),
+        [("north", vec![1, 3])]
+    );
+}
+
+#[test]
 fn memory_is_bounded_and_what_is_let_go_is_counted() {
     let c = rule("event_count", "[scan]", "[ip]", "1h", "{ gte: 9999 }");
     let mut stream = Stream::new(vec![c], Span(0));
@@ -312,5 +332,23 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "(title|correlation|type|rules|timespan|condition|gte|field|: |\\n  |\\n|\\[|\\]|\\{|\\}|5m|-1|event_count|temporal){0,30}") {
         let _ = read(&text);
+    }
+}
+
+/// `fixtures/sigma/peer.py` asks the reference implementation about the same files.
+#[test]
+#[allow(clippy::disallowed_methods)] // fixtures are files
+fn the_fixtures_are_read_and_refused_as_their_folders_say() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sigma");
+    for (folder, reads) in [("good", true), ("bad", false), ("stricter", false), ("wider", true)] {
+        let entries: Vec<_> = std::fs::read_dir(root.join(folder)).expect("a folder").flatten().collect();
+        assert!(!entries.is_empty());
+        for entry in entries {
+            let read = read(&std::fs::read_to_string(entry.path()).expect("text"));
+            assert_eq!(read.is_ok(), reads, "{}: {read:?}", entry.path().display());
+            if let Err(shown) = read {
+                assert!(shown.contains("mend:"), "{}: {shown}", entry.path().display());
+            }
+        }
     }
 }
