@@ -10,6 +10,7 @@ pub mod contain;
 pub mod decided;
 pub mod expr;
 pub mod journal;
+pub mod law;
 pub mod measure;
 pub mod playbook;
 pub mod radar;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use stanch_core::config::Role;
-use stanch_model::{ActionId, AlertId, ApprovalId, IncidentId, SilenceId, Span, Timestamp};
+use stanch_model::{ActionId, AlertId, ApprovalId, IncidentId, RunId, SilenceId, Span, Timestamp};
 
 use crate::input::{Ack, Received};
+use crate::runs::{Start, TaskReply};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -160,6 +161,20 @@ pub enum Command {
         /// Who.
         who: Who,
     },
+    /// Begin a run of a playbook.
+    Start {
+        /// What is asked for.
+        asked: Start,
+        /// Who asks: a person, or a source.
+        who: Who,
+    },
+    /// Answer a task.
+    AnswerTask {
+        /// The answer.
+        reply: TaskReply,
+        /// Who.
+        who: Who,
+    },
     /// Nothing new is changed outside while this is on. Undoing stays possible.
     KillSwitch {
         /// On or off.
@@ -191,6 +206,9 @@ pub struct Done {
     /// The incident concerned, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
+    /// The run concerned, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// For a second try: what became of the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ack: Option<Ack>,

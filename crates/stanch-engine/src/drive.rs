@@ -1,6 +1,6 @@
 //! The threads: one that owns the state, and a task for each effect on its way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use crate::input::{Ack, Answer, Busy, Input, Outcome, Outgoing, Received};
 use crate::outbox::carry_out;
 use crate::queue::{Hope, Queue};
 use crate::rules::Rules;
+use crate::runs::{Replied, Waiter};
 use crate::turn::Turn;
 
 /// Inputs taken into one commit at most.
@@ -151,6 +152,7 @@ impl Engine {
             last: Spent::default(),
             runtime: runtime.clone(),
             in_flight: BTreeSet::new(),
+            waiters: BTreeMap::new(),
             ticks: 0,
             slots: Arc::new(Semaphore::new(UNDER_WAY)),
         };
@@ -266,6 +268,7 @@ struct Core {
     last: Spent,
     runtime: tokio::runtime::Handle,
     in_flight: BTreeSet<EffectId>,
+    waiters: BTreeMap<RunId, Waiter>,
     ticks: u64,
     slots: Arc<Semaphore>,
 }
@@ -278,6 +281,7 @@ struct Replies {
     acks: Vec<(oneshot::Sender<Ack>, Ack, tokio::sync::OwnedSemaphorePermit)>,
     answers: Vec<(oneshot::Sender<Ordered>, Ordered)>,
     reloads: Vec<oneshot::Sender<()>>,
+    runs: Vec<(Waiter, Replied)>,
 }
 
 impl Core {
@@ -452,10 +456,16 @@ impl Core {
             known.extend(outgoing.iter().map(|o| o.id));
             outgoing.extend(turn.retries(&known));
         }
+        self.waiters.extend(std::mem::take(&mut turn.waiting));
+        let told = std::mem::take(&mut turn.told);
+        let told =
+            told.into_iter().filter_map(|run| Some((self.waiters.remove(&run)?, replied(turn.state, run)?)));
+        let told: Vec<_> = told.collect();
         let (at, entries) = (turn.now, turn.entries);
         drop(state);
         self.commit(at, &entries)?;
         self.dispatch(outgoing);
+        replies.runs.extend(told);
         Ok(())
     }
 
@@ -523,7 +533,7 @@ struct Spent {
 
 impl Replies {
     fn is_empty(&self) -> bool {
-        self.acks.is_empty() && self.answers.is_empty() && self.reloads.is_empty()
+        self.acks.is_empty() && self.answers.is_empty() && self.reloads.is_empty() && self.runs.is_empty()
     }
 
     fn send(self) {
@@ -536,7 +546,17 @@ impl Replies {
         for reply in self.reloads {
             reply.send(()).ok();
         }
+        for (waiter, replied) in self.runs {
+            waiter.send(replied).ok();
+        }
     }
+}
+
+/// What whoever waits for a run is told.
+fn replied(state: &State, run: RunId) -> Option<Replied> {
+    let r = state.runs.get(&run)?;
+    let ended = r.ended.as_ref().map(|(_, end, why)| (*end, why.clone()));
+    Some(Replied { run, reply: r.reply.clone(), ended })
 }
 
 fn loaded(rules: &Rules, by: &str) -> Event {
@@ -544,7 +564,8 @@ fn loaded(rules: &Rules, by: &str) -> Event {
     Event::Loaded(Loaded { hash: rules.config.hash.clone(), version, by: by.to_owned() })
 }
 
-fn fetch(reader: &mut dyn JournalReader, state: &State, alert: AlertId) -> Option<Alert> {
+/// Reads an alert back from the journal's details.
+pub(crate) fn fetch(reader: &mut dyn JournalReader, state: &State, alert: AlertId) -> Option<Alert> {
     let slot = state.slot(alert)?;
     let detail = reader.detail(slot.seq).ok()??;
     IntakeDetail::decode(&detail)?.alert(slot.ordinal as usize)

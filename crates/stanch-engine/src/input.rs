@@ -65,7 +65,7 @@ pub(crate) enum Input {
 
 /// What came of an effect.
 #[derive(Clone, Debug)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Of a look-up: every answer, each late or failed one too.
     Looked(Vec<Answer>),
     /// Of a notice: the receipt.

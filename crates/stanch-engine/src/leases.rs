@@ -21,7 +21,7 @@ use crate::turn::Turn;
 type Answer = Result<Done, CommandError>;
 
 fn said(message: impl Into<String>, incident: Option<IncidentId>) -> Answer {
-    Ok(Done { message: message.into(), incident, ack: None })
+    Ok(Done { message: message.into(), incident, ..Done::default() })
 }
 
 fn counts(e: ApprovalError) -> CommandError {

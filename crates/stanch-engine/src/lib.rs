@@ -8,6 +8,7 @@
 pub mod command;
 mod drive;
 mod due;
+pub mod hand;
 pub mod input;
 mod known;
 mod leases;
@@ -19,11 +20,14 @@ mod pipeline;
 mod queue;
 pub mod replay;
 pub mod rules;
+pub mod runs;
 mod settle;
 mod turn;
 
 pub use command::{Command, CommandError, Done};
 pub use drive::{Engine, EngineError, LookUp, Now, Ports, recover};
-pub use input::{Ack, Answer, Busy, Received};
+pub use hand::Hand;
+pub use input::{Ack, Answer, Busy, Outcome, Received};
 pub use look::{Occurrence, SharedReader};
 pub use rules::Rules;
+pub use runs::{Replied, Start, TaskReply};

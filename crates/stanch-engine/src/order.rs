@@ -19,7 +19,7 @@ use crate::turn::Turn;
 type Answer = Result<Done, CommandError>;
 
 fn said(message: impl Into<String>, incident: Option<IncidentId>) -> Answer {
-    Ok(Done { message: message.into(), incident, ack: None })
+    Ok(Done { message: message.into(), incident, ..Done::default() })
 }
 
 impl Turn<'_> {
@@ -44,6 +44,8 @@ impl Turn<'_> {
             Command::Release { action, who, reason, only } => self.release(action, &who, &reason, only),
             Command::Renew { action, ttl, who, reason } => self.renew(action, ttl, &who, &reason),
             Command::Veto { action, who, reason } => self.veto(action, &who, &reason),
+            Command::Start { asked, who } => self.start(asked, who.name),
+            Command::AnswerTask { reply, who } => self.answer_task(reply, &who),
             Command::Silence { matchers, until, comment, who } => {
                 self.silence(matchers, until, comment, &who)
             }
@@ -58,7 +60,7 @@ impl Turn<'_> {
         answer
     }
 
-    fn open_incident(&self, id: IncidentId) -> Result<&Incident, CommandError> {
+    pub(crate) fn open_incident(&self, id: IncidentId) -> Result<&Incident, CommandError> {
         let i = self.state.incidents.get(&id).ok_or_else(|| CommandError::NotFound(id.to_string()))?;
         if let Some(into) = i.merged_into {
             return Err(CommandError::Conflict(format!("{id} is a part of {into}; work on {into}")));
@@ -106,6 +108,7 @@ impl Turn<'_> {
             .filter(|a| a.settled.is_none() && a.approval.incident == incident)
             .map(|a| a.approval.id)
             .collect();
+        self.withdraw_tasks(incident);
         for approval in open {
             self.settle_question(approval, Answered::Withdrawn, "the incident was closed");
         }
@@ -220,7 +223,7 @@ impl Turn<'_> {
         }
         tracing::info!(quarantine = id, by = who.name, "a quarantined record is tried again");
         let ack = self.receive(vec![(Received { retry_of: Some(id), ..received }, self.now)]).pop();
-        Ok(Done { message: format!("record {id} is recovered"), incident: None, ack })
+        Ok(Done { message: format!("record {id} is recovered"), ack, ..Done::default() })
     }
 
     fn split_occurrence(

@@ -11,6 +11,7 @@ use stanch_model::{Alert, AlertId, EffectId, IncidentId, RunId, Timestamp};
 
 use crate::input::Outgoing;
 use crate::rules::Rules;
+use crate::runs::Waiter;
 
 /// Most events one run may produce in one turn: a playbook that wants more is stuck in a circle.
 const RUN_STEPS: usize = 200;
@@ -31,12 +32,23 @@ pub(crate) struct Turn<'a> {
     pub(crate) outgoing: Vec<Outgoing>,
     /// Runs that have answered their caller, or are over: whoever waits is told once it is written.
     pub(crate) told: Vec<RunId>,
+    /// Who waits for the answer of a run that has begun in this turn.
+    pub(crate) waiting: Vec<(RunId, Waiter)>,
 }
 
 impl<'a> Turn<'a> {
     /// A turn on a state whose journal ends at `head`.
     pub(crate) fn new(state: &'a mut State, rules: &'a Rules, now: Timestamp, head: u64) -> Turn<'a> {
-        Turn { state, rules, now, seq: head + 1, entries: Vec::new(), outgoing: Vec::new(), told: Vec::new() }
+        Turn {
+            state,
+            rules,
+            now,
+            seq: head + 1,
+            entries: Vec::new(),
+            outgoing: Vec::new(),
+            told: Vec::new(),
+            waiting: Vec::new(),
+        }
     }
 
     /// Takes a fact: applies it and queues it for the commit.

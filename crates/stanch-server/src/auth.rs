@@ -168,6 +168,37 @@ impl<R: Rank> FromRequestParts<Desk> for Authorised<R> {
     }
 }
 
+/// Whoever may begin a run from outside: a person who works on alerts, or a source that proves itself
+/// with a bearer token.
+pub(crate) struct HookCaller {
+    who: Who,
+    live: Arc<Live>,
+}
+
+impl FromRequestParts<Desk> for HookCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
+        let Books::Live(live) = &desk.0 else { return Err(Problem::read_only()) };
+        let token = bearer(&parts.headers).filter(|t| !t.trim().is_empty());
+        let source = token.and_then(|t| live.intake.doors().of_token(t).map(|d| d.name.clone()));
+        if let Some(name) = source {
+            let teams = std::collections::BTreeSet::new();
+            let who = Who { name: format!("source {name}"), role: Role::Viewer, teams };
+            return Ok(HookCaller { who, live: live.clone() });
+        }
+        let person = Authorised::<Works>::from_request_parts(parts, desk).await?;
+        Ok(HookCaller { who: person.who, live: live.clone() })
+    }
+}
+
+impl HookCaller {
+    /// Orders what the caller may order.
+    pub(crate) async fn command(&self, order: impl FnOnce(Who) -> Command) -> Result<Done, Problem> {
+        Ok(self.live.engine.command(order(self.who.clone())).await?)
+    }
+}
+
 /// Somebody who has just shown a token to get a session for it. Wrong tokens are counted by where
 /// they come from, and slowed down.
 pub(crate) struct SignIn {

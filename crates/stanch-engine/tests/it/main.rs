@@ -7,4 +7,5 @@ mod law;
 mod patterns;
 mod people;
 mod replay;
+mod runs;
 mod world;

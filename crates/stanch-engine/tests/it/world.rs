@@ -181,7 +181,7 @@ fn start(
             })
         }),
         responders: vec![Arc::new(device.clone()) as Arc<dyn Responder>],
-        callers: Vec::new(),
+        callers: vec![Arc::new(crate::runs::Echo)],
         notifiers: vec![Arc::new(Smtp::new(smtp).unwrap()) as Arc<dyn Notifier>],
         now: Arc::new(move || Timestamp(time.load(Ordering::SeqCst))),
     };

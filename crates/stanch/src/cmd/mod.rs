@@ -30,5 +30,6 @@ pub(crate) mod serve;
 pub(crate) mod silence;
 pub(crate) mod sources;
 pub(crate) mod story;
+pub(crate) mod tasks;
 pub(crate) mod version;
 pub(crate) mod whoami;

@@ -67,6 +67,20 @@ pub fn check(wanted: &[Param], given: &Json) -> Result<Json, String> {
     if wrong.is_empty() { Ok(Json::Object(out)) } else { Err(wrong.join("; ")) }
 }
 
+/// The same values, with those that came as text from a command line read by the type that is
+/// wanted; what is no such value stays text, and the check will say so.
+#[must_use]
+pub fn typed(wanted: &[Param], given: Json) -> Json {
+    let Json::Object(mut given) = given else { return given };
+    for p in wanted {
+        let text = given.get(&p.name).and_then(Json::as_str);
+        if let Some(value) = text.and_then(|t| parse(&p.kind, t).ok()) {
+            given.insert(p.name.clone(), value);
+        }
+    }
+    Json::Object(given)
+}
+
 /// The value behind a text from a command line, by the type that is wanted.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ mod clock;
 mod dry_run;
 mod events;
 mod graph;
+mod hooks;
 mod incidents;
 mod journal;
 mod ledger;
@@ -22,6 +23,7 @@ mod settings;
 mod silences;
 mod sources;
 mod story;
+mod tasks;
 mod timeline;
 pub mod types;
 
@@ -62,6 +64,7 @@ fn done(done: Done) -> axum::Json<DoneView> {
     axum::Json(DoneView {
         message: done.message,
         incident: done.incident.map(|i| i.to_string()),
+        run: done.run.map(|r| r.to_string()),
         ack: done.ack.map(ack_view),
     })
 }
@@ -116,7 +119,11 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(quarantine::retry))
         .routes(routes!(silences::list, silences::set))
         .routes(routes!(silences::end))
-        .routes(routes!(runs::list))
+        .routes(routes!(runs::list, runs::start))
+        .routes(routes!(hooks::call))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::one))
+        .routes(routes!(tasks::answer))
         .routes(routes!(runs::one))
         .routes(routes!(admin::reload))
         .routes(routes!(admin::kill_switch_state, admin::kill_switch))

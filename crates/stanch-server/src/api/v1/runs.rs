@@ -2,12 +2,13 @@
 
 use axum::Json;
 use stanch_core::playbook::run::{Over, Run, StepState, WaitsFor};
+use stanch_engine::{Command, Start};
 use stanch_model::{IncidentId, RunId};
 
-use super::types::{RunDetail, RunPage, RunQuery, RunStep, RunSummary, RunWait};
-use super::{Answer, Failures};
-use crate::api::extract::{Named, Query, limit, named, time};
-use crate::auth::Viewer;
+use super::types::{DoneView, RunDetail, RunPage, RunQuery, RunRequest, RunStep, RunSummary, RunWait};
+use super::{Answer, Failures, done};
+use crate::api::extract::{Body, Named, Query, limit, named, time};
+use crate::auth::{Analyst, Viewer};
 use crate::problem::Problem;
 
 fn summary(r: &Run) -> RunSummary {
@@ -108,4 +109,15 @@ pub(super) async fn one(viewer: Viewer, Named(id): Named<RunId>) -> Answer<RunDe
     found
         .map(Json)
         .ok_or_else(|| Problem::not_found(format!("there is no {id}"), "list them with GET /api/v1/runs"))
+}
+
+/// Begin a run of a playbook by hand
+#[utoipa::path(post, path = "/api/v1/runs", tag = "runs", security(("person" = ["analyst"])),
+    request_body(content = RunRequest, example = json!({ "playbook": "collect-evidence", "incident": "INC-3", "inputs": {} })),
+    responses((status = 200, description = "Begun", body = DoneView), Failures))]
+pub(super) async fn start(analyst: Analyst, Body(asked): Body<RunRequest>) -> Answer<DoneView> {
+    let incident: Option<IncidentId> = named(asked.incident.as_ref())?;
+    let RunRequest { playbook, inputs, .. } = asked;
+    let asked = Start { playbook, incident, inputs, hook: false, waiter: None };
+    Ok(done(analyst.command(|who| Command::Start { asked, who }).await?))
 }

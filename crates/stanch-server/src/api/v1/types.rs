@@ -19,6 +19,7 @@ mod queue;
 mod runs;
 mod settings;
 mod sources;
+mod tasks;
 mod timeline;
 
 pub use alerts::{
@@ -53,4 +54,5 @@ pub use sources::{
     LedgerView, QuarantineItem, QuarantinePage, QuarantineQuery, SilencePage, SilenceQuery, SilenceRequest,
     SilenceView, SourcePage, SourceView, TallyView,
 };
+pub use tasks::{FieldView, HookQuery, HookView, RunRequest, TaskAnswer, TaskPage, TaskQuery, TaskView};
 pub use timeline::{GraphCard, GraphLink, GraphPair, GraphView, TimelineRow, TimelineView};

@@ -52,6 +52,9 @@ pub struct DoneView {
     /// The incident concerned, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
+    /// The run concerned, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// For a second try at a quarantined record: what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack: Option<super::AckView>,
