@@ -16,6 +16,8 @@ pub mod verify;
 
 #[cfg(test)]
 mod broken;
+#[cfg(test)]
+mod shipped;
 
 use std::collections::BTreeMap;
 

@@ -215,19 +215,19 @@ pub const KINDS: &[Shape] = &[
     kind(
         "lock_account",
         Form::Map(&[ACCOUNT, TTL, APPROVERS, PEOPLE, EXPIRES, UNDO]),
-        "Forbids an account to sign in (RA3109, RA3110).",
+        "Forbids an account to sign in (RA3601).",
         "",
     ),
     kind(
         "unlock_account",
         Form::Map(&[ACCOUNT, TTL, APPROVERS, PEOPLE, EXPIRES, UNDO]),
-        "Lets a locked account sign in again.",
+        "Lets a locked account sign in again (RA5601).",
         "",
     ),
     kind(
         "reset_credential",
         Form::Map(&[ACCOUNT, TTL, APPROVERS, PEOPLE, EXPIRES, UNDO]),
-        "Makes an account's present password worthless; cannot be undone.",
+        "Makes an account's present password worthless (RA4601); cannot be undone.",
         "",
     ),
     kind(

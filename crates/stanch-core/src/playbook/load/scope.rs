@@ -36,6 +36,7 @@ pub fn incident_kind() -> Kind {
         ("accounts", Kind::list(Kind::Account)),
         ("alerts", Kind::Int),
         ("assets", texts()),
+        ("claims", Kind::Text),
         ("confidence", Kind::Number),
         ("domains", Kind::list(Kind::Domain)),
         ("id", Kind::Text),

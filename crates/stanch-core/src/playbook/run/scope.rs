@@ -13,6 +13,9 @@ use crate::journal::incident::Incident;
 use crate::journal::state::State;
 use crate::playbook::{Change, Playbook, Trigger};
 
+/// Longest text of what the rules of an incident are called, in bytes.
+const MOST_CLAIMS: usize = 16 * 1024;
+
 /// An incident as playbook and route conditions see it.
 #[must_use]
 pub fn incident_value(state: &State, i: &Incident) -> serde_json::Value {
@@ -30,7 +33,9 @@ pub fn incident_value(state: &State, i: &Incident) -> serde_json::Value {
         |f: fn(&crate::journal::event::Joined) -> &str| i.alerts.iter().map(f).collect::<BTreeSet<&str>>();
     let accounts: BTreeSet<&str> =
         i.alerts.iter().flat_map(|a| &a.ends.who).filter_map(|w| w.strip_prefix("user:")).collect();
-    let techniques: BTreeSet<&String> = i.alerts.iter().flat_map(|a| &a.techniques).collect();
+    // A part of a technique is that technique too: a condition on T1498 means T1498.001 as well.
+    let techniques: BTreeSet<&str> =
+        i.alerts.iter().flat_map(|a| &a.techniques).flat_map(|t| [t.as_str(), parent(t)]).collect();
     serde_json::json!({
         "accounts": accounts,
         "domains": domains(i),
@@ -46,11 +51,31 @@ pub fn incident_value(state: &State, i: &Incident) -> serde_json::Value {
         "techniques": techniques,
         "stages": i.stages().keys().map(|s| s.words()).collect::<Vec<_>>(),
         "rules": set(|a| &a.rule).len(),
+        "claims": claims(i),
         "alerts": i.alert_ids().filter_map(|a| state.slot(a)).map(|s| u64::from(s.count)).sum::<u64>(),
         "sources": set(|a| &a.source),
         "products": set(|a| &a.product),
         "team": i.team.clone().unwrap_or_default(),
     })
+}
+
+fn parent(technique: &str) -> &str {
+    technique.split('.').next().unwrap_or(technique)
+}
+
+/// What the rules behind the alerts are called, each once, one a line: for conditions that need words.
+/// One text and no list, so that a condition on it costs the same for any incident.
+fn claims(i: &Incident) -> String {
+    let names: BTreeSet<&str> = i.alerts.iter().map(|a| a.rule.as_str()).collect();
+    let mut text = String::new();
+    for name in names {
+        if text.len() + name.len() > MOST_CLAIMS {
+            break;
+        }
+        text.push_str(name);
+        text.push('\n');
+    }
+    text
 }
 
 /// Names on the other side: those a look-up knew something about, and full names alerts speak of; a
