@@ -21,7 +21,7 @@
 //! # Reading order
 //!
 //! [`chain`] (what is hashed) → [`detail`] (how bulk is stored) → `schema` (tables, settings) →
-//! [`sqlite`] (the writer) → `walk`, [`reader`] (the way back) → [`memory`] (the same for tests) → [`contract`] (what all must do).
+//! [`sqlite`] (the writer) → `checkpoint` (its log) → `walk`, [`reader`] (the way back) → [`memory`] (the same for tests) → [`contract`] (what all must do).
 //!
 //! The store never interprets a body: it keeps stream, kind and bytes, also those of a version it has
 //! never heard of. Only `stanch-core` knows what they mean.
@@ -32,6 +32,7 @@
 
 mod backup;
 pub mod chain;
+mod checkpoint;
 pub mod contract;
 pub mod detail;
 pub mod memory;
