@@ -1,12 +1,22 @@
 //! Ways to tell people.
 
 pub mod log;
+mod post;
+pub mod rt;
 mod secret;
 pub mod sink;
+pub mod slack;
 pub mod smtp;
 mod text;
+pub mod webhook;
+
+#[cfg(test)]
+mod strict;
 
 pub use log::Log;
+pub use rt::{Rt, RtConfig};
 pub use secret::Secret;
 pub use sink::Sink;
+pub use slack::{Slack, SlackConfig};
 pub use smtp::{Smtp, SmtpConfig, Tls};
+pub use webhook::{Webhook, WebhookConfig};

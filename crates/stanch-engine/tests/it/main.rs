@@ -2,8 +2,10 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod alerts;
+mod attacks;
 mod containment;
 mod law;
+mod leases;
 mod patterns;
 mod people;
 mod replay;

@@ -8,10 +8,10 @@ use stanch_connectors::format;
 use stanch_connectors::notifier::{Sink, Smtp, SmtpConfig};
 use stanch_connectors::responder::{Faulty, Simulated};
 use stanch_core::config::Role;
-use stanch_core::journal::State;
+use stanch_core::journal::{Event, State, encode};
 use stanch_engine::command::Who;
 use stanch_engine::{Ack, Answer, Command, CommandError, Done, Engine, Ports, Received, Rules};
-use stanch_model::port::{Delivery, Format, Notifier, Reference, Responder};
+use stanch_model::port::{Delivery, Format, Journal, NewEntry, Notifier, Reference, Responder};
 use stanch_model::{Fact, Observable, Span, Timestamp};
 use stanch_store::MemoryJournal;
 
@@ -99,6 +99,24 @@ impl World {
         self
     }
 
+    /// Puts other rules in force without a stop.
+    pub async fn reload(&self, extra: &[(&'static str, &str)]) {
+        let extra: Vec<(&str, String)> = extra.iter().map(|(p, t)| (*p, (*t).to_owned())).collect();
+        let ports = ports(&self.device, &self.mail, &self.clock);
+        self.engine.reload(rules_of(&extra), ports, "test").await;
+    }
+
+    /// Stops, writes rows past the engine as whoever can write the database could, and starts again.
+    pub async fn forge(mut self, forged: &[Event]) -> World {
+        self.engine.stop().await;
+        self.journal = self.journal.reopen();
+        let entries: Vec<NewEntry> = forged.iter().map(|e| encode(e, None)).collect();
+        let at = Timestamp(self.clock.load(Ordering::SeqCst));
+        self.journal.append(at, &entries).unwrap();
+        self.engine = start(&self.journal, &self.extra, &self.device, &self.mail, &self.clock);
+        self
+    }
+
     pub fn pass(&self, span: Span) {
         self.clock.fetch_add(span.0, Ordering::SeqCst);
     }
@@ -165,10 +183,14 @@ fn start(
     mail: &Sink,
     clock: &Arc<AtomicI64>,
 ) -> Engine {
-    let rules = rules_of(extra);
+    let (rules, ports) = (rules_of(extra), ports(device, mail, clock));
+    Engine::start(Box::new(journal.clone()), rules, ports, tokio::runtime::Handle::current()).unwrap()
+}
+
+fn ports(device: &Faulty<Simulated>, mail: &Sink, clock: &Arc<AtomicI64>) -> Ports {
     let smtp = SmtpConfig::local("mail", mail.addr(), "stanch@example.com", &["ops@example.com"]);
     let time = clock.clone();
-    let ports = Ports {
+    Ports {
         look_up: Arc::new(|site, about| {
             Box::pin(async move {
                 let one = |o: &Observable| Answer {
@@ -184,8 +206,7 @@ fn start(
         callers: vec![Arc::new(crate::runs::Echo)],
         notifiers: vec![Arc::new(Smtp::new(smtp).unwrap()) as Arc<dyn Notifier>],
         now: Arc::new(move || Timestamp(time.load(Ordering::SeqCst))),
-    };
-    Engine::start(Box::new(journal.clone()), rules, ports, tokio::runtime::Handle::current()).unwrap()
+    }
 }
 
 pub fn lead() -> Who {

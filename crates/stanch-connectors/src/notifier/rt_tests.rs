@@ -1,0 +1,100 @@
+use super::super::strict::{Reply, Strict, class, notice, ok};
+use super::*;
+
+fn rt(url: &str, token: &str, queue: &str) -> Rt {
+    let config =
+        RtConfig { name: "tickets".into(), url: url.into(), token: Secret::new(token), queue: queue.into() };
+    Rt::new(&config).unwrap_or_else(|why| panic!("{why:?}"))
+}
+
+fn created(body: &str) -> Reply {
+    Reply::Say(201, "", body.to_owned())
+}
+
+#[tokio::test]
+async fn a_change_has_one_ticket_from_its_beginning_to_its_end() {
+    let other = Strict::start(vec![
+        ok(r#"{"items":[]}"#),
+        created(r#"{"id":"17","type":"ticket"}"#),
+        ok(r#"{"items":[{"id":"17"}]}"#),
+        created(r#"["Comments added"]"#),
+        ok(r#"["Ticket 17: Status changed"]"#),
+    ])
+    .await;
+    let rt = rt(&other.url, "1-23-abc", "General");
+    assert_eq!(rt.notify(&notice()).await.expect("opened"), "RT ticket 17");
+    let closing = Notice { closes: true, key: "ACT-4-lifted".into(), ..notice() };
+    assert_eq!(rt.notify(&closing).await.expect("closed"), "RT ticket 17");
+    let seen = other.seen();
+    let calls: Vec<String> =
+        seen.iter().map(|s| format!("{} {}", s.method, s.path.split('?').next().unwrap_or(""))).collect();
+    assert_eq!(
+        calls,
+        [
+            "GET /REST/2.0/tickets",
+            "POST /REST/2.0/ticket",
+            "GET /REST/2.0/tickets",
+            "POST /REST/2.0/ticket/17/comment",
+            "PUT /REST/2.0/ticket/17"
+        ]
+    );
+    assert!(seen.iter().all(|s| s.header("authorization") == "token 1-23-abc"));
+    assert!(seen[0].path.contains("stanch%3AACT-4"), "{}", seen[0].path);
+    assert!(seen[1].json()["Subject"].as_str().expect("subject").ends_with("[stanch:ACT-4]"));
+    assert_eq!(seen[4].json()["Status"], "resolved");
+}
+
+#[tokio::test]
+async fn a_ticket_system_that_misbehaves_is_tried_again_and_never_taken_for_success() {
+    for (script, expected) in [
+        (vec![Reply::HangUp], "transient"),
+        (vec![Reply::Say(500, "", String::new())], "transient"),
+        (vec![Reply::Say(401, "", r#"{"message":"Unauthorized"}"#.into())], "unauthorised"),
+        (vec![ok(r#"{"items":[]}"#), Reply::HangUp], "transient"),
+        (vec![ok(r#"{"items":[]}"#), created("{}")], "transient"),
+        (vec![ok(r#"{"items":[]}"#), Reply::Say(422, "", r#"{"message":"no queue"}"#.into())], "permanent"),
+        (vec![ok(r#"{"items":[]}"#), ok(r#"{"id":1}"#)], "permanent"),
+        (vec![ok(r#"{"items":[{"id":3}]}"#), Reply::Say(404, "", "{}".into())], "permanent"),
+    ] {
+        let other = Strict::start(script.clone()).await;
+        let got = rt(&other.url, "t", "General").notify(&notice()).await;
+        assert_eq!(class(&got), expected, "{script:?}");
+    }
+}
+
+#[test]
+fn a_mark_holds_nothing_that_a_query_would_obey() {
+    let hostile = Notice { about: None, key: "x' OR Owner = 'root".into(), ..notice() };
+    assert_eq!(mark_of(&hostile), "stanch:xOROwnerroot");
+    assert_eq!(mark_of(&notice()), "stanch:ACT-4");
+    let config = RtConfig {
+        name: "t".into(),
+        url: "http://example.com".into(),
+        token: Secret::new("x"),
+        queue: " ".into(),
+    };
+    assert_eq!(Rt::new(&config).map(|_| ()).unwrap_err().len(), 2);
+}
+
+/// With a real Request Tracker: `STANCH_RT_URL`, `STANCH_RT_TOKEN`, `STANCH_RT_QUEUE`.
+#[tokio::test]
+async fn a_real_request_tracker_opens_comments_and_resolves() {
+    let set = |name: &str| std::env::var(name).ok();
+    let (Some(url), Some(token)) = (set("STANCH_RT_URL"), set("STANCH_RT_TOKEN")) else {
+        eprintln!("SKIPPED: no Request Tracker; set STANCH_RT_URL and STANCH_RT_TOKEN");
+        return;
+    };
+    let rt = rt(&url, &token, &set("STANCH_RT_QUEUE").unwrap_or_else(|| "General".into()));
+    let about = stanch_model::ActionId(u64::from(std::process::id()));
+    let notice = Notice { about: Some(about), ..notice() };
+    let first = rt.notify(&notice).await.expect("opened");
+    let again = rt.notify(&Notice { key: "again".into(), ..notice.clone() }).await.expect("commented");
+    assert_eq!(first, again, "one ticket");
+    let closed = rt.notify(&Notice { key: "over".into(), closes: true, ..notice }).await.expect("resolved");
+    assert_eq!(first, closed);
+    let id = first.trim_start_matches("RT ticket ").to_owned();
+    let reply = rt.ask(Method::GET, &format!("ticket/{id}"), None).await.expect("read");
+    let said = json_of(&reply, StatusCode::OK).expect("JSON");
+    assert_eq!(said["Status"], "resolved");
+    assert!(said["Subject"].as_str().expect("subject").contains(&format!("[stanch:{about}]")));
+}

@@ -1,0 +1,198 @@
+//! Tells people in Slack; a question comes with two buttons.
+//!
+//! A button carries only the digest of what was shown: 256 bits that say *which* question, and give
+//! nobody the right to answer it. Who clicked is told by Slack's signature on the way back, and what
+//! they may do by our own configuration (`POST /chat/slack`).
+//!
+//! Slack answers 200 even when it refuses, so the body decides.
+//!
+//! Source: Slack's documentation of `chat.postMessage` and Block Kit, read in 2026; SEC-69.
+
+use async_trait::async_trait;
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
+use stanch_model::port::Notifier;
+use stanch_model::{Failure, Notice, Span, Urgency};
+
+use super::Secret;
+use super::post::{Post, endpoint};
+use super::text;
+
+/// Characters of one section, less room for its frame. Source: Block Kit allows 3000.
+const SECTION: usize = 2_800;
+/// Sections of one message. Source: Block Kit allows 50 blocks.
+const SECTIONS: usize = 40;
+/// How long to leave Slack alone that asks for it in its body.
+const RETRY_AFTER: Span = Span::secs(30);
+
+/// `action_id` of the button that says yes.
+pub const APPROVE: &str = "stanch_approve";
+/// `action_id` of the button that says no.
+pub const DENY: &str = "stanch_deny";
+
+/// Settings of one workspace.
+#[derive(Clone, Debug)]
+pub struct SlackConfig {
+    /// The name used in configuration.
+    pub name: String,
+    /// Where Slack's Web API is. Default `https://slack.com/api`.
+    pub url: String,
+    /// The bot token, `xoxb-…`.
+    pub token: Secret,
+}
+
+/// A workspace in which people are told.
+pub struct Slack {
+    name: String,
+    url: Url,
+    token: Secret,
+    post: Post,
+}
+
+impl Slack {
+    /// Makes it ready to send; opens no connection.
+    ///
+    /// # Errors
+    /// All mistakes of the configuration.
+    pub fn new(config: &SlackConfig) -> Result<Slack, Vec<String>> {
+        let mut wrong = Vec::new();
+        let method = format!("{}/chat.postMessage", config.url.trim_end_matches('/'));
+        let url = endpoint(&method).map_err(|why| wrong.push(why)).ok();
+        if HeaderValue::from_str(config.token.expose()).is_err() {
+            wrong.push("token: it holds characters that no token has".to_owned());
+        }
+        let post = Post::new().map_err(|why| wrong.push(why)).ok();
+        match (url, post) {
+            (Some(url), Some(post)) if wrong.is_empty() => {
+                Ok(Slack { name: config.name.clone(), url, token: config.token.clone(), post })
+            }
+            _ => Err(wrong),
+        }
+    }
+
+    async fn tell(&self, channel: &str, notice: &Notice) -> Result<String, Failure> {
+        let mut headers = HeaderMap::new();
+        let bearer = format!("Bearer {}", self.token.expose());
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|e| Failure::permanent(e.to_string()))?;
+        bearer.set_sensitive(true);
+        headers.insert("authorization", bearer);
+        headers.insert("content-type", HeaderValue::from_static("application/json; charset=utf-8"));
+        let body = message(channel, notice).to_string().into_bytes();
+        let reply = self.post.send(Method::POST, self.url.clone(), headers, body).await?;
+        let said: Value = serde_json::from_slice(&reply.body)
+            .map_err(|_| Failure::transient(format!("Slack answered {} without JSON", reply.status)))?;
+        if said["ok"] == true {
+            return Ok(format!("{channel} {}", said["ts"].as_str().unwrap_or("")));
+        }
+        let why =
+            format!("Slack refused: {}", text::subject(said["error"].as_str().unwrap_or("no reason given")));
+        Err(match said["error"].as_str() {
+            Some("ratelimited") => Failure::RateLimited { why, retry_after: RETRY_AFTER },
+            Some("invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive") => {
+                Failure::Unauthorised { why }
+            }
+            Some("internal_error" | "fatal_error" | "service_unavailable" | "request_timeout") => {
+                Failure::transient(why)
+            }
+            _ => Failure::permanent(why),
+        })
+    }
+}
+
+/// Text that Slack shows and does not obey. Source: Slack, "Escaping text": three characters.
+fn escaped(text: &str) -> String {
+    // A closing fence would let text out of its frame; a look-alike does not.
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace("```", "'''")
+}
+
+/// The body in pieces that fit, broken between lines where that is possible.
+fn pieces(body: &str) -> Vec<String> {
+    let mut out = vec![String::new()];
+    for line in body.lines() {
+        let letters: Vec<char> = line.chars().collect();
+        for part in letters.chunks(SECTION).map(|c| escaped(&c.iter().collect::<String>())).chain(
+            // An empty line has no chunk but is a line.
+            letters.is_empty().then(String::new),
+        ) {
+            let last = out.len() - 1;
+            if !out[last].is_empty() && out[last].chars().count() + part.chars().count() + 1 > SECTION {
+                out.push(String::new());
+            }
+            let last = out.len() - 1;
+            out[last].push_str(&part);
+            out[last].push('\n');
+        }
+    }
+    out.truncate(SECTIONS);
+    out
+}
+
+/// The message as Block Kit has it.
+fn message(channel: &str, notice: &Notice) -> Value {
+    let subject = text::subject(&notice.subject);
+    let mark = match notice.urgency {
+        Urgency::Critical => ":rotating_light: ",
+        Urgency::Warning => ":warning: ",
+        Urgency::Information => "",
+    };
+    let title: String = subject.chars().take(140).collect();
+    let mut blocks =
+        vec![json!({ "type": "header", "text": { "type": "plain_text", "text": title, "emoji": false } })];
+    for piece in pieces(&text::body(&notice.body)) {
+        let framed = format!("```{}```", piece.trim_end_matches('\n'));
+        blocks.push(
+            json!({ "type": "section", "text": { "type": "mrkdwn", "text": framed, "verbatim": true } }),
+        );
+    }
+    if let Some(ask) = &notice.ask {
+        let button = |id: &str, text: &str, style: &str, confirm: &str| {
+            json!({
+                "type": "button", "action_id": id, "style": style, "value": ask.digest,
+                "text": { "type": "plain_text", "text": text },
+                "confirm": {
+                    "title": { "type": "plain_text", "text": format!("{text}?") },
+                    "text": { "type": "plain_text", "text": confirm },
+                    "confirm": { "type": "plain_text", "text": text },
+                    "deny": { "type": "plain_text", "text": "Back" },
+                },
+            })
+        };
+        let code: String = ask.digest.chars().take(8).collect();
+        let about = format!("{} with the short code {code}, exactly as it is shown above", ask.approval);
+        blocks.push(json!({ "type": "actions", "block_id": "stanch", "elements": [
+            button(APPROVE, "Approve", "primary", &about),
+            button(DENY, "Deny", "danger", &about),
+        ] }));
+    }
+    json!({
+        "channel": channel,
+        "text": escaped(&format!("{mark}{subject}")),
+        "blocks": blocks,
+        "unfurl_links": false,
+        "unfurl_media": false,
+        "metadata": { "event_type": "stanch_notice", "event_payload": { "key": notice.key } },
+    })
+}
+
+#[async_trait]
+impl Notifier for Slack {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn notify(&self, notice: &Notice) -> Result<String, Failure> {
+        let mut receipts = Vec::new();
+        for channel in &notice.to {
+            receipts.push(self.tell(channel, notice).await?);
+        }
+        match receipts.is_empty() {
+            true => Err(Failure::permanent("the team names no channel in `to`")),
+            false => Ok(receipts.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "slack_tests.rs"]
+mod tests;

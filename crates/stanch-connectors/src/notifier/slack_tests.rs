@@ -1,0 +1,77 @@
+use stanch_model::{ApprovalId, Ask};
+
+use super::super::strict::{Reply, Strict, class, notice, ok};
+use super::*;
+
+fn slack(url: &str) -> Slack {
+    let (name, url, token) = ("chat".to_owned(), format!("{url}/api/"), Secret::new("xoxb-1-secret"));
+    Slack::new(&SlackConfig { name, url, token }).unwrap_or_else(|why| panic!("{why:?}"))
+}
+
+#[tokio::test]
+async fn a_question_comes_with_two_buttons_that_carry_nothing_but_its_digest() {
+    let other = Strict::start(vec![ok(r#"{"ok":true,"ts":"1.2"}"#)]).await;
+    let digest = "ab".repeat(32);
+    let asking = Notice { ask: Some(Ask { approval: ApprovalId(1), digest: digest.clone() }), ..notice() };
+    assert_eq!(slack(&other.url).notify(&asking).await.expect("told"), "C0123 1.2");
+    let seen = &other.seen()[0];
+    assert_eq!(
+        (seen.path.as_str(), seen.header("authorization")),
+        ("/api/chat.postMessage", "Bearer xoxb-1-secret")
+    );
+    let said = seen.json();
+    assert_eq!(said["channel"], "C0123");
+    let blocks = said["blocks"].as_array().expect("blocks");
+    let buttons = blocks.last().expect("actions")["elements"].as_array().expect("buttons").clone();
+    let of = |i: usize, key: &str| buttons[i][key].as_str().expect(key).to_owned();
+    assert_eq!([of(0, "action_id"), of(1, "action_id")], [APPROVE, DENY]);
+    assert_eq!([of(0, "value"), of(1, "value")], [digest.clone(), digest]);
+    assert!(buttons[0]["confirm"].is_object());
+}
+
+/// Abuse case 9: attacker's text pings nobody, formats nothing and leaves no frame.
+#[tokio::test]
+async fn abuse_9_hostile_text_is_shown_and_not_obeyed() {
+    let said = message("C0123", &notice());
+    let text = said.to_string();
+    assert!(!text.contains("<!channel>") && text.contains("&lt;!channel&gt;"), "{text}");
+    let section = said["blocks"][1]["text"]["text"].as_str().expect("text");
+    assert_eq!(section.matches("```").count(), 2, "{section}");
+    assert!(!said["text"].as_str().expect("text").contains('\n'));
+    assert_eq!(said["unfurl_links"], false);
+    assert_eq!(said["blocks"].as_array().expect("blocks").len(), 2, "no question, no buttons");
+}
+
+#[test]
+fn a_long_body_is_shown_whole_in_pieces_that_fit() {
+    let body: String = (0..400).map(|n| format!("line {n} {}\n", "x".repeat(40))).collect();
+    let all = pieces(&body);
+    assert!(all.len() > 5 && all.iter().all(|p| p.chars().count() <= SECTION + 1));
+    assert_eq!(all.concat(), body);
+    let one = pieces(&"y".repeat(7_000));
+    assert_eq!(one.concat().matches('y').count(), 7_000);
+}
+
+#[tokio::test]
+async fn slack_says_200_and_means_no() {
+    for (body, expected) in [
+        (r#"{"ok":true,"ts":"1"}"#, "ok"),
+        (r#"{"ok":false,"error":"ratelimited"}"#, "slow down"),
+        (r#"{"ok":false,"error":"invalid_auth"}"#, "unauthorised"),
+        (r#"{"ok":false,"error":"token_revoked"}"#, "unauthorised"),
+        (r#"{"ok":false,"error":"internal_error"}"#, "transient"),
+        (r#"{"ok":false,"error":"channel_not_found"}"#, "permanent"),
+        (r#"{"ok":"true"}"#, "permanent"),
+        (r"{}", "permanent"),
+        ("<html>", "transient"),
+    ] {
+        let other = Strict::start(vec![ok(body)]).await;
+        let got = slack(&other.url).notify(&notice()).await;
+        assert_eq!(class(&got), expected, "{body}");
+        assert!(!format!("{got:?}").contains("xoxb"));
+    }
+    let slow = Strict::start(vec![Reply::Say(429, "Retry-After: 30\r\n", String::new())]).await;
+    assert_eq!(class(&slack(&slow.url).notify(&notice()).await), "slow down");
+    let nobody = Notice { to: vec![], ..notice() };
+    assert_eq!(class(&slack("http://127.0.0.1:9").notify(&nobody).await), "permanent");
+}
