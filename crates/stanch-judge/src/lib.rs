@@ -13,6 +13,7 @@ pub mod learner;
 pub mod measure;
 pub mod queue;
 pub mod route_of;
+pub mod similar;
 pub mod sluice;
 pub mod softmax;
 pub mod stage_of;

@@ -158,6 +158,13 @@ impl Warninglists {
         self.lists.iter().map(|l| (l.name.as_str(), l.class))
     }
 
+    /// Whether any list at all covers a value, whatever it means. What a look-up without meanings would
+    /// clear; only yardsticks ask this.
+    #[must_use]
+    pub fn covers(&self, about: &Observable) -> bool {
+        !self.hits(about).is_empty()
+    }
+
     fn add(&mut self, name: &str, text: &str, mistakes: &mut Mistakes) {
         let file: File = match serde_json::from_str(text) {
             Ok(file) => file,
