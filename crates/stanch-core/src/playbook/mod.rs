@@ -17,6 +17,8 @@ pub mod verify;
 #[cfg(test)]
 mod broken;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod shipped;
 
 use std::collections::BTreeMap;
