@@ -148,7 +148,8 @@ impl App {
                 tracing::warn!("the journal lies in memory and ends with this machine");
             }
             // After the journal: it makes the data folder.
-            rules.seal = seal_key::read_or_make(&folder, &data, named.as_deref()).map_err(StartError::Refused)?;
+            rules.seal =
+                seal_key::read_or_make(&folder, &data, named.as_deref()).map_err(StartError::Refused)?;
             Ok(Engine::start(Box::new(journal), rules, ports, runtime)?)
         })
         .await??;

@@ -122,6 +122,9 @@ export const quarantine = () =>
 export const settings = () =>
   queryOptions({ queryKey: ["settings"], queryFn: () => ask(api.GET("/api/v1/settings")) });
 
+export const killSwitch = () =>
+  queryOptions({ queryKey: ["settings", "kill-switch"], queryFn: () => ask(api.GET("/api/v1/admin/kill-switch")) });
+
 export const journalHead = () =>
   queryOptions({ queryKey: ["journal", "head"], queryFn: () => ask(api.GET("/api/v1/journal/head")) });
 

@@ -286,6 +286,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/blocks/{id}/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask whether a block may go on for longer
+         * @description A new decision: somebody else has to say yes, and the guard judges again.
+         */
+        post: operations["post_blocks_id_renew"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/blocks/{id}/veto": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say no, for the NOC, to a change that was announced */
+        post: operations["post_blocks_id_veto"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/bulk/incidents": {
         parameters: {
             query?: never;
@@ -1156,6 +1193,22 @@ export interface components {
             /** @description One line for people. */
             title: string;
         };
+        /** @description A change that is made unless the NOC says no. */
+        AnnouncedView: {
+            /** @description In words. */
+            action: string;
+            /** @description When it is made. */
+            at: string;
+            /**
+             * @description Its name.
+             * @example ACT-4
+             */
+            id: string;
+            /** @description For which incident. */
+            incident: string;
+            /** @description On which device. */
+            responder: string;
+        };
         /** @description One question, whole: everything a person has to see before answering. */
         ApprovalDetail: components["schemas"]["ApprovalSummary"] & {
             /** @description The change it is about, for example `ACT-4`. */
@@ -1189,6 +1242,8 @@ export interface components {
         ApprovalSummary: {
             /** @description What would be done, in words: `block 203.0.113.9`. */
             action: string;
+            /** @description The person who asked for it; they cannot answer it. */
+            asked_by?: string | null;
             /** @description Whom it would hurt: `low`, `medium` or `high`. */
             blast_radius: string;
             /** @description The first eight digits of the digest, for people to compare. */
@@ -1204,6 +1259,15 @@ export interface components {
             id: string;
             /** @description About which incident. */
             incident: string;
+            /** @description True when the change cannot be undone. */
+            lasting?: boolean;
+            /**
+             * Format: int32
+             * @description How many different people have to say yes.
+             */
+            people?: number;
+            /** @description True when it is about a later end of a change in force. */
+            renewal?: boolean;
             /** @description When it was asked. */
             requested_at: string;
             /** @description On which device. */
@@ -1229,6 +1293,8 @@ export interface components {
              * @description For how long.
              */
             ttl_ms: number;
+            /** @description Who has said yes so far. */
+            yes?: string[];
         };
         /** @description An ATT&CK reference. */
         AttackRef: {
@@ -1283,6 +1349,8 @@ export interface components {
         };
         /** @description Blocks, the newest first. */
         BlockPage: {
+            /** @description Changes that wait for a no of the NOC. */
+            announced?: components["schemas"]["AnnouncedView"][];
             /** @description The blocks. */
             blocks: components["schemas"]["BlockView"][];
             /**
@@ -1300,6 +1368,8 @@ export interface components {
             /** @description Why the guard agreed. */
             because: string[];
             ended?: components["schemas"]["BlockEnd"] | null;
+            /** @description The incidents that rest on it. */
+            holders?: string[];
             /**
              * @description Its name, and the mark on the device: `stanch:ACT-4`.
              * @example ACT-4
@@ -1307,6 +1377,13 @@ export interface components {
             id: string;
             /** @description For which incident. */
             incident: string;
+            /**
+             * @description The kind of change.
+             * @example block_address
+             */
+            kind?: string;
+            /** @description True when it cannot be undone, and so has no end. */
+            lasting?: boolean;
             /** @description Time left, in words. */
             left?: string | null;
             /**
@@ -1318,8 +1395,19 @@ export interface components {
             observed?: string | null;
             /** @description When it showed that. */
             observed_at?: string | null;
+            /** @description Who decided: people, a signature in advance, or `policy`. */
+            owner?: string;
             /** @description When the guard agreed. */
             permitted_at: string;
+            /** @description The pre-authorisation it rests on, if any. */
+            preauthorised?: string | null;
+            /** @description True when its end was put off. */
+            renewed?: boolean;
+            /**
+             * Format: int32
+             * @description How often it was made again after it had vanished.
+             */
+            repairs?: number;
             /** @description On which device. */
             responder: string;
             /** @description For which run. */
@@ -1788,11 +1876,19 @@ export interface components {
         KillSwitchRequest: {
             /** @description True: nothing new is changed outside. Undoing stays possible. */
             engaged: boolean;
+            /** @description Only changes of this playbook. */
+            playbook?: string | null;
+            /** @description Only changes of this responder. */
+            responder?: string | null;
         };
         /** @description Whether changes to the outside world are stopped. */
         KillSwitchView: {
             /** @description True: nothing new is changed outside. */
             engaged: boolean;
+            /** @description Playbooks by which nothing new is changed. */
+            playbooks?: string[];
+            /** @description Responders of which nothing new is changed. */
+            responders?: string[];
         };
         /** @description Where everything received is: in exactly one place. */
         LedgerView: components["schemas"]["TallyView"] & {
@@ -2046,7 +2142,7 @@ export interface components {
         };
         /** @description Something never to be touched. */
         ProtectedView: {
-            /** @description Address or prefix. */
+            /** @description What: an address or prefix, an account, a group, a name or a port. */
             net: string;
             /** @description Why. */
             why: string;
@@ -2126,6 +2222,8 @@ export interface components {
         };
         /** @description Lifts a block before its end. */
         ReleaseRequest: {
+            /** @description Only for this incident: where others rest on the block too, it stays for them. */
+            incident?: string | null;
             /** @description Why. */
             reason: string;
         };
@@ -2139,6 +2237,16 @@ export interface components {
             message: string;
             /** @description What somebody should look at. */
             warnings: components["schemas"]["MistakeView"][];
+        };
+        /** @description Asks people whether a block may go on for longer. */
+        RenewRequest: {
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description For how long from now, in milliseconds.
+             */
+            ttl_ms: number;
         };
         /** @description Closes an incident. */
         ResolveRequest: {
@@ -2156,12 +2264,24 @@ export interface components {
             approval?: string | null;
             /** @description Changes made by this run. */
             blocks: string[];
+            /** @description Who asked for it; absent when a trigger did. */
+            by?: string | null;
+            /** @description The run whose step called it. */
+            called_by?: string | null;
+            /** @description What it was given. */
+            inputs?: Record<string, never>;
+            /** @description What it gave when it had completed. */
+            output?: Record<string, never>;
             /** @description SHA-256 of the playbook, pinned when the run began. */
             playbook_hash?: string | null;
             /** @description Steps that are over. */
             steps: components["schemas"]["RunStep"][];
             /** @description Steps in all. */
             steps_total: number;
+            /** @description Steps that were begun and are not over. */
+            under_way?: components["schemas"]["RunWait"][];
+            /** @description What the run waits for, in words. Empty when it is over. */
+            waits_for?: string[];
         };
         /** @description Runs, the newest first. */
         RunPage: {
@@ -2172,10 +2292,19 @@ export interface components {
         RunStep: {
             /** @description When it was over. */
             at: string;
+            /** @description `done`, `skipped`, `failed` or `stopped`. */
+            end?: string;
             /** @description What came of it. */
             outcome: string;
-            /** @description Its name. */
+            /** @description What later steps may read of it. */
+            output?: Record<string, never>;
+            /** @description A path such as `isolate/2/lock`. */
             step: string;
+            /**
+             * Format: int32
+             * @description Tries that failed before.
+             */
+            tries?: number;
         };
         /** @description One run in a list. */
         RunSummary: {
@@ -2186,23 +2315,43 @@ export interface components {
              * @example RUN-2
              */
             id: string;
-            /** @description For which incident. */
-            incident: string;
+            /** @description For which incident; absent when a call from outside began it. */
+            incident?: string | null;
             /** @description Which playbook. */
             playbook: string;
             /** @description When it began. */
             started: string;
             /**
-             * @description `running`, `completed`, `declined` or `handed`.
+             * @description `running`, `unwinding`, `completed`, `declined`, `handed`, `unwound` or `stopped`.
              * @example running
              */
             state: string;
-            /** @description The step in hand, while it runs. */
+            /** @description The step in hand, while it runs: a path such as `isolate/2/lock`. */
             step?: string | null;
             /** @description Since when. */
             step_since: string;
             /** @description Why it ended as it did. */
             why?: string | null;
+        };
+        /** @description One step that was begun and is not over. */
+        RunWait: {
+            /** @description When it is tried again. */
+            again?: string | null;
+            /** @description Why the last one did. */
+            last_failure?: string | null;
+            /** @description The run it called and waits for. */
+            run?: string | null;
+            /** @description Since when. */
+            since: string;
+            /** @description A path such as `isolate/2/lock`. */
+            step: string;
+            /** @description The task it waits for. */
+            task?: string | null;
+            /**
+             * Format: int32
+             * @description Tries that failed.
+             */
+            tries: number;
         };
         /** @description One sentence and what it rests on. */
         SentenceView: {
@@ -2569,6 +2718,11 @@ export interface components {
              */
             took_ms: number;
         };
+        /** @description Says no, for the NOC, to a change that was announced. */
+        VetoRequest: {
+            /** @description Why. */
+            reason: string;
+        };
         /** @description How long one party was waited for. */
         WaitingTime: {
             /**
@@ -2612,6 +2766,7 @@ export type SchemaActorView = components['schemas']['ActorView'];
 export type SchemaAlertDetail = components['schemas']['AlertDetail'];
 export type SchemaAlertPage = components['schemas']['AlertPage'];
 export type SchemaAlertSummary = components['schemas']['AlertSummary'];
+export type SchemaAnnouncedView = components['schemas']['AnnouncedView'];
 export type SchemaApprovalDetail = components['schemas']['ApprovalDetail'];
 export type SchemaApprovalPage = components['schemas']['ApprovalPage'];
 export type SchemaApprovalSummary = components['schemas']['ApprovalSummary'];
@@ -2675,11 +2830,13 @@ export type SchemaQueuePage = components['schemas']['QueuePage'];
 export type SchemaQueueRow = components['schemas']['QueueRow'];
 export type SchemaReleaseRequest = components['schemas']['ReleaseRequest'];
 export type SchemaReloadView = components['schemas']['ReloadView'];
+export type SchemaRenewRequest = components['schemas']['RenewRequest'];
 export type SchemaResolveRequest = components['schemas']['ResolveRequest'];
 export type SchemaRunDetail = components['schemas']['RunDetail'];
 export type SchemaRunPage = components['schemas']['RunPage'];
 export type SchemaRunStep = components['schemas']['RunStep'];
 export type SchemaRunSummary = components['schemas']['RunSummary'];
+export type SchemaRunWait = components['schemas']['RunWait'];
 export type SchemaSentenceView = components['schemas']['SentenceView'];
 export type SchemaSettingsView = components['schemas']['SettingsView'];
 export type SchemaSettledView = components['schemas']['SettledView'];
@@ -2700,6 +2857,7 @@ export type SchemaTouchedAssetView = components['schemas']['TouchedAssetView'];
 export type SchemaUnmergeRequest = components['schemas']['UnmergeRequest'];
 export type SchemaVerifyBroken = components['schemas']['VerifyBroken'];
 export type SchemaVerifyView = components['schemas']['VerifyView'];
+export type SchemaVetoRequest = components['schemas']['VetoRequest'];
 export type SchemaWaitingTime = components['schemas']['WaitingTime'];
 export type SchemaWhoami = components['schemas']['Whoami'];
 export type $defs = Record<string, never>;
@@ -3951,6 +4109,179 @@ export interface operations {
                 };
             };
             /** @description It is over already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_blocks_id_renew: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description For example ACT-4 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "the machine is not clean yet",
+                 *       "ttl_ms": 7200000
+                 *     }
+                 */
+                "application/json": components["schemas"]["RenewRequest"];
+            };
+        };
+        responses: {
+            /** @description Asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It cannot go on that long, or that is asked already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_blocks_id_veto: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description For example ACT-4 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "the link carries the payroll run tonight"
+                 *     }
+                 */
+                "application/json": components["schemas"]["VetoRequest"];
+            };
+        };
+        responses: {
+            /** @description It will not be done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It is done already */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -17,6 +17,7 @@ export type AlertDetail = S["AlertDetail"];
 export type ApprovalSummary = S["ApprovalSummary"];
 export type ApprovalDetail = S["ApprovalDetail"];
 export type DryRunView = S["DryRunView"];
+export type AnnouncedView = S["AnnouncedView"];
 export type BlockView = S["BlockView"];
 export type RunSummary = S["RunSummary"];
 export type SourceView = S["SourceView"];

@@ -19,6 +19,22 @@ export function TimeLeft({ until }: { until: string }) {
   return <span className={`num left${left < 60_000 ? " soon" : ""}`}>{left > 0 ? countdown(left) : "over"}</span>;
 }
 
+/** How many have to say yes, and who has. */
+function Said({ a }: { a: ApprovalSummary }) {
+  const { people = 1, yes = [] } = a;
+  if (people < 2 && yes.length === 0) return null;
+  return (
+    <span>
+      needs {plural(people, "person", "people")}
+      {yes.length > 0 ? (
+        <>
+          ; yes so far: <T>{yes.join(", ")}</T>
+        </>
+      ) : null}
+    </span>
+  );
+}
+
 export function ApprovalCard({ a }: { a: ApprovalSummary }) {
   return (
     <div className="card card-ask">
@@ -36,7 +52,8 @@ export function ApprovalCard({ a }: { a: ApprovalSummary }) {
         <span>
           blast radius <strong className={`blast-${a.blast_radius}`}>{a.blast_radius}</strong>
         </span>
-        <span>ends by itself</span>
+        <span>{a.lasting ? <strong className="blast-high">cannot be undone</strong> : "ends by itself"}</span>
+        <Said a={a} />
         <span>may answer: {a.teams.join(", ")}</span>
         <span>
           code <span className="mono">{a.code}</span>
@@ -159,8 +176,11 @@ function Review({ a, dry, onClose }: { a: ApprovalDetail; dry: DryRunView; onClo
               time to answer: <TimeLeft until={a.expires_at} />
             </span>
             <span>may answer: {a.teams.join(", ")}</span>
+            <Said a={a} />
           </>
         ) : null}
+        {a.renewal ? <span className="state tone-info">asks for a later end</span> : null}
+        {a.lasting ? <span className="state tone-bad">cannot be undone</span> : null}
         {a.simulated ? <Simulated /> : null}
       </p>
       <p>
@@ -215,6 +235,8 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
   const yes = useAct(() => ask(api.POST("/api/v1/approvals/{id}/approve", { ...path, body })), { quiet: true });
   const no = useAct(() => ask(api.POST("/api/v1/approvals/{id}/deny", { ...path, body })), { quiet: true });
   const mayAnswer = me && (me.role === "approver" || me.role === "admin") && a.teams.some((t) => me.teams.includes(t));
+  const own = me !== undefined && a.asked_by === me.name;
+  const said = me !== undefined && (a.yes ?? []).includes(me.name);
   const over = new Date(a.expires_at).getTime() <= now;
   const careful = a.blast_radius === "high";
   const target = dry.targets[0] ?? "";
@@ -224,6 +246,13 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
     return (
       <p className="card">
         You may look. An answer needs the role approver and one of these teams: {a.teams.join(", ")}.
+      </p>
+    );
+  }
+  if (own || said) {
+    return (
+      <p className="card" role="status">
+        {own ? "You asked for this: somebody else has to answer." : `Your yes is counted; ${(a.people ?? 1) - (a.yes ?? []).length} more to go.`}
       </p>
     );
   }

@@ -5,7 +5,7 @@ import * as q from "../api/queries";
 import { isName, plural } from "../lib/text";
 import { Empty, Name, Page, Panel, Show, State, T, Time, Wide } from "../parts/basics";
 import { ApprovalCard, ApprovalDialog } from "./approval-card";
-import { Block } from "./incident-actions";
+import { Announced, Block } from "./incident-actions";
 
 const route = getRouteApi("/shell/approvals/$id");
 
@@ -36,11 +36,14 @@ export function Approvals() {
               </Panel>
               <Panel title="In force now">
                 <Show of={live} what="what is in force">
-                  {({ blocks }) =>
-                    blocks.length === 0 ? (
+                  {({ blocks, announced = [] }) =>
+                    blocks.length + announced.length === 0 ? (
                       <p className="mute pad">No change of ours is in force anywhere.</p>
                     ) : (
                       <>
+                        {announced.map((c) => (
+                          <Announced key={c.id} c={c} />
+                        ))}
                         {blocks.map((b) => (
                           <Block key={b.id} b={b} />
                         ))}

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { api, ask } from "../api/client";
 import * as q from "../api/queries";
-import type { BlockView, IncidentDetail } from "../api/types";
+import type { AnnouncedView, BlockView, IncidentDetail } from "../api/types";
 import { useAct } from "../lib/act";
 import { useNow } from "../lib/now";
 import { plural } from "../lib/text";
@@ -16,7 +16,9 @@ export type Doing = "ack" | "note" | "resolve" | "merge" | "unmerge" | "split";
 
 export function Actions({ incident }: { incident: IncidentDetail }) {
   const questions = useQuery(q.approvals({ incident: incident.id })).data?.approvals ?? [];
-  const blocks = useQuery(q.blocks({ incident: incident.id, all: true })).data?.blocks ?? [];
+  const changes = useQuery(q.blocks({ incident: incident.id, all: true })).data;
+  const blocks = changes?.blocks ?? [];
+  const announced = changes?.announced?.filter((c) => c.incident === incident.id);
   const runs = useQuery(q.runs({ incident: incident.id })).data?.runs ?? [];
   const waiting = questions.filter((a) => a.state === "pending");
   const decided = questions.filter((a) => a.state !== "pending");
@@ -27,6 +29,9 @@ export function Actions({ incident }: { incident: IncidentDetail }) {
       ))}
       {blocks.map((b) => (
         <Block key={b.id} b={b} />
+      ))}
+      {(announced ?? []).map((c) => (
+        <Announced key={c.id} c={c} />
       ))}
       {waiting.length === 0 && blocks.length === 0 ? (
         <p className="mute pad">
@@ -114,6 +119,7 @@ export function Block({ b }: { b: BlockView }) {
             · rests on <Name id={b.approval} />
           </>
         ) : null}
+        {b.repairs ? ` · made again ${b.repairs} times after it had vanished` : ""}
       </p>
       {live ? (
         <button type="button" className="btn" onClick={() => setReleasing(true)}>
@@ -131,6 +137,39 @@ export function Block({ b }: { b: BlockView }) {
           <p>
             Takes back <strong><T>{b.action}</T></strong> on <T>{b.responder}</T>, reads the device, and tells the network team.
             Undoing needs nobody's leave.
+          </p>
+        </ReasonDialog>
+      ) : null}
+    </div>
+  );
+}
+
+/** A change that is made unless the network team says no. */
+export function Announced({ c }: { c: AnnouncedView }) {
+  const [saying, setSaying] = useState(false);
+  const veto = useAct(
+    (reason: string) => ask(api.POST("/api/v1/blocks/{id}/veto", { params: { path: { id: c.id } }, body: { reason } })),
+    { after: () => setSaying(false) },
+  );
+  return (
+    <div className="card card-ask">
+      <div className="line">
+        <span className="state tone-warn">announced</span>
+        <strong>
+          <T>{c.action}</T>
+        </strong>
+        on <T>{c.responder}</T>, at <Time at={c.at} /> for <Name id={c.incident} />
+        <span className="grow" />
+        <span className="mono mute">{c.id}</span>
+      </div>
+      <p className="mute">It is made at that time unless the network team says no.</p>
+      <button type="button" className="btn" onClick={() => setSaying(true)}>
+        Say no…
+      </button>
+      {saying ? (
+        <ReasonDialog title={`Say no to ${c.id}`} button="Say no" busy={veto.isPending} onClose={() => setSaying(false)} onGive={(r) => veto.mutate(r)}>
+          <p>
+            <T>{c.action}</T> on <T>{c.responder}</T> is not made.
           </p>
         </ReasonDialog>
       ) : null}

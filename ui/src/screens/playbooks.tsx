@@ -102,7 +102,7 @@ function Runs({ all }: { all: RunSummary[] }) {
                 <T>{r.playbook}</T>
               </td>
               <td>
-                <Name id={r.incident} />
+                {r.incident ? <Name id={r.incident} /> : "—"}
               </td>
               <td>
                 <State word={r.state} />
@@ -190,8 +190,13 @@ export function Run() {
         {(r) => (
           <>
             <p className="line">
-              <State word={r.state} /> <Link to="/playbooks/$name" params={{ name: r.playbook }}>{r.playbook}</Link> for{" "}
-              <Name id={r.incident} />, began <Time at={r.started} />
+              <State word={r.state} /> <Link to="/playbooks/$name" params={{ name: r.playbook }}>{r.playbook}</Link>
+              {r.incident ? (
+                <>
+                  for <Name id={r.incident} />,
+                </>
+              ) : null}{" "}
+              began <Time at={r.started} />
               {r.why ? (
                 <span className="mute">
                   <T>{r.why}</T>

@@ -111,6 +111,8 @@ export function Settings() {
 
 function KillSwitch({ on }: { on: boolean }) {
   const me = useQuery(q.whoami()).data;
+  const scoped = useQuery(q.killSwitch()).data;
+  const stopped = [...(scoped?.responders ?? []), ...(scoped?.playbooks ?? [])];
   const [asking, setAsking] = useState(false);
   const may = on ? me?.role === "admin" : me?.role === "admin" || me?.role === "approver";
   const act = useAct((engaged: boolean) => ask(api.POST("/api/v1/admin/kill-switch", { body: { engaged } })), {
@@ -123,6 +125,11 @@ function KillSwitch({ on }: { on: boolean }) {
         <button type="button" className={on ? "btn" : "btn danger"} disabled={!may} onClick={() => setAsking(true)}>
           {on ? "Allow changes again…" : "Stop all changes…"}
         </button>
+        {stopped.length > 0 ? (
+          <p>
+            Stopped by itself: <T>{stopped.join(", ")}</T>
+          </p>
+        ) : null}
         {may ? null : <p className="mute">{on ? "Allowing them again needs an admin." : "Needs an approver or an admin."}</p>}
       </div>
       {asking ? (

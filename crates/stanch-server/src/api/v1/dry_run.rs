@@ -71,17 +71,3 @@ pub(super) async fn dry_run(viewer: Viewer, Named(id): Named<ApprovalId>) -> Ans
     let (approval, kill_switch) = found.ok_or_else(missing)?;
     Ok(Json(view(books, &approval, kill_switch)))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_overlaps_a_protected_prefix_in_either_way_is_named() {
-        let lists = [Protected { net: "10.0.0.0/24".parse().unwrap(), why: "the core".to_owned() }];
-        for (at, is) in [("10.0.0.7", true), ("10.0.0.0/16", true), ("10.0.1.7", false), ("user:root", false)]
-        {
-            assert_eq!(protected(at, &lists).is_some(), is, "{at}");
-        }
-    }
-}
