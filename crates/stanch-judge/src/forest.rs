@@ -3,6 +3,7 @@
 //! The library is smartcore; why it and not another is in ADR 0011. A mean of many random trees needs
 //! no tuning, keeps its word about probabilities with few examples, and the seed settles every tree.
 
+use crate::chance::Chance;
 use smartcore::ensemble::extra_trees_regressor::{ExtraTreesRegressor, ExtraTreesRegressorParameters};
 use smartcore::linalg::basic::arrays::Array2;
 use smartcore::linalg::basic::matrix::DenseMatrix;
@@ -39,9 +40,10 @@ impl Forest {
         let parameters = ExtraTreesRegressorParameters::default()
             .with_n_trees(growth.trees)
             .with_min_samples_leaf(growth.leaf)
-            .with_min_samples_split(2 * growth.leaf)
+            .with_min_samples_split(2)
             .with_m(((columns as f64 * TRIED) as usize).max(1))
-            .with_seed(growth.seed);
+            // The library gives tree i the seed s + i; neighbouring seeds must not share trees.
+            .with_seed(Chance::new(growth.seed).draw());
         let fitted = ExtraTreesRegressor::fit(&matrix(rows)?, &y, parameters).ok()?;
         Some(Forest { fitted })
     }

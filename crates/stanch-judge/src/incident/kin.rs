@@ -26,6 +26,8 @@ const HALF: f64 = 3.0;
 const OFTEN: f64 = 0.2;
 /// Beginnings and meetings that wait to settle.
 const PAIRS: usize = 100_000;
+/// Distinct rules remembered of two machines.
+const RULES: usize = 8;
 /// Machines whose meetings are remembered; the rarest meetings are forgotten beyond it.
 const MACHINES: usize = 20_000;
 /// Beginnings looked back over.
@@ -42,14 +44,39 @@ const VISITED: usize = 256;
 /// What is left of nearness for each machine in between.
 const A_HOP: f64 = 0.95;
 
+/// Meetings of two machines.
+#[derive(Clone, Debug, Default)]
+struct Meetings {
+    times: f64,
+    rules: BTreeSet<u64>,
+}
+
+impl Meetings {
+    fn count(&mut self, rule: u64) {
+        self.times += 1.0;
+        if self.rules.len() < RULES {
+            self.rules.insert(rule);
+        }
+    }
+
+    /// Two clocks that strike at once make no kin: one rule alone says little, two say much.
+    fn variety(&self) -> f64 {
+        let n = self.rules.len() as f64;
+        ((n - 0.8) / n).max(0.0)
+    }
+}
+
+/// A group that began, or a meeting with a partner over a rule.
+type Unsettled = (Timestamp, Machine, Option<(Machine, u64)>);
+
 /// What machines have in common.
 #[derive(Debug, Default)]
 pub struct Kin {
     lately: VecDeque<(Timestamp, u64, Machine)>,
-    unsettled: VecDeque<(Timestamp, Machine, Option<Machine>)>,
+    unsettled: VecDeque<Unsettled>,
     began: BTreeMap<Machine, f64>,
     blocks: BTreeMap<(u32, u128), BTreeSet<Machine>>,
-    met: BTreeMap<Machine, BTreeMap<Machine, f64>>,
+    met: BTreeMap<Machine, BTreeMap<Machine, Meetings>>,
 }
 
 impl Kin {
@@ -67,7 +94,7 @@ impl Kin {
             .collect();
         self.unsettled.push_back((at, machine.clone(), None));
         for partner in partners {
-            self.unsettled.push_back((at, machine.clone(), Some(partner)));
+            self.unsettled.push_back((at, machine.clone(), Some((partner, rule))));
         }
         self.settle(at);
         self.lately.push_back((at, rule, machine.clone()));
@@ -77,18 +104,19 @@ impl Kin {
         let until = now.plus(Span(-SETTLES.0));
         while self.unsettled.front().is_some_and(|(t, ..)| *t < until) || self.unsettled.len() > PAIRS {
             let Some((_, machine, partner)) = self.unsettled.pop_front() else { break };
-            let Some(partner) = partner else {
+            let Some((partner, rule)) = partner else {
                 if let Some(block) = block(&machine) {
                     self.blocks.entry(block).or_default().insert(machine.clone());
                 }
                 *self.began.entry(machine).or_default() += 1.0;
                 continue;
             };
-            *self.met.entry(machine.clone()).or_default().entry(partner.clone()).or_default() += 1.0;
-            *self.met.entry(partner).or_default().entry(machine).or_default() += 1.0;
+            for (a, b) in [(&machine, &partner), (&partner, &machine)] {
+                self.met.entry(a.clone()).or_default().entry(b.clone()).or_default().count(rule);
+            }
         }
         if self.met.len() > MACHINES {
-            self.met.values_mut().for_each(|m| m.retain(|_, n| *n > 2.0));
+            self.met.values_mut().for_each(|m| m.retain(|_, n| n.times > 2.0));
             self.met.retain(|_, m| !m.is_empty());
         }
     }
@@ -125,10 +153,13 @@ impl Kin {
     }
 
     fn direct(&self, a: &Machine, b: &Machine) -> f64 {
-        let n = self.met.get(a).and_then(|m| m.get(b)).copied().unwrap_or(0.0);
+        let Some(met) = self.met.get(a).and_then(|m| m.get(b)) else {
+            return by_address(a.address, b.address);
+        };
+        let n = met.times;
         let began = |m: &Machine| self.began.get(m).copied().unwrap_or(1.0);
         let often = (n / began(a).min(began(b)) / OFTEN).min(1.0);
-        (often * n / (n + HALF)).max(by_address(a.address, b.address))
+        (often * n / (n + HALF) * met.variety()).max(by_address(a.address, b.address))
     }
 }
 

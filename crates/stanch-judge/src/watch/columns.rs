@@ -75,7 +75,7 @@ macro_rules! window {
 const W: [[Column; A_WINDOW]; 4] = [window!("2m"), window!("10m"), window!("1h"), window!("6h")];
 
 /// All features, in the order of a row.
-pub const COLUMNS: [Column; 34 + 4 * A_WINDOW] = {
+pub const COLUMNS: [Column; 36 + 4 * A_WINDOW] = {
     let head = [
         c("size", Family::Shape),
         c("length", Family::Shape),
@@ -105,6 +105,8 @@ pub const COLUMNS: [Column; 34 + 4 * A_WINDOW] = {
         c("tools_10m", Family::Company),
         c("stages_10m", Family::Company),
         c("site_stages_1h", Family::Surroundings),
+        c("machine_loudest_10m", Family::Company),
+        c("machine_loudest_1h", Family::Company),
         c("stage", Family::Told),
         c("severity", Family::Told),
         c("hostile", Family::Told),
@@ -112,7 +114,7 @@ pub const COLUMNS: [Column; 34 + 4 * A_WINDOW] = {
         c("asset_critical", Family::Told),
         c("asset_outside", Family::Told),
     ];
-    let mut all = [c("", Family::Shape); 34 + 4 * A_WINDOW];
+    let mut all = [c("", Family::Shape); 36 + 4 * A_WINDOW];
     let mut i = 0;
     while i < all.len() {
         all[i] = if i < head.len() {

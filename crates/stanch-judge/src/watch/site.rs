@@ -24,6 +24,7 @@ pub(super) struct Site {
     since: Timestamp,
     rules: BTreeMap<u32, Tally>,
     machines: BTreeMap<u32, Tally>,
+    /// Machine first, so that all rules of one machine stand together.
     pairs: BTreeMap<(u32, u32), Pair>,
     recent: VecDeque<Beginning>,
 }
@@ -68,7 +69,7 @@ impl Site {
 
     /// Takes in one alert; true when it began a group.
     pub(super) fn see(&mut self, sight: &Sight<'_>, rule: u32, machine: u32, tool: u32) -> bool {
-        if let Some(pair) = self.pairs.get_mut(&(rule, machine))
+        if let Some(pair) = self.pairs.get_mut(&(machine, rule))
             && sight.at.since(pair.open.last) <= GAP
         {
             let before = pair.open.log_size();
@@ -97,11 +98,11 @@ impl Site {
             tally.hours[hour] += 1.0;
             tally.log_sizes += size;
         }
-        match self.pairs.get_mut(&(rule, machine)) {
+        match self.pairs.get_mut(&(machine, rule)) {
             Some(pair) => pair.reopen(group),
             None => {
                 let starts = VecDeque::from([sight.at]);
-                self.pairs.insert((rule, machine), Pair { groups: 1.0, starts, log_sizes: 0.0, open: group });
+                self.pairs.insert((machine, rule), Pair { groups: 1.0, starts, log_sizes: 0.0, open: group });
                 self.forget();
             }
         }
@@ -135,7 +136,7 @@ impl Site {
 
     fn began(&self, at: Timestamp, rule: u32, machine: u32) -> Began {
         let age = at.since(self.since).0 as f64 / 1_000.0 / DAY;
-        let pair = self.pairs.get(&(rule, machine));
+        let pair = self.pairs.get(&(machine, rule));
         let (of_rule, of_machine) = (self.rules.get(&rule), self.machines.get(&machine));
         let since = |t: Timestamp| (at.since(t).0 as f64 / 1_000.0).max(0.0);
         let here = pair.map_or(0.0, |p| p.groups);
@@ -155,7 +156,7 @@ impl Site {
 
     /// A row in the order of [`super::COLUMNS`].
     pub(super) fn row(&self, rule: u32, machine: u32, now: Timestamp) -> Option<Vec<f64>> {
-        let pair = self.pairs.get(&(rule, machine))?;
+        let pair = self.pairs.get(&(machine, rule))?;
         let (g, b) = (&pair.open, &pair.open.began);
         let size = g.log_size();
         let (gap, gap_spread) = g.gaps();
@@ -197,6 +198,13 @@ impl Site {
         Some(row)
     }
 
+    /// Size of the loudest other group on the machine that was heard within so many seconds.
+    fn loudest(&self, (rule, machine): (u32, u32), now: Timestamp, secs: i64) -> f64 {
+        let from = now.plus(Span::secs(-secs));
+        let others = self.pairs.range((machine, 0)..=(machine, u32::MAX)).filter(|((_, r), _)| *r != rule);
+        others.filter(|(_, p)| p.open.last > from).map(|(_, p)| p.open.log_size()).fold(0.0, f64::max)
+    }
+
     /// What began around the group lately.
     fn company(&self, row: &mut Vec<f64>, (rule, machine): (u32, u32), g: &Group, now: Timestamp) {
         let own = |x: &&Beginning| !(x.rule == rule && x.machine == machine && x.at == g.start);
@@ -216,6 +224,8 @@ impl Site {
             tools.len() as f64,
             stages.len() as f64,
             site_stages.len() as f64,
+            self.loudest((rule, machine), now, 600),
+            self.loudest((rule, machine), now, 3_600),
             f64::from(g.stage),
             f64::from(g.severity),
             f64::from(g.hostile) / 100.0,

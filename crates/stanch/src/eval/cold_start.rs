@@ -70,6 +70,10 @@ pub(crate) fn rows(read: &Read, seed: u64) -> Vec<Figure> {
     let noise_hidden = hidden.iter().filter(|i| !read.groups[**i].real()).count() as f64 / noise;
     let attack_left = unjudged.iter().filter(|i| read.groups[**i].real()).count();
     let note = format!("{} groups without a verdict, {attack_left} of them attack", unjudged.len());
+    let doubling = match 2.0 * before > 1.0 {
+        true => "cannot double: the first day is above a half already".to_owned(),
+        false => String::new(),
+    };
     let told = |field, title, value| Figure::new(field, title, value, Target::Told);
     vec![
         told("cold_start_average_precision_first_day", "cold start: average precision, first day", before)
@@ -78,8 +82,9 @@ pub(crate) fn rows(read: &Read, seed: u64) -> Vec<Figure> {
             "cold_start_average_precision_last_day",
             "cold start: average precision, last day",
             after,
-            Target::AtLeast((2.0 * before).min(0.95)),
-        ),
+            Target::AtLeast((200.0 * before).round() / 100.0),
+        )
+        .saying(doubling),
         told(
             "cold_start_average_precision_as_lived",
             "  each group as scored on its day",

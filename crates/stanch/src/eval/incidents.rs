@@ -62,6 +62,7 @@ pub(crate) fn rows(read: &Read, scores: &[f64]) -> Vec<Figure> {
     let all: usize = pieces.iter().map(|p| p.1).sum();
     let most = pieces.first().map_or(0, |p| p.0);
     let share = |a: usize, b: usize| a as f64 / b.max(1) as f64;
+    let (chain, inside) = chain(read, &incidents);
     let (a_day, note) = shown_a_day(read, &incidents, scores);
     let left: Vec<String> = left_out(read, &incidents);
     vec![
@@ -83,6 +84,13 @@ pub(crate) fn rows(read: &Read, scores: &[f64]) -> Vec<Figure> {
             if left.is_empty() { String::new() } else { format!("; elsewhere: {}", left.join(", ")) }
         )),
         Figure::new(
+            "story_completeness_of_the_chain",
+            "  of those with no 12 hours between them",
+            share(inside, chain),
+            Target::Told,
+        )
+        .saying(format!("{inside} of {chain} groups; slow steps days away are left out here, not above")),
+        Figure::new(
             "story_purity",
             "story: attack among the groups of its pieces",
             share(held, all),
@@ -91,6 +99,27 @@ pub(crate) fn rows(read: &Read, scores: &[f64]) -> Vec<Figure> {
         .saying(format!("{held} of {all} labelled groups")),
         Figure::new("story_pieces", "story: pieces", pieces.len() as f64, Target::AtMost(2.0)),
     ]
+}
+
+/// The longest chain of attack groups with no twelve hours between them, and how many of it one incident holds.
+fn chain(read: &Read, incidents: &[Incident]) -> (usize, usize) {
+    let mut attack: Vec<usize> = (0..read.groups.len()).filter(|i| read.groups[*i].real()).collect();
+    attack.sort_by_key(|i| read.groups[*i].start);
+    let mut chains: Vec<Vec<usize>> = Vec::new();
+    let mut last = Timestamp(i64::MIN);
+    for i in attack {
+        let g = &read.groups[i];
+        // A slow step may run for days; it is where it began.
+        match chains.last_mut() {
+            Some(chain) if g.start.since(last) <= Span::mins(12 * 60) => chain.push(i),
+            _ => chains.push(vec![i]),
+        }
+        last = g.start;
+    }
+    let longest: BTreeSet<usize> =
+        chains.into_iter().max_by_key(Vec::len).unwrap_or_default().into_iter().collect();
+    let held = incidents.iter().map(|i| i.members.iter().filter(|(g, _)| longest.contains(g)).count()).max();
+    (longest.len(), held.unwrap_or(0))
 }
 
 /// Incidents shown a day when they are shown by probability until every attack step is in one. Groups that

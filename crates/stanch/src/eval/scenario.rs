@@ -131,7 +131,7 @@ pub(crate) fn read(capture: &Capture, inventories: &[PathBuf]) -> Result<Scenari
         let noise = step.is_none() && line.time_label == "false_positive";
         s.rows.push(Row { at: Timestamp((line.time * 1_000.0) as i64), rule, machine, step, noise });
     }
-    s.rows.sort_unstable();
+    s.number_by_name();
     Ok(s)
 }
 
@@ -164,6 +164,20 @@ pub(crate) fn tool(rule: &str) -> &str {
 }
 
 impl Scenario {
+    /// Numbers everything in the order of its name and sorts the rows, so that the order of lines in a file
+    /// settles nothing, not even what comes first within a second.
+    fn number_by_name(&mut self) {
+        let rules = renumber(&mut self.rules, Clone::clone);
+        let hosts = renumber(&mut self.hosts, |h| (h.name.clone(), h.address));
+        let steps = renumber(&mut self.steps, Clone::clone);
+        for row in &mut self.rows {
+            row.rule = rules[row.rule as usize];
+            row.machine = hosts[row.machine as usize];
+            row.step = row.step.map(|s| steps[s as usize]);
+        }
+        self.rows.sort_unstable();
+    }
+
     /// Cuts it into groups and describes each by what had been seen at its end.
     pub(crate) fn groups(&self) -> Vec<Group> {
         let stages: Vec<u8> = self.rules.iter().map(|r| stage(r)).collect();
@@ -246,6 +260,16 @@ impl Scenario {
         let ends = self.rows.first().zip(self.rows.last());
         ends.map_or(1.0, |(a, b)| b.at.since(a.at).0 as f64 / 86_400_000.0).max(1.0 / 24.0)
     }
+}
+
+/// Sorts by a key and gives the new number of each old one.
+fn renumber<T: Clone, K: Ord>(all: &mut Vec<T>, key: impl Fn(&T) -> K) -> Vec<u32> {
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|i| key(&all[*i]));
+    let mut numbers = vec![0; all.len()];
+    order.iter().enumerate().for_each(|(new, old)| numbers[*old] = new as u32);
+    *all = order.into_iter().map(|i| all[i].clone()).collect();
+    numbers
 }
 
 fn stage(rule: &str) -> u8 {
