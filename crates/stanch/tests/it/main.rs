@@ -6,5 +6,6 @@ mod answers;
 mod demo;
 mod lifecycle;
 mod offline;
+mod playbook;
 mod site;
 mod work;
