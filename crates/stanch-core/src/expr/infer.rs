@@ -420,3 +420,102 @@ fn hint(a: &Kind, b: &Kind) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Expr;
+    use super::*;
+
+    /// What an expression gives, or what is wrong with it and where.
+    fn kind(source: &str) -> String {
+        let mut known = Known::default();
+        let fields = [
+            ("peer", Kind::Address),
+            ("victims", Kind::list(Kind::Address)),
+            ("domains", Kind::list(Kind::Domain)),
+            ("title", Kind::Text),
+            ("severity", Kind::Int),
+            ("confidence", Kind::Number),
+        ];
+        known.variables.insert("incident".into(), Kind::record(fields));
+        known.variables.insert("answer".into(), Kind::Any);
+        known
+            .variables
+            .insert("steps".into(), Kind::record([("look", Kind::record([("failed", Kind::Bool)]))]));
+        known
+            .uncertain
+            .insert("steps.look.facts".into(), (Kind::list(Kind::Map), "it may have failed".into()));
+        let expr = Expr::compile(source).expect(source);
+        match expr.kind(&known) {
+            Ok(kind) => kind.to_string(),
+            Err(e) => format!("{}: {e}", e.column),
+        }
+    }
+
+    #[test]
+    fn only_what_was_read_as_an_address_is_one() {
+        for source in [
+            "incident.peer",
+            "incident[\"peer\"]",
+            "incident.victims[0]",
+            "incident.severity > 3 ? incident.peer : incident.victims[1]",
+            "incident.victims.filter(v, v != incident.peer)[0]",
+            "incident.victims.map(v, v)[0]",
+            "[incident.peer][0]",
+            "{\"a\": incident.peer}.a",
+        ] {
+            assert_eq!(kind(source), "an address", "{source}");
+        }
+        assert_eq!(kind("incident.victims.filter(v, v != incident.peer)"), "a list of addresses");
+        assert_eq!(kind("incident.victims + [incident.peer]"), "a list of addresses");
+    }
+
+    #[test]
+    fn joined_converted_or_mixed_it_is_text_or_unknown() {
+        for source in [
+            "incident.peer + \"/8\"",
+            "string(incident.peer)",
+            "true ? incident.peer : incident.title",
+            "[incident.peer, incident.title][0]",
+            "incident.victims.map(v, v + \"\")[0]",
+            "true ? incident.peer : \"0.0.0.0/0\"",
+            "incident.domains[0] + incident.peer",
+        ] {
+            assert_eq!(kind(source), "a text", "{source}");
+        }
+        for source in
+            ["answer", "answer.ip", "dyn(incident.title)", "true ? incident.peer : answer", "[answer][0]"]
+        {
+            assert_eq!(kind(source), "a value of unknown kind", "{source}");
+            assert!(!Kind::Any.fits(&Kind::Address));
+        }
+    }
+
+    #[test]
+    fn what_may_be_missing_is_read_after_asking() {
+        assert_eq!(
+            kind("size(steps.look.facts)"),
+            "17: `steps.look.facts` may be missing here: it may have failed"
+        );
+        assert_eq!(kind("has(steps.look.facts) && size(steps.look.facts) > 0"), "true or false");
+        assert_eq!(
+            kind("has(steps.look.fakts)"),
+            "16: `steps.look` has no field \"fakts\"; known fields: failed"
+        );
+    }
+
+    #[test]
+    fn kinds_that_do_not_go_together_are_told_at_their_place() {
+        assert_eq!(
+            kind("incident.title == 3"),
+            "16: a text is never equal to a whole number; take the number into quotes, or write int(…) around the text"
+        );
+        assert_eq!(kind("incident.peer && true"), "9: true or false expected, but this is an address");
+        assert_eq!(
+            kind("incident.victims.exists(v, v > 3)").split(';').next(),
+            Some("30: `>` cannot compare an address with a whole number")
+        );
+        assert_eq!(kind("size(3)"), "6: a whole number has no size");
+        assert_eq!(kind("incident.title.startsWith(3)"), "27: a text expected, but this is a whole number");
+    }
+}

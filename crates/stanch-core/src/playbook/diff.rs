@@ -103,7 +103,8 @@ fn head(old: &Playbook, new: &Playbook, all: &mut Vec<Difference>) {
     for (what, a, b) in
         [("ATT&CK", &old.attack, &new.attack), ("CSF", &old.csf, &new.csf), ("RE&CT", &old.react, &new.react)]
     {
-        changed(what, a.join(", "), b.join(", "), false, all);
+        let show = |labels: &[String]| if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
+        changed(what, show(a), show(b), false, all);
     }
     if old.sop != new.sop {
         say(all, "", "the text for people changed".to_owned(), false);
