@@ -115,8 +115,8 @@ fn asked(routes: &Routes, after: &[Ticket], seed: u64) -> Vec<Figure> {
             .saying(format!("{} tickets", of.len()))
     };
     vec![
-        row("routing_top1", "routing, first team right", &first, Target::AtLeast(0.62)),
-        row("routing_top3", "routing, one of three right", &three, Target::AtLeast(0.83)),
+        row("routing_top_1", "routing, first team right", &first, Target::AtLeast(0.62)),
+        row("routing_top_3", "routing, one of three right", &three, Target::AtLeast(0.83)),
         row("routing_surest_half", "routing, surest half right", &half, Target::AtLeast(0.85)),
         Figure::new(
             "routing_answered",
@@ -146,18 +146,38 @@ fn alike(before: &[Ticket], after: &[Ticket]) -> Vec<Figure> {
     let commonest = codes.into_iter().max_by_key(|(_, n)| *n).map_or("", |(code, _)| code);
     // A thousand, evenly spread: asking is slower than learning.
     let asked: Vec<&Ticket> = after.iter().step_by((after.len() / 1_000).max(1)).collect();
-    let (mut right, mut base) = (0_usize, 0_usize);
+    let (mut right, mut base, mut agree, mut pairs) = (0_usize, 0_usize, 0_u32, 0_u32);
     for t in &asked {
         let said = history.like(&Summary { outcome: String::new(), ..summary(t) }, 5);
         right += usize::from(said.outcomes.first().is_some_and(|(code, _)| *code == t.closed));
         base += usize::from(t.closed == commonest);
+        agree += said.alike.iter().filter(|a| a.outcome == t.closed).count() as u32;
+        pairs += said.alike.len() as u32;
     }
     let share = |n: usize| n as f64 / asked.len().max(1) as f64;
     vec![
         Figure::new("similar_closed_alike", "closure told by five tickets alike", share(right), Target::Told)
             .saying(format!("{} tickets", asked.len())),
+        Figure::new(
+            "similar_agreement",
+            "… pairs of tickets alike closed the same way",
+            f64::from(agree) / f64::from(pairs.max(1)),
+            Target::Told,
+        ),
+        Figure::new("similar_any_pair", "… any pair of tickets", any_pair(before, after), Target::Told),
         Figure::new("similar_commonest", "closure, the commonest for all", share(base), Target::Told),
     ]
+}
+
+/// How often a ticket before and a ticket after, whichever, were closed the same way.
+fn any_pair(before: &[Ticket], after: &[Ticket]) -> f64 {
+    let shares = |of: &[Ticket]| {
+        let mut counted: BTreeMap<String, f64> = BTreeMap::new();
+        of.iter().for_each(|t| *counted.entry(t.closed.clone()).or_default() += 1.0 / of.len() as f64);
+        counted
+    };
+    let (before, after) = (shares(before), shares(after));
+    before.iter().filter_map(|(code, share)| Some(share * after.get(code)?)).sum()
 }
 
 /// A ticket as an incident of the past: what it is about are its words, who and where its entities.
@@ -279,6 +299,6 @@ mod tests {
         assert_eq!((before.len(), after.len()), (159, 80));
         let sections = rows(&data, &Progress::new(false)).expect("measured");
         let of = |field: &str| sections[0].figures.iter().find(|f| f.field == field).expect("a figure").value;
-        assert!(of("routing_top1") > 0.99 && of("routing_commonest") < 0.7);
+        assert!(of("routing_top_1") > 0.99 && of("routing_commonest") < 0.7);
     }
 }

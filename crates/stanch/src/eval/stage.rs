@@ -72,7 +72,7 @@ fn one_out(all: &BTreeMap<String, Told>, seed: u64, figures: &mut Vec<Figure>) {
     };
     let unseen: Vec<bool> = all.iter().map(right).collect();
     let target = Target::AtLeast(0.75);
-    figures.push(figure("stage_unseen_signatures", "stage of signatures not seen", &unseen, target, seed));
+    figures.push(figure("stage_macro_accuracy", "stage of signatures not seen", &unseen, target, seed));
     let sites: BTreeSet<&String> = all.values().flat_map(|t| &t.sites).collect();
     let mut only = Vec::new();
     for site in sites {
@@ -94,7 +94,7 @@ fn elsewhere(train: &BTreeMap<String, Told>, test: &BTreeMap<String, Told>, seed
     let right: Vec<bool> = unseen.iter().map(|(name, told)| told_by(&learnt, name, told)).collect();
     let target = Target::AtLeast(0.75);
     vec![
-        figure("stage_unseen_signatures", "stage of signatures not seen", &right, target, seed),
+        figure("stage_macro_accuracy", "stage of signatures not seen", &right, target, seed),
         majority(train.values(), unseen.into_iter().map(|(_, told)| told)),
     ]
 }
@@ -201,8 +201,8 @@ mod tests {
         let data = Data { train: &train, test: &test, same: false, seed: 1 };
         let sections = rows(&data, &Progress::new(false)).expect("measured");
         let of = |field: &str| sections[0].figures.iter().find(|f| f.field == field).expect("a figure");
-        assert!((of("stage_unseen_signatures").value - 1.0).abs() < 1e-9);
-        assert_eq!(of("stage_unseen_signatures").note.as_deref(), Some("2 signatures"));
+        assert!((of("stage_macro_accuracy").value - 1.0).abs() < 1e-9);
+        assert_eq!(of("stage_macro_accuracy").note.as_deref(), Some("2 signatures"));
         assert!((of("stage_majority").value - 0.5).abs() < 1e-9);
     }
 }

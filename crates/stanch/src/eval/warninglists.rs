@@ -33,6 +33,8 @@ struct List {
     #[serde(rename = "type")]
     kind: String,
     list: Vec<String>,
+    #[serde(default)]
+    matching_attributes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +75,9 @@ pub(crate) fn rows(data: &Data<'_>, progress: &Progress) -> Result<Vec<Section>>
         if examples.is_empty() { "none".to_owned() } else { examples.join(", ") }
     );
     let protected = must_be_left(&lists, folder)?;
+    let open: Vec<&str> =
+        protected.iter().filter(|o| !never_block(&lists, o)).map(|o| o.value.as_str()).take(5).collect();
+    let unprotected = if open.is_empty() { "none".to_owned() } else { open.join(", ") };
     let unknown = share(&protected, |o| !never_block(&lists, o));
     let figures = vec![
         Figure::new(
@@ -93,7 +98,7 @@ pub(crate) fn rows(data: &Data<'_>, progress: &Progress) -> Result<Vec<Section>>
             unknown,
             Target::AtMost(0.0),
         )
-        .saying(format!("{} addresses", protected.len())),
+        .saying(format!("{} addresses; not protected: {unprotected}", protected.len())),
     ];
     Ok(vec![Section { capture: "warninglists".to_owned(), trained_on: vec!["nothing".to_owned()], figures }])
 }
@@ -226,7 +231,9 @@ fn must_be_left(lists: &Warninglists, folder: &Path) -> Result<BTreeSet<Observab
     .filter_map(ip)
     .collect();
     for (name, _) in lists.lists().filter(|(_, class)| *class == Class::NeverBlock) {
-        let entries = list(folder, name)?.map(|l| l.list).unwrap_or_default();
+        // The digest of an empty file, `3::`, reads as an address too.
+        let of_addresses = |l: &List| l.matching_attributes.iter().any(|a| a.starts_with("ip"));
+        let entries = list(folder, name)?.filter(of_addresses).map(|l| l.list).unwrap_or_default();
         all.extend(entries.iter().filter_map(|v| inside(v)));
     }
     Ok(all.into_iter().map(|ip| Observable::new(ObservableKind::Ip, ip.to_string())).collect())
