@@ -50,6 +50,17 @@ pub enum Command {
         /// True: changes in force run to their end.
         leave_changes: bool,
     },
+    /// Say what an incident turned out to be.
+    Judge {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        who: Who,
+        /// What it was.
+        opinion: stanch_core::journal::opinion::Opinion,
+        /// Why.
+        text: String,
+    },
     /// Make one incident a part of another.
     Merge {
         /// The part.

@@ -2,6 +2,7 @@
 
 use stanch_core::contain::lease::{LetGo, let_go};
 use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
+use stanch_core::journal::opinion::Judged;
 use stanch_core::journal::event::{
     AlertsMoved, Answered, ByPerson, Event, IncidentOpened, IncidentsMerged, IncidentsUnmerged, NewAlert,
     OccurrenceSplit, SilenceEnded, SilenceSet,
@@ -34,6 +35,18 @@ impl Turn<'_> {
             }
             Command::Resolve { incident, who, text, leave_changes } => {
                 self.resolve(incident, &who, text, leave_changes)
+            }
+            Command::Judge { incident, who, opinion, text } => {
+                // An incident that is over may still be judged: that is when people know.
+                let i = self.state.incidents.get(&incident);
+                let i = i.ok_or_else(|| CommandError::NotFound(incident.to_string()))?;
+                if let Some(into) = i.merged_into {
+                    let why = format!("{incident} is a part of {into}; judge {into}");
+                    return Err(CommandError::Conflict(why));
+                }
+                let by = who.name;
+                self.record(Event::Judged(Judged { incident, opinion, by, text }));
+                said(format!("{incident} was {}: noted, and counted for its rules", opinion.word()), Some(incident))
             }
             Command::Merge { from, into, who, because } => self.merge(from, into, &who, because),
             Command::Unmerge { incident, who } => self.unmerge(incident, &who),

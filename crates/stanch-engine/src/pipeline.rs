@@ -410,6 +410,7 @@ fn rule_seen(rule: u64, alert: &Alert) -> RuleSeen {
         rule,
         product: alert.product.name.clone(),
         name: alert.rule.name.clone(),
+        uid: alert.rule.uid.clone(),
         techniques: techniques(alert),
     }
 }

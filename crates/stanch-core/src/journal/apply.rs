@@ -56,6 +56,10 @@ impl State {
             }
             Event::Escalated(e) => self.escalated(at, e),
             Event::Acknowledged(e) => self.acknowledged(at, e),
+            Event::Judged(e) => {
+                self.mark(e.incident, at, MarkKind::Noted, format!("{} calls it {}", e.by, e.opinion.word()));
+                self.judged(at, e);
+            }
             Event::Noted(e) => self.mark(e.incident, at, MarkKind::Noted, format!("{}: {}", e.by, e.text)),
             Event::Resolved(e) => {
                 self.mark(e.incident, at, MarkKind::Resolved, format!("resolved by {}: {}", e.by, e.text));

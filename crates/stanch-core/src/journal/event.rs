@@ -34,6 +34,7 @@ pub enum Event {
     Acknowledged(ByPerson),
     Noted(ByPerson),
     Resolved(ByPerson),
+    Judged(super::opinion::Judged),
     RunStarted(RunStarted),
     StepBegan(StepBegan),
     StepTried(StepTried),
@@ -116,6 +117,9 @@ pub struct RuleSeen {
     pub product: String,
     /// Its name as people read it.
     pub name: String,
+    /// Its name within the product, as matchers of silences write it. Empty in old journals.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
     /// ATT&CK techniques its source gives for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub techniques: Vec<String>,

@@ -13,6 +13,7 @@ pub mod detail;
 pub mod event;
 pub mod incident;
 pub mod ledger;
+pub mod opinion;
 pub mod seen;
 pub mod state;
 

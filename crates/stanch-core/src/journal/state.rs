@@ -33,6 +33,8 @@ pub struct State {
     pub sources: Vec<SourceState>,
     /// How common each rule is, and on which machine.
     pub baseline: Baseline,
+    /// What people found out about incidents, and so about rules.
+    pub opinions: super::opinion::Opinions,
     /// Who exchanged packets with whom lately.
     pub contacts: Contacts,
     /// Open alerts by the entities they speak of.

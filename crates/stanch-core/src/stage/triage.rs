@@ -39,6 +39,8 @@ pub struct Features {
     pub harmless: Option<String>,
     /// A full exchange was seen.
     pub established: bool,
+    /// What people found out about incidents with this rule at this site.
+    pub opinions: crate::journal::opinion::Tally,
 }
 
 /// Probability that an alert matters, and why.
@@ -91,6 +93,7 @@ pub fn features(
         seen: state.baseline.total,
         stages_of_actor: stages_of_actor(state, site, ends, stage),
         established: alert.established,
+        opinions: state.opinions.rules.get(&fingerprint::rule_at(site, rule)).copied().unwrap_or_default(),
         ..Features::default()
     };
     for fact in facts {
@@ -186,13 +189,18 @@ impl Model for Baselines {
         if let Some(list) = &f.harmless {
             parts.push((-1.0, format!("usually harmless: {list}")));
         }
+        if f.opinions.all() > 0 {
+            let (of, n) = (f.opinions.confirmed, f.opinions.all());
+            let words = format!("people called {of} of {n} incidents with this rule true");
+            parts.push((f.opinions.log_odds(), words));
+        }
         let sum = BIAS + parts.iter().map(|(w, _)| w).sum::<f64>();
         parts.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
         let because = parts.into_iter().filter(|(w, _)| w.abs() >= 0.1);
         Score {
             probability: 1.0 / (1.0 + (-sum).exp()),
             because: because.take(5).map(|(w, words)| Reason::new(format!("{words} ({w:+.1})"))).collect(),
-            model: "baselines-1",
+            model: "baselines-2",
         }
     }
 }
@@ -226,6 +234,18 @@ mod tests {
         };
         assert!(p(&call) > 0.8, "{}", p(&call));
         assert!(p(&scan) < 0.35, "{}", p(&scan));
+    }
+
+    #[test]
+    fn opinions_of_people_raise_and_lower_and_are_told() {
+        let tally = |confirmed, refuted| crate::journal::opinion::Tally { confirmed, refuted };
+        let base = Features { severity: Severity::Medium, ..Features::default() };
+        let bad = Features { opinions: tally(6, 0), ..base.clone() };
+        let noise = Features { opinions: tally(0, 6), ..base.clone() };
+        assert!(p(&bad) > p(&base) && p(&noise) < p(&base));
+        let because = Baselines.score(&noise).because;
+        let told = because.iter().any(|r| r.0.starts_with("people called 0 of 6 incidents with this rule true"));
+        assert!(told, "{because:?}");
     }
 
     #[test]

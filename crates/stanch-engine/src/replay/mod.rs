@@ -318,6 +318,9 @@ impl Machine<'_> {
         let again = match event {
             Event::Acknowledged(p) => self.same(p).map(Event::Acknowledged),
             Event::Resolved(p) => self.same(p).map(Event::Resolved),
+            Event::Judged(j) => self.here(j.incident, true).map(|incident| {
+                Event::Judged(stanch_core::journal::opinion::Judged { incident, ..j.clone() })
+            }),
             Event::SilenceSet(s) => Some(Event::SilenceSet(s.clone())),
             Event::SilenceEnded(s) => Some(Event::SilenceEnded(s.clone())),
             _ => None,
@@ -333,7 +336,13 @@ impl Machine<'_> {
     }
 
     fn same(&self, then: &ByPerson) -> Option<ByPerson> {
-        let incident = self.original.incidents.get(&then.incident)?;
+        let incident = self.here(then.incident, false)?;
+        Some(ByPerson { incident, by: then.by.clone(), text: then.text.clone() })
+    }
+
+    /// The incident that holds the first alert of a recorded one; with `over`, also when it is resolved.
+    fn here(&self, then: IncidentId, over: bool) -> Option<IncidentId> {
+        let incident = self.original.incidents.get(&then)?;
         let here = incident.alerts.iter().find_map(|joined| {
             let slot = self.original.slot(joined.alert)?;
             let origin = Origin { entry: slot.seq, delivery: slot.delivery, record: slot.record };
@@ -342,6 +351,6 @@ impl Machine<'_> {
                 .then(|| self.made.state.head_of(IncidentId(u64::from(slot.link))))
         })?;
         let open = self.made.state.incidents.get(&here).is_some_and(|i| i.status < Status::Resolved);
-        open.then(|| ByPerson { incident: here, by: then.by.clone(), text: then.text.clone() })
+        (open || over).then_some(here)
     }
 }

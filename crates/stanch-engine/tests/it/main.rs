@@ -7,6 +7,7 @@ mod containment;
 mod law;
 mod leases;
 mod patterns;
+mod opinions;
 mod people;
 mod replay;
 mod runs;

@@ -26,6 +26,7 @@ mod story;
 mod tasks;
 mod timeline;
 pub mod types;
+mod verdicts;
 
 use stanch_engine::Done;
 use utoipa_axum::router::OpenApiRouter;
@@ -95,6 +96,8 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(incidents::ack))
         .routes(routes!(incidents::note))
         .routes(routes!(incidents::resolve))
+        .routes(routes!(verdicts::judge))
+        .routes(routes!(verdicts::noise))
         .routes(routes!(incidents::merge))
         .routes(routes!(incidents::unmerge))
         .routes(routes!(incidents::split))

@@ -21,6 +21,7 @@ mod settings;
 mod sources;
 mod tasks;
 mod timeline;
+mod verdicts;
 
 pub use alerts::{
     AlertDetail, AlertPage, AlertQuery, AlertSummary, AttackRef, EndpointView, NormalisedAlert,
@@ -56,3 +57,4 @@ pub use sources::{
 };
 pub use tasks::{FieldView, HookQuery, HookView, RunRequest, TaskAnswer, TaskPage, TaskQuery, TaskView};
 pub use timeline::{GraphCard, GraphLink, GraphPair, GraphView, TimelineRow, TimelineView};
+pub use verdicts::{NoisePage, NoiseView, VerdictRequest};
