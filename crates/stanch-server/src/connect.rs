@@ -1,5 +1,7 @@
 //! From connectors as configured to connectors that work: what is named is read, checked and built.
 
+mod device;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,13 +12,12 @@ use stanch_connectors::enricher::{
     self, Assets, HttpLookup, HttpLookupConfig, Intel, Schedule, Warninglists, intel,
 };
 use stanch_connectors::notifier::{Log, Smtp, SmtpConfig, Tls};
-use stanch_connectors::responder::{NftConfig, Nftables, Simulated, nftables};
 use stanch_core::Config;
 use stanch_core::config::{EnricherConfig, Mistake, NotifierConfig, Protected, ResponderConfig, SecretRef};
 use stanch_core::contain::Mode;
 use stanch_engine::{Answer, Now, Ports, Rules};
 use stanch_model::ObservableKind;
-use stanch_model::port::{Enricher, Notifier, Reference, Responder};
+use stanch_model::port::{Caller, Enricher, Notifier, Reference, Responder};
 
 use crate::config_dir::bytes;
 use crate::secrets;
@@ -31,6 +32,8 @@ pub(crate) struct Connected {
     pub(crate) schedule: Arc<Schedule>,
     pub(crate) enrichers: Vec<String>,
     pub(crate) responders: Vec<Arc<dyn Responder>>,
+    /// The responders with declared calls, for look-ups of playbooks.
+    pub(crate) callers: Vec<Arc<dyn Caller>>,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
     pub(crate) discovered: Vec<Protected>,
     /// What discovery could not find out, for the log.
@@ -67,7 +70,7 @@ impl Connected {
             }),
             responders: self.responders.clone(),
             notifiers: self.notifiers.clone(),
-            callers: Vec::new(),
+            callers: self.callers.clone(),
             now,
         }
     }
@@ -91,19 +94,23 @@ pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) ->
         references.push(Arc::new(Warninglists::embedded()));
     }
     let mut responders: Vec<Arc<dyn Responder>> = Vec::new();
+    let mut callers = Vec::new();
     let mut places: Vec<Option<String>> = vec![None];
     for responder in &config.connectors.responders {
         if let ResponderConfig::Nftables { netns: Some(netns), .. } = responder {
             places.push(Some(netns.clone()));
         }
-        responders.extend(device(responder, now, kept, &mut m));
+        if let Some((responder, caller)) = device::device(folder, responder, now, kept, &mut m) {
+            responders.push(responder);
+            callers.extend(caller);
+        }
     }
     let notifiers =
         config.connectors.notifiers.iter().filter_map(|n| notifier(folder, config, n, &mut m)).collect();
     let (discovered, blind) = protect(&places, &responders);
     let enrichers = asked.iter().map(|e| e.name().to_owned()).collect();
     let schedule = Arc::new(Schedule::new(asked, config.server.enrich_deadline));
-    (Connected { references, schedule, enrichers, responders, notifiers, discovered, blind }, m)
+    (Connected { references, schedule, enrichers, responders, callers, notifiers, discovered, blind }, m)
 }
 
 /// Addresses never to be touched, found by ourselves, with the management addresses of devices.
@@ -204,35 +211,6 @@ fn kinds_of(words: &[String]) -> Vec<ObservableKind> {
     use ObservableKind::{Email, File, Hash, Hostname, Ip, Mac, Process, Url, User};
     let all = [Ip, Hostname, User, Email, Url, Hash, Mac, File, Process];
     all.into_iter().filter(|k| words.is_empty() || words.iter().any(|w| w == k.word())).collect()
-}
-
-fn device(
-    config: &ResponderConfig,
-    now: &Now,
-    kept: &Kept,
-    m: &mut Vec<Mistake>,
-) -> Option<Arc<dyn Responder>> {
-    match config {
-        ResponderConfig::Simulated { name } => {
-            let before = kept.0.iter().find(|r| r.simulated() && r.name() == name).cloned();
-            Some(before.unwrap_or_else(|| Arc::new(Simulated::new(name.clone(), now.clone()))))
-        }
-        ResponderConfig::Nftables { name, netns, table } => {
-            let mut nft = NftConfig::named(name.clone());
-            nft.netns.clone_from(netns);
-            nft.table.clone_from(table);
-            let wrong = nft.check();
-            if !wrong.is_empty() {
-                m.extend(wrong.into_iter().map(|why| said(name, why, "")));
-                return None;
-            }
-            if let Err(why) = nftables::available() {
-                let message = format!("{name}: changes would fail: {why}");
-                m.push(Mistake::warning(FILE, (0, 0), message, ""));
-            }
-            Some(Arc::new(Nftables::new(nft)))
-        }
-    }
 }
 
 fn notifier(

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use stanch_model::{ObservableKind, Span};
 
 use super::common::{path, secret, set};
+use super::responders::responder;
 use super::yaml::{Fields, Node};
-use super::{ConnectorsConfig, EnricherConfig, Mistake, NotifierConfig, ResponderConfig};
+use super::{ConnectorsConfig, EnricherConfig, Mistake, NotifierConfig};
 
-const RESPONDERS: &[&str] = &["nftables", "simulated"];
 const ENRICHERS: &[&str] = &["assets", "http", "intel", "warninglists"];
 const NOTIFIERS: &[&str] = &["log", "smtp"];
 
@@ -70,7 +70,7 @@ pub(super) fn read(
     list("notifiers", m, &mut |n, m| config.notifiers.extend(notifier(n, taken, m)));
 }
 
-fn name(
+pub(super) fn name(
     fields: &Fields<'_>,
     kind: &'static str,
     taken: &mut Taken,
@@ -80,34 +80,6 @@ fn name(
     let name = node.and_then(|n| n.name(mistakes));
     taken.take(kind, node, &name, mistakes);
     name
-}
-
-fn responder(node: &Node, taken: &mut Taken, m: &mut Vec<Mistake>) -> Option<ResponderConfig> {
-    let fields = node.map(m)?;
-    let name = name(&fields, "responder", taken, m);
-    let kind = fields.required("type", m).and_then(|n| n.choice("type", RESPONDERS, m))?;
-    if kind == "simulated" {
-        fields.finish(&["name", "type"], m);
-        return Some(ResponderConfig::Simulated { name: name? });
-    }
-    let netns = fields.optional("netns").and_then(|n| n.name(m));
-    let mut table = "stanch".to_owned();
-    set(&mut table, fields.optional("table").and_then(|n| table_name(n, m)));
-    fields.finish(&["name", "type", "netns", "table"], m);
-    Some(ResponderConfig::Nftables { name: name?, netns, table })
-}
-
-/// Source: nft(8), identifiers begin with a letter; `-` is left out because some versions refuse it.
-fn table_name(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<String> {
-    let text = node.string(mistakes)?;
-    let fits = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.len() <= 31
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if fits {
-        return Some(text);
-    }
-    let help = "use letters, digits and `_`, at most 31, beginning with a letter";
-    node.wrong(&text, "the name of a table", help, mistakes)
 }
 
 fn enricher(node: &Node, taken: &mut Taken, m: &mut Vec<Mistake>) -> Option<EnricherConfig> {

@@ -127,10 +127,12 @@ mod tests {
             regex::Regex::new(r"(?:finish\(\s*|KEYS: &\[&str\] =\s*|KINDS: &\[&str\] =\s*)&\[([^\]]*)\]");
         let lists = lists.expect("a regular expression");
         let readers = [
+            include_str!("calls.rs"),
             include_str!("common.rs"),
             include_str!("connectors.rs"),
             include_str!("people.rs"),
             include_str!("policy.rs"),
+            include_str!("responders.rs"),
             include_str!("routing.rs"),
             include_str!("server.rs"),
             include_str!("sources.rs"),
@@ -150,6 +152,40 @@ mod tests {
                 || text.contains(&format!("\n{key}:"));
             assert!(explained, "`{key}` is not in the template");
         }
+    }
+
+    /// Takes the examples of responders out of their comments.
+    fn examples(text: &str) -> String {
+        let line = |line: &str| match line.strip_prefix("  # ") {
+            Some(rest) if rest.starts_with("- name:") || rest.starts_with("  ") => format!("  {rest}\n"),
+            _ => format!("{line}\n"),
+        };
+        // The first example has the name of the pretended one.
+        text.lines().map(line).collect::<String>().replacen(
+            "name: edge-fw\n    type: nft",
+            "name: nft\n    type: nft",
+            1,
+        )
+    }
+
+    #[test]
+    fn every_responder_shown_is_one_that_can_be_configured() {
+        let text = template().into_iter().find(|(path, _)| *path == "connectors/responders.yaml");
+        let text = examples(text.expect("the file").1);
+        let file = |(path, old): &(&str, &str)| {
+            let new = if *path == "connectors/responders.yaml" { text.clone() } else { (*old).to_owned() };
+            ((*path).to_owned(), new)
+        };
+        let files: Vec<(String, String)> = template().iter().map(file).collect();
+        let config = compile(&files).unwrap_or_else(|all| {
+            panic!("{}", all.iter().map(Mistake::render).collect::<Vec<_>>().join("\n"))
+        });
+        let kinds: BTreeSet<&str> = config.connectors.responders.iter().map(|r| r.kind()).collect();
+        let all = ["exec", "http", "ldap", "nftables", "open_vswitch", "rpz", "simulated"];
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), all);
+        let (with, call) = config.connectors.call("host_facts").expect("a declared call");
+        assert_eq!((with.name(), call.changes()), ("edr", false));
+        assert!(config.connectors.call("isolate_host").is_some_and(|(_, call)| call.changes()));
     }
 
     #[test]

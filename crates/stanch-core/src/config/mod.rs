@@ -3,6 +3,7 @@
 //! Text comes in as (path, text) pairs; [`compile()`] returns either the whole [`Config`] or
 //! *all* mistakes with file, line, column and how to mend them. Nothing here touches the disk.
 
+mod calls;
 mod check;
 mod common;
 mod compile;
@@ -14,6 +15,7 @@ pub mod mistake;
 mod people;
 mod policy;
 mod preauthorisations;
+mod responders;
 mod routing;
 mod server;
 mod sources;
@@ -22,10 +24,12 @@ pub mod yaml;
 #[cfg(test)]
 mod broken;
 
+pub use calls::{CallConfig, CallDoes, InputKind, RequestConfig};
 pub use compile::compile;
 pub use matcher::{Subject, all_match};
 pub use mistake::Mistake;
 pub use preauthorisations::entries as preauthorisation_entries;
+pub use responders::{LdapResponder, OvsResponder, ResponderConfig, RpzResponder};
 pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,23 +170,13 @@ pub struct ConnectorsConfig {
     pub notifiers: Vec<NotifierConfig>,
 }
 
-/// A device we can change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ResponderConfig {
-    /// nftables on this machine, optionally in a network namespace.
-    Nftables {
-        /// Name used in playbooks.
-        name: String,
-        /// Network namespace; none is our own.
-        netns: Option<String>,
-        /// Table. Default `stanch`.
-        table: String,
-    },
-    /// Changes nothing; every screen says so.
-    Simulated {
-        /// Name used in playbooks.
-        name: String,
-    },
+impl ConnectorsConfig {
+    /// A declared call, and the responder it is declared with.
+    #[must_use]
+    pub fn call(&self, name: &str) -> Option<(&ResponderConfig, &CallConfig)> {
+        let with = |r| Some((r, ResponderConfig::calls(r).iter().find(|c| c.name == name)?));
+        self.responders.iter().find_map(with)
+    }
 }
 
 /// A look-up.

@@ -1,7 +1,7 @@
 //! Runs played by hand: facts in, facts out, no engine around them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value as Json, json};
 use stanch_model::{EffectId, Failure, RunId, Span, TaskId, Timestamp};
@@ -9,9 +9,11 @@ use stanch_model::{EffectId, Failure, RunId, Span, TaskId, Timestamp};
 use super::task::{self, Reply, TaskError};
 use super::{Standing, WaitsFor, World, answered, standing, started};
 use crate::config::{Config, Role};
-use crate::contain::Mode;
+use crate::contain::{Mode, Seal};
 use crate::journal::event::{Answered, Effect, Event, RunEnd, RunStarted, Settled, TaskAnswered};
 use crate::journal::{State, decode, encode};
+
+static SEAL: LazyLock<Seal> = LazyLock::new(|| Seal::new(&[7; 32]));
 
 const FILES: &[(&str, &str)] = &[
     ("stanch.yaml", "listen: 127.0.0.1:7878\n"),
@@ -53,6 +55,8 @@ impl Play {
             config: &self.config,
             discovered: &[],
             look_up: &|_, _| Vec::new(),
+            about: &|_, _| Vec::new(),
+            seal: &SEAL,
             simulated: &|_| true,
             mode: Mode::Live,
             kill_switch: false,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use stanch_core::Config;
-use stanch_core::config::{EnricherConfig, NotifierConfig, Protected, ResponderConfig, Team};
+use stanch_core::config::{EnricherConfig, NotifierConfig, Protected, Team};
 use stanch_core::journal::{State, Status};
 
 use super::types::{ConnectorView, LimitView, PersonView, ProtectedView, SettingsView, TeamView};
@@ -33,13 +33,6 @@ fn limits(config: &Config) -> Vec<LimitView> {
     ]
 }
 
-fn responder(r: &ResponderConfig) -> (&str, &'static str) {
-    match r {
-        ResponderConfig::Nftables { name, .. } => (name, "nftables"),
-        ResponderConfig::Simulated { name } => (name, "simulated"),
-    }
-}
-
 fn enricher(e: &EnricherConfig) -> (&str, &'static str) {
     match e {
         EnricherConfig::Assets { .. } => ("assets", "assets"),
@@ -67,7 +60,7 @@ fn connectors(config: &Config, books: &Books, s: &State) -> Vec<ConnectorView> {
         unanswered: if role == "enricher" { unanswered(name) } else { 0 },
     };
     let c = &config.connectors;
-    let responders = c.responders.iter().map(|r| one("responder", responder(r)));
+    let responders = c.responders.iter().map(|r| one("responder", (r.name(), r.kind())));
     let enrichers = c.enrichers.iter().map(|e| one("enricher", enricher(e)));
     let notifiers = c.notifiers.iter().map(|n| one("notifier", notifier(n)));
     responders.chain(enrichers).chain(notifiers).collect()
