@@ -103,7 +103,7 @@ impl Turn<'_> {
                         fingerprint::delivery(&d.source, &alert, r.body.get(record.raw).unwrap_or_default());
                     let decided =
                         dedup::dedup(self.state, &alert, key, print, Some(source), (window, quiet), self.now);
-                    match decided.verdict {
+                    match decided {
                         Dedup::Merge { into, cause } => {
                             let m = Merged(n, into, alert.time, cause, alert.severity, print);
                             if cause == MergeCause::Resolution
@@ -117,7 +117,7 @@ impl Turn<'_> {
                             }
                             d.merged.push(m);
                         }
-                        Dedup::New => {
+                        Dedup::New { because: _ } => {
                             let id = self.state.next_alert();
                             let ends = fingerprint::ends(&alert);
                             let rule = fingerprint::rule(&alert);

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Observable, ObservableKind, Timestamp};
+use crate::{Observable, ObservableKind, Timestamp, Unmapped};
 
 /// Harm if true. Numbers are OCSF `severity_id`.
 ///
@@ -209,8 +209,8 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_uid: Option<String>,
     /// What the source sent beyond the fields above. OCSF `unmapped`.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
-    pub unmapped: serde_json::Map<String, serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Unmapped::is_empty")]
+    pub unmapped: Unmapped,
 }
 
 impl Alert {

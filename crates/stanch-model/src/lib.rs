@@ -13,6 +13,7 @@ pub mod notice;
 pub mod observable;
 pub mod port;
 pub mod time;
+pub mod unmapped;
 
 pub use action::{Action, ActionKind, Observed, Transport};
 pub use alert::{Alert, AlertState, Attack, Endpoint, Product, Rule, Severity};
@@ -23,3 +24,4 @@ pub use id::{ActionId, AlertId, ApprovalId, EffectId, IncidentId, RunId, Silence
 pub use notice::{Ask, Notice, Urgency};
 pub use observable::{Observable, ObservableKind};
 pub use time::{Span, Timestamp};
+pub use unmapped::Unmapped;

@@ -11,10 +11,11 @@ use std::ops::Range;
 
 use serde_json::Value;
 use stanch_model::port::{Delivery, Format, Parsed, Record, Rejected};
-use stanch_model::{Alert, AlertState, Product, Rule, Severity, Timestamp};
+use stanch_model::{Alert, AlertState, Endpoint, Product, Rule, Severity, Timestamp, Unmapped};
 
 use super::json::{self, Fields};
 use super::pick;
+use super::plain::{self, Member, Members};
 use super::stretch::{Stretch, Stretches};
 
 /// Alertmanager webhook v4, Grafana's superset of it, or a bare array of alerts.
@@ -30,6 +31,10 @@ impl Format for Alertmanager {
         let body = delivery.body;
         json::stretches(body, |range, out| {
             let slice = body.get(range.clone()).unwrap_or_default();
+            if let Some(parsed) = quick(slice, "prometheus", delivery.received) {
+                out.push(Record { raw: range, parsed: Ok(parsed) });
+                return;
+            }
             let inner =
                 json::find_member(slice, "alerts").map(|r| r.start + range.start..r.end + range.start);
             match inner.filter(|r| body.get(r.start) == Some(&b'[')) {
@@ -74,8 +79,15 @@ fn webhook(delivery: Delivery<'_>, whole: Range<usize>, alerts: Range<usize>, ou
     for stretch in Stretches::within(body, alerts.clone()) {
         out.push(match stretch {
             Stretch::Object(raw) => {
-                let fields = json::object(body, raw.clone());
-                Record { raw, parsed: fields.and_then(|fields| one(fields, product, delivery.received)) }
+                let slice = body.get(raw.clone()).unwrap_or_default();
+                let parsed = match quick(slice, product, delivery.received) {
+                    Some(parsed) => Ok(parsed),
+                    None => {
+                        let fields = json::object(body, raw.clone());
+                        fields.and_then(|fields| one(fields, product, delivery.received))
+                    }
+                };
+                Record { raw, parsed }
             }
             Stretch::Bad { range, reason, .. } => Record { raw: range, parsed: Err(Rejected { reason }) },
         });
@@ -90,78 +102,165 @@ fn one(mut fields: Fields, product: &str, received: Timestamp) -> Result<Parsed,
         let mend = "send Alertmanager's webhook or a list of alerts; for a payload of your own use the generic format";
         return Err(pick::missing("a Prometheus alert", "labels", mend));
     };
-    let name = pick::peek(labels, "alertname").unwrap_or("unnamed").to_owned();
-    let fingerprint = fingerprint(labels);
-    let severity = ["severity", "priority", "level"].iter().find_map(|key| pick::peek(labels, key));
-    let severity =
-        severity.map_or(Severity::Unknown, |word| pick::severity_word(word).unwrap_or(Severity::Other));
-    let named = ["instance", "host", "hostname", "node", "nodename", "device"];
-    let device = named.iter().find_map(|key| pick::peek(labels, key)).and_then(pick::machine);
     let notes = pick::peek_object(&fields, "annotations");
-    let note = |keys: &[&str]| {
-        let text = keys.iter().find_map(|key| notes.and_then(|notes| pick::peek(notes, key)));
-        text.filter(|text| !text.is_empty()).map(ToOwned::to_owned)
-    };
-    let (title, message) = (note(&["summary", "title"]), note(&["description", "message"]));
-
-    let state = state(&fields, received);
-    let began = pick::peek(&fields, "startsAt").unwrap_or("-").to_owned();
-    let when = if state == AlertState::Resolved { "endsAt" } else { "startsAt" };
-    let time = pick::time(&mut fields, when, received);
-    // Opening and end are two claims with two ids, or the end would pass for a copy of the opening.
-    let uid_end = if state == AlertState::Resolved { "|resolved" } else { "" };
-    fields.remove("fingerprint");
-    let vendor = if product == "grafana" { "Grafana Labs" } else { "Prometheus" };
-    let alert = Alert {
-        time,
-        title: title.unwrap_or_else(|| name.clone()),
-        message,
-        severity,
+    let state = state(|key| pick::peek(&fields, key), received);
+    let claim = Claim {
         state,
-        product: Product { name: product.to_owned(), vendor_name: Some(vendor.to_owned()) },
-        rule: Rule { uid: name.clone(), name, category: None },
-        device,
-        source_uid: Some(format!("{fingerprint}|{began}{uid_end}")),
-        unmapped: fields,
-        ..Alert::default()
+        began: pick::peek(&fields, "startsAt").unwrap_or("-"),
+        fingerprint: fingerprint(labels),
+        ..Claim::read(|key| pick::peek(labels, key), |key| notes.and_then(|notes| pick::peek(notes, key)))
     };
-    Ok(Parsed::Alert { alert: Box::new(alert), group_key: format!("{product}|{fingerprint}") })
+    let (mut alert, group_key) = claim.alert(product);
+    alert.time = pick::time(&mut fields, when(state), received);
+    fields.remove("fingerprint");
+    alert.unmapped = fields.into();
+    Ok(Parsed::Alert { alert: Box::new(alert), group_key })
+}
+
+/// The same for an alert without surprises, as nearly all are: nothing but texts, no key twice, no
+/// escapes. What stays behind is kept as the text it came in. `None` sends it the long way.
+fn quick(slice: &[u8], product: &str, received: Timestamp) -> Option<Parsed> {
+    const KNOWN: [&str; 7] =
+        ["labels", "annotations", "startsAt", "endsAt", "generatorURL", "status", "fingerprint"];
+    const OBJECTS: [&str; 2] = ["labels", "annotations"];
+    let (mut object, mut labels, mut notes) = (Members::default(), Members::default(), Members::default());
+    plain::object(slice, &mut object)?;
+    let object = object.members();
+    let known = |m: &Member<'_>| KNOWN.contains(&m.key) && (!m.is_object() || OBJECTS.contains(&m.key));
+    if !object.iter().all(known) {
+        return None;
+    }
+    let text = |key: &str| plain::text(object, key);
+    plain::find(object, "labels")?.within(&mut labels)?;
+    if let Some(found) = plain::find(object, "annotations") {
+        found.within(&mut notes)?;
+    }
+    let fingerprint = labels
+        .sort()
+        .iter()
+        .fold(Fnv::new(), |sum, m| sum.add(m.key.as_bytes()).add(m.text().unwrap_or_default().as_bytes()));
+    let (labels, notes) = (labels.members(), notes.members());
+    // Every label must be a text, or the fingerprint above is not Alertmanager's.
+    if labels.is_empty() || !labels.iter().chain(notes).all(|m| m.text().is_some()) {
+        return None;
+    }
+    let state = state(text, received);
+    let claim = Claim {
+        state,
+        began: text("startsAt").unwrap_or("-"),
+        fingerprint: fingerprint.hex(),
+        ..Claim::read(|key| plain::text(labels, key), |key| plain::text(notes, key))
+    };
+    let (mut alert, group_key) = claim.alert(product);
+    let time = text(when(state)).and_then(pick::time_of);
+    alert.time = time.unwrap_or(received);
+    let gone = |m: &Member<'_>| m.key == "fingerprint" || (time.is_some() && m.key == when(state));
+    alert.unmapped = Unmapped::from_text(plain::without(object, gone));
+    Some(Parsed::Alert { alert: Box::new(alert), group_key })
 }
 
 /// `status` when the sender gives it; else an alert whose end has come is over. Prometheus sets the
 /// end of firing alerts in the future, the webhook sets it to the year 1.
-fn state(fields: &Fields, received: Timestamp) -> AlertState {
-    match pick::peek(fields, "status") {
+fn state<'a>(field: impl Fn(&str) -> Option<&'a str>, received: Timestamp) -> AlertState {
+    match field("status") {
         Some("resolved") => return AlertState::Resolved,
         Some("firing") => return AlertState::Firing,
         _ => {}
     }
-    let end = pick::peek(fields, "endsAt").and_then(|text| Timestamp::parse(text).ok());
-    match end {
+    match field("endsAt").and_then(|text| Timestamp::parse(text).ok()) {
         Some(end) if end.0 > 0 && end <= received => AlertState::Resolved,
         _ => AlertState::Firing,
     }
 }
 
-/// Alertmanager's fingerprint of a set of labels: FNV-1a over the sorted names and values, each
-/// followed by a byte that UTF-8 never holds.
+/// Which field says when it happened.
+fn when(state: AlertState) -> &'static str {
+    if state == AlertState::Resolved { "endsAt" } else { "startsAt" }
+}
+
+/// What an alert says, however it was read.
+struct Claim<'a> {
+    name: &'a str,
+    severity: Option<&'a str>,
+    device: Option<Endpoint>,
+    title: Option<&'a str>,
+    message: Option<&'a str>,
+    state: AlertState,
+    began: &'a str,
+    fingerprint: String,
+}
+
+impl<'a> Claim<'a> {
+    /// What the labels and the annotations say.
+    fn read(label: impl Fn(&str) -> Option<&'a str>, note: impl Fn(&str) -> Option<&'a str>) -> Claim<'a> {
+        let named = ["instance", "host", "hostname", "node", "nodename", "device"];
+        let note = |keys: [&str; 2]| keys.iter().find_map(|key| note(key)).filter(|text| !text.is_empty());
+        Claim {
+            name: label("alertname").unwrap_or("unnamed"),
+            severity: ["severity", "priority", "level"].iter().find_map(|key| label(key)),
+            device: named.iter().find_map(|key| label(key)).and_then(pick::machine),
+            title: note(["summary", "title"]),
+            message: note(["description", "message"]),
+            state: AlertState::Firing,
+            began: "-",
+            fingerprint: String::new(),
+        }
+    }
+
+    /// The alert but for its time and what is left over, and its group key.
+    fn alert(self, product: &str) -> (Alert, String) {
+        let severity = self
+            .severity
+            .map_or(Severity::Unknown, |word| pick::severity_word(word).unwrap_or(Severity::Other));
+        // Opening and end are two claims with two ids, or the end would pass for a copy of the opening.
+        let uid_end = if self.state == AlertState::Resolved { "|resolved" } else { "" };
+        let vendor = if product == "grafana" { "Grafana Labs" } else { "Prometheus" };
+        let alert = Alert {
+            title: self.title.unwrap_or(self.name).to_owned(),
+            message: self.message.map(ToOwned::to_owned),
+            severity,
+            state: self.state,
+            product: Product { name: product.to_owned(), vendor_name: Some(vendor.to_owned()) },
+            rule: Rule { uid: self.name.to_owned(), name: self.name.to_owned(), category: None },
+            device: self.device,
+            source_uid: Some([&self.fingerprint, "|", self.began, uid_end].concat()),
+            ..Alert::default()
+        };
+        (alert, [product, "|", &self.fingerprint].concat())
+    }
+}
+
+/// FNV-1a, each piece followed by a byte that UTF-8 never holds.
+#[derive(Clone, Copy)]
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Fnv {
+        Fnv(14_695_981_039_346_656_037)
+    }
+
+    fn add(self, bytes: &[u8]) -> Fnv {
+        let one = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(1_099_511_628_211);
+        Fnv(one(bytes.iter().fold(self.0, one), &255))
+    }
+
+    fn hex(self) -> String {
+        format!("{:016x}", self.0)
+    }
+}
+
+/// Alertmanager's fingerprint of a set of labels: FNV-1a over the sorted names and values.
 fn fingerprint(labels: &Fields) -> String {
     let mut sorted: Vec<(&String, &Value)> = labels.iter().collect();
     sorted.sort_by_key(|(name, _)| *name);
-    let mut sum: u64 = 14_695_981_039_346_656_037;
-    let mut add = |bytes: &[u8]| {
-        for byte in bytes.iter().chain(&[255]) {
-            sum = (sum ^ u64::from(*byte)).wrapping_mul(1_099_511_628_211);
-        }
-    };
-    for (name, value) in sorted {
-        add(name.as_bytes());
+    let sum = sorted.into_iter().fold(Fnv::new(), |sum, (name, value)| {
+        let sum = sum.add(name.as_bytes());
         match value {
-            Value::String(text) => add(text.as_bytes()),
-            other => add(other.to_string().as_bytes()),
+            Value::String(text) => sum.add(text.as_bytes()),
+            other => sum.add(other.to_string().as_bytes()),
         }
-    }
-    format!("{sum:016x}")
+    });
+    sum.hex()
 }
 
 #[cfg(test)]

@@ -73,6 +73,36 @@ fn fingerprints_are_alertmanagers_own() {
 }
 
 #[test]
+fn the_quick_way_and_the_long_way_read_the_same() {
+    let received = Timestamp::parse("2023-11-14T22:13:20Z").expect("a time");
+    let mut quickly = 0;
+    let plain = [
+        r#"{"labels":{"alertname":"A","severity":"page","instance":"10.0.0.1:9100","b":"2","a":"1"},"annotations":{"summary":"S","description":""},"startsAt":"2023-11-14T22:00:00Z","endsAt":"2023-11-14T22:14:00Z","generatorURL":"http://p"}"#,
+        r#"{ "status" : "resolved", "labels" : { "job":"x" } , "startsAt":"soon", "endsAt" : "2023-11-14T22:10:00Z", "fingerprint":"0" }"#,
+        r#"{"labels":{"z":"1","host":"web-1"},"endsAt":"2023-11-14T22:10:00Z","startsAt":"1700000000.5","annotations":{"title":"t","message":"m"}}"#,
+        r#"{"labels":{"alertname":"A"},"startsAt":"never"}"#,
+    ];
+    let odd = [
+        r#"{"labels":{"alertname":"A","n":1}}"#,
+        r#"{"labels":{"alertname":"A\u0042"}}"#,
+        r#"{"labels":{"alertname":"A"},"more":"x"}"#,
+        r#"{"labels":{"alertname":"A"},"status":{"a":"b"}}"#,
+        r#"{"labels":{"alertname":"A"},"annotations":"none"}"#,
+    ];
+    for text in plain.iter().chain(&odd) {
+        let fields = json::object(text.as_bytes(), 0..text.len()).expect(text);
+        let long = one(fields, "prometheus", received).expect(text);
+        let Some(quick) = quick(text.as_bytes(), "prometheus", received) else { continue };
+        assert_eq!(quick, long, "{text}");
+        quickly += 1;
+    }
+    assert_eq!(quickly, plain.len(), "what is plain goes the quick way, and nothing else does");
+    for broken in [r#"{"labels":{}}"#, r#"{"labels":{"a":"1","a":"2"}}"#, r#"{"annotations":{}}"#] {
+        assert!(quick(broken.as_bytes(), "prometheus", received).is_none(), "{broken}");
+    }
+}
+
+#[test]
 fn grafana_is_told_apart() {
     let body = WEBHOOK.replace("\"version\":\"4\"", "\"version\":\"1\",\"orgId\":1");
     let (alert, group_key) = alerts(&Alertmanager, body.as_bytes()).remove(0);

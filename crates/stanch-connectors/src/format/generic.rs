@@ -269,7 +269,7 @@ impl Reading<'_> {
                 .unwrap_or(false),
             source_uid: self.text("source_uid")?,
             attacks: self.attacks()?,
-            unmapped,
+            unmapped: unmapped.into(),
             ..Alert::default()
         })
     }

@@ -10,6 +10,7 @@ pub mod generic;
 mod json;
 pub mod pagerduty;
 mod pick;
+mod plain;
 mod stretch;
 pub mod suricata;
 #[cfg(test)]

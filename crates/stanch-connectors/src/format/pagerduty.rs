@@ -118,7 +118,7 @@ fn trigger(mut fields: Fields, key: Option<String>, received: Timestamp) -> Resu
                 payload.insert("source".to_owned(), source.into());
             }
             pick::put_back(&mut fields, "payload", payload);
-            fields
+            fields.into()
         },
         ..Alert::default()
     };
@@ -140,7 +140,7 @@ fn resolve(mut fields: Fields, key: String, received: Timestamp) -> Parsed {
         device: pick::peek(&payload, "source").and_then(pick::machine),
         unmapped: {
             pick::put_back(&mut fields, "payload", payload);
-            fields
+            fields.into()
         },
         ..Alert::default()
     };

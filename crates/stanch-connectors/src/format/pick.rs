@@ -108,7 +108,7 @@ pub(crate) fn texts<'f>(from: &'f Fields, key: &str) -> Vec<&'f str> {
 /// understood stays in its place.
 pub(crate) fn time(from: &mut Fields, key: &str, received: Timestamp) -> Timestamp {
     let read = match from.get(key) {
-        Some(Value::String(text)) => Timestamp::parse(text).ok().or_else(|| epoch_seconds(text)),
+        Some(Value::String(text)) => time_of(text),
         Some(Value::Number(number)) => epoch_seconds(&number.to_string()),
         _ => None,
     };
@@ -119,6 +119,11 @@ pub(crate) fn time(from: &mut Fields, key: &str, received: Timestamp) -> Timesta
         }
         None => received,
     }
+}
+
+/// A time as text, or seconds since 1970.
+pub(crate) fn time_of(text: &str) -> Option<Timestamp> {
+    Timestamp::parse(text).ok().or_else(|| epoch_seconds(text))
 }
 
 /// Reads seconds since 1970 with a fraction, digit by digit: binary fractions would be a

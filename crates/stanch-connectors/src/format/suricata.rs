@@ -111,7 +111,7 @@ fn finish(
         attacks,
         observables,
         source_uid: Some(source_uid),
-        unmapped: fields,
+        unmapped: fields.into(),
         ..Alert::default()
     };
     Parsed::Alert { alert: Box::new(alert), group_key }

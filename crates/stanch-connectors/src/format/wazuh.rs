@@ -128,7 +128,7 @@ fn native(
         attacks,
         observables,
         source_uid: id,
-        unmapped: fields,
+        unmapped: fields.into(),
         ..Alert::default()
     };
     Ok(Parsed::Alert { alert: Box::new(alert), group_key })

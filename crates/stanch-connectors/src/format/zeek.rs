@@ -163,7 +163,7 @@ fn finish(mut alert: Alert, mut fields: Fields, received: Timestamp) -> Parsed {
         pick::spelled(alert.src_endpoint.as_ref()),
         pick::spelled(alert.dst_endpoint.as_ref())
     );
-    alert.unmapped = fields;
+    alert.unmapped = fields.into();
     Parsed::Alert { alert: Box::new(alert), group_key }
 }
 

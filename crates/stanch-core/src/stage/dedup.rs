@@ -6,17 +6,20 @@
 
 use stanch_model::{Alert, AlertId, AlertState, IncidentId, Span, Timestamp};
 
-use crate::decided::Decided;
 use crate::journal::event::{Key, MergeCause};
 use crate::journal::incident::Status;
 use crate::journal::state::{AlertSlot, Disposition, State};
 use crate::stage::suppress::Quiet;
 
-/// What became of a record.
+/// What became of a record, and why. Decided for every record that comes in, so the reasons are words
+/// that are there already: nothing is put together that nobody may ever read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dedup {
-    /// Not seen before.
-    New,
+    /// Not seen before, or not to be counted on what was.
+    New {
+        /// Why.
+        because: &'static str,
+    },
     /// Counted on a known alert.
     Merge {
         /// Which.
@@ -62,17 +65,14 @@ pub fn dedup(
     source: Option<u16>,
     (window, quiet): (Span, &[Quiet]),
     now: Timestamp,
-) -> Decided<Dedup> {
+) -> Dedup {
     let Some(known) = state.seen.get(key) else {
-        return Decided::new(Dedup::New, "never seen before");
+        return Dedup::New { because: "never seen before" };
     };
     let Some(slot) = state.slot(known.alert) else {
-        return Decided::new(Dedup::New, "never seen before");
+        return Dedup::New { because: "never seen before" };
     };
-    let merge = |cause: MergeCause| {
-        let words = format!("{}: {}", known.alert, cause.words());
-        Decided::new(Dedup::Merge { into: known.alert, cause }, words)
-    };
+    let merge = |cause: MergeCause| Dedup::Merge { into: known.alert, cause };
     if known.delivery == print {
         return merge(MergeCause::Redelivery);
     }
@@ -80,15 +80,15 @@ pub fn dedup(
         return merge(MergeCause::Resolution);
     }
     if known.resolved || over(state, slot, quiet) {
-        return Decided::new(Dedup::New, format!("{} was over; it has begun again", known.alert));
+        return Dedup::New { because: "it was over, and has begun again" };
     }
     let time = sane_time(alert.time, now);
     let away = if time > slot.last { time.since(slot.last) } else { slot.first.since(time) };
     if away > window {
-        return Decided::new(Dedup::New, format!("{} was last seen more than {window} away", known.alert));
+        return Dedup::New { because: "last seen longer ago than the window" };
     }
     if alert.severity.rank() > slot.severity.rank() {
-        return Decided::new(Dedup::New, format!("more severe than {} ever was", known.alert));
+        return Dedup::New { because: "more severe than it ever was" };
     }
     merge(if source == Some(slot.source) { MergeCause::Repeat } else { MergeCause::Relay })
 }

@@ -41,7 +41,7 @@ pub fn ocsf(id: AlertId, alert: &Alert, raw: &[u8], received: Timestamp) -> Valu
     put("raw_data", json!(String::from_utf8_lossy(raw)));
     put("raw_data_size", json!(raw.len()));
     if !alert.unmapped.is_empty() {
-        put("unmapped", Value::Object(alert.unmapped.clone()));
+        put("unmapped", Value::Object((*alert.unmapped).clone()));
     }
     Value::Object(e)
 }

@@ -32,7 +32,7 @@ impl Intake {
         let key = routing_key(&body).ok_or(Refusal::Denied)?;
         let door = doors.by_routing_key(&key).ok_or(Refusal::Denied)?;
         let dedup_key = dedup_key(&body);
-        let verified = door.lock.verify(headers, body, (self.now)())?;
+        let verified = door.lock.verify(None, headers, body, (self.now)())?;
         let taken = self.accept(doors, door, verified, gzip, room, true).await?;
         Ok((taken, dedup_key))
     }
@@ -42,7 +42,7 @@ impl Intake {
         let gzip = is_gzip(headers)?;
         let door = bearer(headers).and_then(|t| doors.by_token("alertmanager", t)).ok_or(Refusal::Denied)?;
         let (body, room) = self.read(doors, headers, body, true).await?;
-        let verified = door.lock.verify(headers, body, (self.now)())?;
+        let verified = door.lock.verify(None, headers, body, (self.now)())?;
         self.accept(doors, door, verified, gzip, room, false).await
     }
 }

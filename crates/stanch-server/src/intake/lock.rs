@@ -47,6 +47,9 @@ pub(crate) struct HmacLock {
 #[derive(Debug)]
 pub(crate) struct Denied;
 
+/// The sender is proven by what stands before the body. Only made here.
+pub(crate) struct Proven(());
+
 /// A body whose sender is proven.
 pub(crate) struct Verified {
     body: Bytes,
@@ -106,29 +109,31 @@ impl Lock {
         )
     }
 
-    /// What can be judged before the body is read: refuses what cannot become valid any more. True
+    /// What can be judged before the body is read: refuses what cannot become valid any more, and says
     /// when the sender is proven already.
-    pub(crate) fn before_body(&self, headers: &HeaderMap) -> Result<bool, Denied> {
+    pub(crate) fn before_body(&self, headers: &HeaderMap) -> Result<Option<Proven>, Denied> {
         match self {
             Lock::Shut => Err(Denied),
             Lock::Bearer(known) => {
                 let sent = bearer(headers).ok_or(Denied)?;
-                if known.same(&TokenDigest::of(sent)) { Ok(true) } else { Err(Denied) }
+                if known.same(&TokenDigest::of(sent)) { Ok(Some(Proven(()))) } else { Err(Denied) }
             }
-            Lock::Hmac(lock) => headers.contains_key(&lock.header).then_some(false).ok_or(Denied),
-            Lock::RoutingKey(_) => Ok(false),
+            Lock::Hmac(lock) => headers.contains_key(&lock.header).then_some(None).ok_or(Denied),
+            Lock::RoutingKey(_) => Ok(None),
         }
     }
 
-    /// The whole proof, over the bytes as they came.
+    /// The whole proof, over the bytes as they came; what is proven already is not proven twice.
     pub(crate) fn verify(
         &self,
+        proven: Option<Proven>,
         headers: &HeaderMap,
         body: Bytes,
         now: Timestamp,
     ) -> Result<Verified, Denied> {
         match self {
             Lock::Shut => Err(Denied),
+            Lock::Bearer(_) if proven.is_some() => Ok(Verified { body, once: None }),
             Lock::Bearer(_) => self.before_body(headers).map(|_| Verified { body, once: None }),
             Lock::Hmac(lock) => {
                 let once = lock.verify(headers, &body, now)?;

@@ -29,12 +29,12 @@ fn a_signature_is_accepted_in_every_usual_spelling_and_under_either_secret() {
         for spelled in
             [s.clone(), format!("sha256={s}"), format!("v1={s}"), format!("v1=00, v1={s}"), s.to_uppercase()]
         {
-            let ok = both.verify(&headers(&[("x-signature", &spelled)]), body.clone(), NOW);
+            let ok = both.verify(None, &headers(&[("x-signature", &spelled)]), body.clone(), NOW);
             assert!(ok.is_ok(), "{spelled}");
         }
     }
     let wrong = sign("other-secret", b"{}");
-    assert!(both.verify(&headers(&[("x-signature", &wrong)]), body, NOW).is_err());
+    assert!(both.verify(None, &headers(&[("x-signature", &wrong)]), body, NOW).is_err());
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn every_changed_byte_of_body_time_or_signature_is_refused() {
     let good = sign("the-secret", b"1700000000.{\"a\":1}");
     let check = |signature: &str, stamp: &str, body: &[u8]| {
         let h = headers(&[("x-signature", signature), ("x-timestamp", stamp)]);
-        lock.verify(&h, Bytes::copy_from_slice(body), NOW).is_ok()
+        lock.verify(None, &h, Bytes::copy_from_slice(body), NOW).is_ok()
     };
     assert!(check(&good, stamp, body));
     for i in 0..body.len() {
@@ -71,19 +71,19 @@ fn a_clock_that_is_off_by_more_than_five_minutes_is_refused() {
         let stamp = 1_700_000_000_i64.saturating_add(off).to_string();
         let signed = sign("the-secret", format!("{stamp}.x").as_bytes());
         let h = headers(&[("x-signature", &signed), ("x-timestamp", &stamp)]);
-        assert_eq!(lock.verify(&h, Bytes::from_static(b"x"), NOW).is_ok(), accepted, "{off}");
+        assert_eq!(lock.verify(None, &h, Bytes::from_static(b"x"), NOW).is_ok(), accepted, "{off}");
     }
     let signed = sign("the-secret", b"x");
-    assert!(lock.verify(&headers(&[("x-signature", &signed)]), Bytes::from_static(b"x"), NOW).is_err());
+    assert!(lock.verify(None, &headers(&[("x-signature", &signed)]), Bytes::from_static(b"x"), NOW).is_err());
 }
 
 #[test]
 fn a_source_without_a_secret_opens_to_nobody() {
     let h = headers(&[("authorization", "Bearer "), ("x-signature", "")]);
-    assert!(Lock::Shut.verify(&h, Bytes::new(), NOW).is_err());
+    assert!(Lock::Shut.verify(None, &h, Bytes::new(), NOW).is_err());
     assert!(Lock::Shut.before_body(&h).is_err());
     let empty = Lock::Bearer(TokenDigest::of(""));
-    assert!(empty.verify(&h, Bytes::new(), NOW).is_err(), "an empty token is never a token");
+    assert!(empty.verify(None, &h, Bytes::new(), NOW).is_err(), "an empty token is never a token");
 }
 
 #[test]

@@ -113,8 +113,8 @@ impl Intake {
         let gzip = is_gzip(headers)?;
         let door = door.ok_or(Refusal::Denied)?;
         let proven = door.lock.before_body(headers)?;
-        let (body, room) = self.read(doors, headers, body, proven).await?;
-        let verified = door.lock.verify(headers, body, (self.now)())?;
+        let (body, room) = self.read(doors, headers, body, proven.is_some()).await?;
+        let verified = door.lock.verify(proven, headers, body, (self.now)())?;
         self.accept(doors, door, verified, gzip, room, false).await
     }
 

@@ -246,7 +246,7 @@ fn normalised(a: Alert) -> NormalisedAlert {
         attacks: a.attacks.into_iter().map(attack).collect(),
         observables: a.observables.into_iter().map(observable).collect(),
         source_uid: a.source_uid,
-        unmapped: a.unmapped,
+        unmapped: a.unmapped.into_fields(),
     }
 }
 
