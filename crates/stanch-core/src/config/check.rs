@@ -1,6 +1,9 @@
 //! What only shows when the whole folder is seen: playbooks against teams, people, limits and devices,
 //! and against each other.
 
+#[path = "declared.rs"]
+mod declared;
+
 use super::common::Known;
 use super::mistake::suggest;
 use super::{Config, Mistake, Role};
@@ -17,6 +20,7 @@ pub(super) fn playbooks(config: &Config, teams: &Known, m: &mut Vec<Mistake>) {
         let path = path(playbook);
         m.extend(verify(playbook, &path, around));
         m.extend(calls(playbook, &path, &config.playbooks));
+        declared::declared(config, playbook, &path, m);
         let mut check = Check { config, playbook, teams, path: &path, m };
         playbook.all_steps().into_iter().for_each(|step| check.step(step));
     }
