@@ -400,6 +400,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hooks/{playbook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a run of a playbook `on: hook` with this body, and wait for its answer
+         * @description The answer is sent once everything up to it is on disk. When the run takes longer than the wait,
+         *     the answer is 202 with the run's name, and the run goes on.
+         */
+        post: operations["post_hooks_playbook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents": {
         parameters: {
             query?: never;
@@ -587,6 +608,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{id}/verdict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what an incident turned out to be */
+        post: operations["post_incidents_id_verdict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/journal": {
         parameters: {
             query?: never;
@@ -658,6 +696,23 @@ export interface paths {
          *     for each source.
          */
         get: operations["get_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/noise": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List rules that could be kept quiet, with what that would have cost */
+        get: operations["get_noise"];
         put?: never;
         post?: never;
         delete?: never;
@@ -795,7 +850,8 @@ export interface paths {
         /** List runs of playbooks, the newest first */
         get: operations["get_runs"];
         put?: never;
-        post?: never;
+        /** Begin a run of a playbook by hand */
+        post: operations["post_runs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -905,6 +961,57 @@ export interface paths {
         get: operations["get_sources"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what runs ask of people, the newest first */
+        get: operations["get_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One task */
+        get: operations["get_tasks_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer a task: yes or no to a decision, the form of work that is done, or that it cannot be done */
+        post: operations["post_tasks_id_answer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1543,6 +1650,8 @@ export interface components {
             incident?: string | null;
             /** @description In words. */
             message: string;
+            /** @description The run concerned, if any. */
+            run?: string | null;
         };
         /** @description What exactly would happen after a yes. */
         DryRunView: {
@@ -1640,6 +1749,17 @@ export interface components {
             meaning: Record<string, never>;
             /** @description Who says so. */
             provider: string;
+        };
+        /** @description One field of a form. */
+        FieldView: {
+            /** @description For people. */
+            about?: string;
+            /** @description Taken when nothing is given. */
+            default?: Record<string, never>;
+            /** @description Its name. */
+            name: string;
+            /** @description `text`, `integer`, `number`, `bool`, `address`, `domain`, `account`, `port`, `map` or `list of …`. */
+            type: string;
         };
         /** @description One card. */
         GraphCard: {
@@ -1740,6 +1860,18 @@ export interface components {
              * @example ok
              */
             status: string;
+        };
+        /** @description A run that has not answered its caller, or ended without an answer. */
+        HookView: {
+            /**
+             * @description The run.
+             * @example RUN-2
+             */
+            run: string;
+            /** @description `running`, `completed`, `declined`, `handed`, `unwound` or `stopped`. */
+            state: string;
+            /** @description Why it ended as it did. */
+            why?: string | null;
         };
         /** @description One incident, whole. */
         IncidentDetail: components["schemas"]["IncidentSummary"] & {
@@ -1948,6 +2080,52 @@ export interface components {
             message: string;
             /** @description True when the configuration can be used all the same. */
             warning: boolean;
+        };
+        /** @description Proposals. */
+        NoisePage: {
+            /**
+             * Format: int64
+             * @description Incidents that somebody has given an opinion on.
+             */
+            judged: number;
+            /** @description The noisiest first. */
+            proposals: components["schemas"]["NoiseView"][];
+        };
+        /** @description A rule that could be kept quiet. */
+        NoiseView: {
+            /**
+             * Format: int32
+             * @description Incidents called true that it took part in.
+             */
+            hidden_confirmed: number;
+            /**
+             * Format: int64
+             * @description Distinct alerts it would have hidden so far.
+             */
+            hides: number;
+            /** @description The matcher of a silence that would do it. */
+            matcher: string;
+            /**
+             * Format: int64
+             * @description Of so many in all.
+             */
+            of: number;
+            /**
+             * Format: int32
+             * @description Of so many called true in all.
+             */
+            of_confirmed: number;
+            /** @description Whose rule it is. */
+            product: string;
+            /**
+             * Format: int32
+             * @description Incidents called false or harmless that it took part in.
+             */
+            refuted: number;
+            /** @description Its name. */
+            rule: string;
+            /** @description At which site. */
+            site: string;
         };
         /** @description An alert in one canonical form. Field names follow OCSF 1.8; `GET …/ocsf` gives the strict event. */
         NormalisedAlert: {
@@ -2288,6 +2466,15 @@ export interface components {
             /** @description The runs. */
             runs: components["schemas"]["RunSummary"][];
         };
+        /** @description A run to begin. */
+        RunRequest: {
+            /** @description For which incident, if for one. */
+            incident?: string | null;
+            /** @description What it is given, by name. */
+            inputs?: Record<string, never>;
+            /** @description Which playbook. */
+            playbook: string;
+        };
         /** @description One step that is over. */
         RunStep: {
             /** @description When it was over. */
@@ -2626,6 +2813,62 @@ export interface components {
              */
             suppressed: number;
         };
+        /** @description An answer to a task. */
+        TaskAnswer: {
+            /** @description The digest of what was shown: all 64 digits. */
+            digest: string;
+            /** @description In your words. */
+            reason?: string | null;
+            /** @description The form, for work that is done. */
+            values?: Record<string, never>;
+            /** @description Yes or done; no or cannot be done. */
+            yes: boolean;
+        };
+        /** @description Tasks, the newest first. */
+        TaskPage: {
+            /** @description The tasks. */
+            tasks: components["schemas"]["TaskView"][];
+        };
+        /** @description One thing asked of people. */
+        TaskView: {
+            /** @description When. */
+            answered_at?: string | null;
+            /** @description Who answered. */
+            answered_by?: string | null;
+            /** @description When it was asked. */
+            asked_at: string;
+            /** @description SHA-256 over all that is shown: an answer names it. */
+            digest: string;
+            /** @description An answer counts only before this. */
+            expires_at: string;
+            /** @description What to fill in. */
+            form?: components["schemas"]["FieldView"][];
+            /**
+             * @description Its name.
+             * @example TASK-1
+             */
+            id: string;
+            /** @description About which incident. */
+            incident?: string | null;
+            /** @description `decision` (yes or no, from an approver) or `work` (by hand, with a form). */
+            kind: string;
+            /** @description Of which playbook. */
+            playbook: string;
+            /** @description Asked by which run. */
+            run: string;
+            /** @description `open`, `done`, `refused`, `expired` or `withdrawn`. */
+            state: string;
+            /** @description At which of its steps. */
+            step: string;
+            /** @description Members of these teams may answer. */
+            teams: string[];
+            /** @description The question, or what to do. */
+            text: string;
+            /** @description What it is about. */
+            title: string;
+            /** @description The form as it was filled in. */
+            values?: Record<string, never>;
+        };
         /** @description A team. */
         TeamView: {
             /** @description Its name. */
@@ -2694,6 +2937,17 @@ export interface components {
         };
         /** @description Takes the incident in the path out of the one it is a part of. The body may be left out. */
         UnmergeRequest: Record<string, never>;
+        /** @description Says what an incident turned out to be. */
+        VerdictRequest: {
+            /** @description Why. */
+            reason?: string | null;
+            /**
+             * @description `true`: an attack or what comes before one. `false`: nothing of the kind. `benign`: it happened
+             *     and is meant to.
+             * @example false
+             */
+            verdict: string;
+        };
         /** @description Where the chain breaks. */
         VerifyBroken: {
             /**
@@ -2792,11 +3046,13 @@ export type SchemaErrorBody = components['schemas']['ErrorBody'];
 export type SchemaErrorDetail = components['schemas']['ErrorDetail'];
 export type SchemaFacet = components['schemas']['Facet'];
 export type SchemaFactView = components['schemas']['FactView'];
+export type SchemaFieldView = components['schemas']['FieldView'];
 export type SchemaGraphCard = components['schemas']['GraphCard'];
 export type SchemaGraphLink = components['schemas']['GraphLink'];
 export type SchemaGraphPair = components['schemas']['GraphPair'];
 export type SchemaGraphView = components['schemas']['GraphView'];
 export type SchemaHealth = components['schemas']['Health'];
+export type SchemaHookView = components['schemas']['HookView'];
 export type SchemaIncidentDetail = components['schemas']['IncidentDetail'];
 export type SchemaIncidentPage = components['schemas']['IncidentPage'];
 export type SchemaIncidentSummary = components['schemas']['IncidentSummary'];
@@ -2811,6 +3067,8 @@ export type SchemaMarkView = components['schemas']['MarkView'];
 export type SchemaMergeRequest = components['schemas']['MergeRequest'];
 export type SchemaMissingView = components['schemas']['MissingView'];
 export type SchemaMistakeView = components['schemas']['MistakeView'];
+export type SchemaNoisePage = components['schemas']['NoisePage'];
+export type SchemaNoiseView = components['schemas']['NoiseView'];
 export type SchemaNormalisedAlert = components['schemas']['NormalisedAlert'];
 export type SchemaNoteRequest = components['schemas']['NoteRequest'];
 export type SchemaObservableView = components['schemas']['ObservableView'];
@@ -2834,6 +3092,7 @@ export type SchemaRenewRequest = components['schemas']['RenewRequest'];
 export type SchemaResolveRequest = components['schemas']['ResolveRequest'];
 export type SchemaRunDetail = components['schemas']['RunDetail'];
 export type SchemaRunPage = components['schemas']['RunPage'];
+export type SchemaRunRequest = components['schemas']['RunRequest'];
 export type SchemaRunStep = components['schemas']['RunStep'];
 export type SchemaRunSummary = components['schemas']['RunSummary'];
 export type SchemaRunWait = components['schemas']['RunWait'];
@@ -2850,11 +3109,15 @@ export type SchemaSplitOccurrenceRequest = components['schemas']['SplitOccurrenc
 export type SchemaSplitRequest = components['schemas']['SplitRequest'];
 export type SchemaStoryView = components['schemas']['StoryView'];
 export type SchemaTallyView = components['schemas']['TallyView'];
+export type SchemaTaskAnswer = components['schemas']['TaskAnswer'];
+export type SchemaTaskPage = components['schemas']['TaskPage'];
+export type SchemaTaskView = components['schemas']['TaskView'];
 export type SchemaTeamView = components['schemas']['TeamView'];
 export type SchemaTimelineRow = components['schemas']['TimelineRow'];
 export type SchemaTimelineView = components['schemas']['TimelineView'];
 export type SchemaTouchedAssetView = components['schemas']['TouchedAssetView'];
 export type SchemaUnmergeRequest = components['schemas']['UnmergeRequest'];
+export type SchemaVerdictRequest = components['schemas']['VerdictRequest'];
 export type SchemaVerifyBroken = components['schemas']['VerifyBroken'];
 export type SchemaVerifyView = components['schemas']['VerifyView'];
 export type SchemaVetoRequest = components['schemas']['VetoRequest'];
@@ -4579,6 +4842,105 @@ export interface operations {
             };
         };
     };
+    post_hooks_playbook: {
+        parameters: {
+            query?: {
+                /** @description 0s to 60s; 20s by default. */
+                wait?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The playbook's name */
+                playbook: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "host": "web-1",
+                 *       "severity": 5
+                 *     }
+                 */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description What the playbook answered, with the run's name in the header `stanch-run` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The run goes on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The run ended without an answer */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookView"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_incidents: {
         parameters: {
             query?: {
@@ -5427,6 +5789,84 @@ export interface operations {
             };
         };
     };
+    post_incidents_id_verdict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description For example INC-3 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "our own scanner",
+                 *       "verdict": "false"
+                 *     }
+                 */
+                "application/json": components["schemas"]["VerdictRequest"];
+            };
+        };
+        responses: {
+            /** @description Noted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_journal: {
         parameters: {
             query?: {
@@ -5643,6 +6083,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LedgerView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_noise: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Proposals; nothing is set by itself */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoisePage"];
                 };
             };
             /** @description What was asked makes no sense */
@@ -6169,6 +6674,82 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunPage"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "incident": "INC-3",
+                 *       "inputs": {},
+                 *       "playbook": "collect-evidence"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        responses: {
+            /** @description Begun */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
                 };
             };
             /** @description What was asked makes no sense */
@@ -6761,6 +7342,234 @@ export interface operations {
             };
             /** @description There is no such thing */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_tasks: {
+        parameters: {
+            query?: {
+                /** @description How many; 100 by default, at most 1000. */
+                limit?: number;
+                /** @description Only those that can still be answered. */
+                open?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_tasks_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description For example TASK-1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The task */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_tasks_id_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description For example TASK-1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "digest": "0000000000000000000000000000000000000000000000000000000000000000",
+                 *       "values": {
+                 *         "port": "ge-0/0/7"
+                 *       },
+                 *       "yes": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["TaskAnswer"];
+            };
+        };
+        responses: {
+            /** @description Counted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Answered before, over, or something else was shown */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
