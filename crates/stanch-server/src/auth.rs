@@ -16,17 +16,18 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use stanch_core::config::Role;
+use stanch_core::config::{NotifierConfig, Role};
 use stanch_engine::command::Who;
 use stanch_engine::{Command, Done};
 
 use crate::books::Books;
+use crate::chat::slack;
 use crate::intake::bearer;
 use crate::live::Live;
 use crate::metrics::{self, Numbers};
 use crate::offline::Offline;
 use crate::problem::Problem;
-use crate::secrets::TokenDigest;
+use crate::secrets::{self, TokenDigest};
 use crate::sse::Pulse;
 
 /// What handlers share. Holds everything and gives nothing away without a check.
@@ -73,6 +74,43 @@ impl Desk {
             }
             Books::Offline(_) => true,
         }
+    }
+
+    /// The time by our clock.
+    pub(crate) fn now(&self) -> stanch_model::Timestamp {
+        self.0.now()
+    }
+
+    /// The workspaces of Slack whose signatures are known now; a secret that cannot be read opens
+    /// nothing.
+    pub(crate) fn slack_doors(&self) -> Vec<slack::Door> {
+        let Books::Live(live) = &self.0 else { return Vec::new() };
+        let config = live.engine.rules().config.clone();
+        let door = |n: &NotifierConfig| match n {
+            NotifierConfig::Slack { signing_secret: Some(at), workspace, .. } => {
+                let secret = secrets::read(&live.config_dir, at).ok()?.expose().to_owned();
+                Some(slack::Door { secret, workspace: workspace.clone() })
+            }
+            NotifierConfig::Slack { .. }
+            | NotifierConfig::Webhook { .. }
+            | NotifierConfig::Rt { .. }
+            | NotifierConfig::Smtp { .. }
+            | NotifierConfig::Log { .. } => None,
+        };
+        config.connectors.notifiers.iter().filter_map(door).collect()
+    }
+
+    /// The approver that an administrator has linked with this member of Slack. Needs the proof that
+    /// Slack said so.
+    pub(crate) fn linked(&self, member: &str, _: slack::Verified) -> Option<Approver> {
+        let Books::Live(live) = &self.0 else { return None };
+        let config = live.engine.rules().config.clone();
+        let person = config.people.values().find(|p| p.slack.as_deref() == Some(member))?;
+        if person.role < Decides::ROLE {
+            return None;
+        }
+        let who = Who { name: person.name.clone(), role: person.role, teams: person.teams.clone() };
+        Some(Authorised { who, proof: None, books: self.0.clone(), rank: PhantomData })
     }
 
     /// True, or why not: the journal is open and takes entries.

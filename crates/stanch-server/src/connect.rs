@@ -11,7 +11,9 @@ use stanch_connectors::discover::discover;
 use stanch_connectors::enricher::{
     self, Assets, HttpLookup, HttpLookupConfig, Intel, Schedule, Warninglists, intel,
 };
-use stanch_connectors::notifier::{Log, Smtp, SmtpConfig, Tls};
+use stanch_connectors::notifier::{
+    Log, Rt, RtConfig, Slack, SlackConfig, Smtp, SmtpConfig, Tls, Webhook, WebhookConfig,
+};
 use stanch_core::Config;
 use stanch_core::config::{EnricherConfig, Mistake, NotifierConfig, Protected, ResponderConfig, SecretRef};
 use stanch_core::contain::Mode;
@@ -213,15 +215,47 @@ fn kinds_of(words: &[String]) -> Vec<ObservableKind> {
     all.into_iter().filter(|k| words.is_empty() || words.iter().any(|w| w == k.word())).collect()
 }
 
+/// A notifier that is ready, or all that is wrong with it.
+fn ready<N: Notifier + 'static>(
+    made: Result<N, Vec<String>>,
+    name: &str,
+    m: &mut Vec<Mistake>,
+) -> Option<Arc<dyn Notifier>> {
+    match made {
+        Ok(n) => Some(Arc::new(n)),
+        Err(wrong) => {
+            m.extend(wrong.into_iter().map(|why| said(name, why, "")));
+            None
+        }
+    }
+}
+
 fn notifier(
     folder: &Path,
     config: &Config,
     n: &NotifierConfig,
     m: &mut Vec<Mistake>,
 ) -> Option<Arc<dyn Notifier>> {
-    let NotifierConfig::Smtp { name, host, port, tls, from, username, password } = n else {
-        let NotifierConfig::Log { name } = n else { return None };
-        return Some(Arc::new(Log::new(name.clone())));
+    let (name, host, port, tls, from, username, password) = match n {
+        NotifierConfig::Log { name } => return Some(Arc::new(Log::new(name.clone()))),
+        NotifierConfig::Webhook { name, url, secret: at } => {
+            let (url, secret) = (url.clone(), secret(folder, at, name, m)?);
+            let config = WebhookConfig { name: name.clone(), url, secret };
+            return ready(Webhook::new(&config), name, m);
+        }
+        NotifierConfig::Slack { name, url, token, .. } => {
+            let (url, token) = (url.clone(), secret(folder, token, name, m)?);
+            let config = SlackConfig { name: name.clone(), url, token };
+            return ready(Slack::new(&config), name, m);
+        }
+        NotifierConfig::Rt { name, url, token, queue } => {
+            let (url, token, queue) = (url.clone(), secret(folder, token, name, m)?, queue.clone());
+            let config = RtConfig { name: name.clone(), url, token, queue };
+            return ready(Rt::new(&config), name, m);
+        }
+        NotifierConfig::Smtp { name, host, port, tls, from, username, password } => {
+            (name, host, port, tls, from, username, password)
+        }
     };
     let to: Vec<String> =
         config.teams.values().filter(|t| t.notifier == *name).flat_map(|t| t.to.iter().cloned()).collect();

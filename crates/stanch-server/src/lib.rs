@@ -9,6 +9,7 @@ pub mod api;
 pub mod app;
 mod auth;
 mod books;
+mod chat;
 pub mod config_dir;
 mod connect;
 mod console;

@@ -103,6 +103,11 @@ impl Problem {
         )
     }
 
+    /// Somebody who may not, for another reason than a role.
+    pub(crate) fn forbidden(message: impl Into<String>, mend: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "ST0403", message, mend)
+    }
+
     /// There is no such thing.
     pub(crate) fn not_found(message: impl Into<String>, mend: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "ST0404", message, mend)

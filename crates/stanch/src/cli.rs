@@ -82,6 +82,7 @@ enum Verb {
     Reload(cmd::reload::Args),
     Doctor(cmd::doctor::Args),
     KillSwitch(cmd::kill_switch::Args),
+    Preauth(cmd::preauth::Args),
     Ingest(cmd::ingest::Args),
     Story(cmd::story::Args),
     Incidents(cmd::incidents::Args),
@@ -117,7 +118,7 @@ enum Verb {
 
 /// The verbs by what they are for, in the order of the help.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Begin and run", &["demo", "init", "check", "serve", "reload", "doctor", "kill-switch"]),
+    ("Begin and run", &["demo", "init", "check", "serve", "reload", "doctor", "kill-switch", "preauth"]),
     ("Feed", &["ingest", "sources", "quarantine"]),
     ("Look", &["incidents", "story", "alerts", "ledger", "clock", "journal"]),
     (
@@ -242,6 +243,7 @@ pub(crate) async fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         Verb::Reload(args) => cmd::reload::run(&args, ctx).await,
         Verb::Doctor(args) => cmd::doctor::run(&args, ctx).await,
         Verb::KillSwitch(args) => cmd::kill_switch::run(&args, ctx).await,
+        Verb::Preauth(args) => cmd::preauth::run(&args, ctx),
         Verb::Ingest(args) => cmd::ingest::run(&args, ctx).await,
         Verb::Story(args) => cmd::story::run(&args, ctx).await,
         Verb::Incidents(args) => cmd::incidents::run(args, ctx).await,

@@ -11,7 +11,7 @@ use super::yaml::{Fields, Node};
 use super::{ConnectorsConfig, EnricherConfig, Mistake, NotifierConfig};
 
 const ENRICHERS: &[&str] = &["assets", "http", "intel", "warninglists"];
-const NOTIFIERS: &[&str] = &["log", "smtp"];
+const NOTIFIERS: &[&str] = &["log", "smtp", "webhook", "slack", "rt"];
 
 /// Every kind of observable, for `kinds`.
 const KINDS: &[ObservableKind] = &[
@@ -150,7 +150,38 @@ fn notifier(node: &Node, taken: &mut Taken, m: &mut Vec<Mistake>) -> Option<Noti
         fields.finish(&["name", "type"], m);
         return Some(NotifierConfig::Log { name: name? });
     }
-    smtp(&fields, name, m)
+    match kind {
+        "webhook" => webhook(&fields, name, m),
+        "slack" => slack(&fields, name, m),
+        "rt" => rt(&fields, name, m),
+        _ => smtp(&fields, name, m),
+    }
+}
+
+fn webhook(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {
+    let url = fields.required("url", m).and_then(|n| n.string(m));
+    let secret = fields.required("secret", m).and_then(|n| secret(n, m));
+    fields.finish(&["name", "type", "url", "secret"], m);
+    Some(NotifierConfig::Webhook { name: name?, url: url?, secret: secret? })
+}
+
+fn slack(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {
+    let mut url = "https://slack.com/api".to_owned();
+    set(&mut url, fields.optional("url").and_then(|n| n.string(m)));
+    let token = fields.required("token", m).and_then(|n| secret(n, m));
+    let signing_secret = fields.optional("signing_secret").and_then(|n| secret(n, m));
+    let workspace = fields.optional("workspace").and_then(|n| n.string(m));
+    fields.finish(&["name", "type", "url", "token", "signing_secret", "workspace"], m);
+    Some(NotifierConfig::Slack { name: name?, url, token: token?, signing_secret, workspace })
+}
+
+fn rt(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {
+    let url = fields.required("url", m).and_then(|n| n.string(m));
+    let token = fields.required("token", m).and_then(|n| secret(n, m));
+    let mut queue = "General".to_owned();
+    set(&mut queue, fields.optional("queue").and_then(|n| n.string(m)));
+    fields.finish(&["name", "type", "url", "token", "queue"], m);
+    Some(NotifierConfig::Rt { name: name?, url: url?, token: token?, queue })
 }
 
 fn smtp(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {

@@ -75,7 +75,7 @@ pub(super) fn read(
     }
     policy.noc_team = fields.optional("noc_team").and_then(|n| refer(n, "team", teams, m));
     policy.seal_key = fields.optional("seal_key").and_then(|n| path(n, m));
-    let drift = fields.optional("drift").and_then(|n| n.choice("answer to drift", &["tell", "repair"], m));
+    let drift = fields.optional("drift").and_then(|n| n.choice("drift", &["tell", "repair"], m));
     set(&mut policy.drift, drift.map(|word| if word == "repair" { Drift::Repair } else { Drift::Tell }));
     let known: Vec<&str> = KEYS.iter().chain(ACTIONS).copied().collect();
     fields.finish(&known, m);
@@ -117,7 +117,7 @@ fn caps(entries: &Fields<'_>, into: &mut BTreeMap<String, Caps>, m: &mut Vec<Mis
 }
 
 fn kind(node: &Node, m: &mut Vec<Mistake>) -> Option<String> {
-    node.choice("kind of change", ACTIONS, m).map(str::to_owned)
+    node.choice("change", ACTIONS, m).map(str::to_owned)
 }
 
 fn level(node: &Node, m: &mut Vec<Mistake>) -> Option<Autonomy> {

@@ -130,6 +130,8 @@ mod tests {
             include_str!("calls.rs"),
             include_str!("common.rs"),
             include_str!("connectors.rs"),
+            include_str!("containment.rs"),
+            include_str!("preauthorisations.rs"),
             include_str!("people.rs"),
             include_str!("policy.rs"),
             include_str!("responders.rs"),

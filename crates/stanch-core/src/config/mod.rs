@@ -234,6 +234,39 @@ pub enum NotifierConfig {
         /// Password, if the server wants one.
         password: Option<SecretRef>,
     },
+    /// Another program, by signed webhooks.
+    Webhook {
+        /// Name.
+        name: String,
+        /// Where to send; HTTPS, or HTTP to this machine.
+        url: String,
+        /// The key, `whsec_` and base64.
+        secret: SecretRef,
+    },
+    /// A workspace of Slack; a team's `to` names channels.
+    Slack {
+        /// Name.
+        name: String,
+        /// Where Slack's Web API is. Default `https://slack.com/api`.
+        url: String,
+        /// The bot token.
+        token: SecretRef,
+        /// What Slack signs its requests with; without it no button is answered.
+        signing_secret: Option<SecretRef>,
+        /// The workspace, for example `T0123ABCD`; answers from others are refused. None: not looked at.
+        workspace: Option<String>,
+    },
+    /// A queue of Request Tracker 5.
+    Rt {
+        /// Name.
+        name: String,
+        /// Where it is.
+        url: String,
+        /// An authentication token.
+        token: SecretRef,
+        /// Queue of new tickets. Default `General`.
+        queue: String,
+    },
     /// The log only.
     Log {
         /// Name.

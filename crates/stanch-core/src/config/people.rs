@@ -105,7 +105,10 @@ fn team(
 fn sends_mail(connectors: &ConnectorsConfig, wanted: &str) -> bool {
     connectors.notifiers.iter().any(|n| match n {
         NotifierConfig::Smtp { name, .. } => name == wanted,
-        NotifierConfig::Log { .. } => false,
+        NotifierConfig::Webhook { .. }
+        | NotifierConfig::Slack { .. }
+        | NotifierConfig::Rt { .. }
+        | NotifierConfig::Log { .. } => false,
     })
 }
 

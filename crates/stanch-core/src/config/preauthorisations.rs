@@ -73,7 +73,7 @@ fn entry(node: &Node, m: &mut Vec<Mistake>) -> Option<Preauthorisation> {
     };
     let name = fields.required("name", m).and_then(|n| n.name(m));
     let (playbooks, assets, indicators) = (words("playbooks", m), words("assets", m), words("indicators", m));
-    let kind = |n: &Node, m: &mut Vec<Mistake>| n.choice("kind of change", ACTIONS, m).map(str::to_owned);
+    let kind = |n: &Node, m: &mut Vec<Mistake>| n.choice("change", ACTIONS, m).map(str::to_owned);
     let actions = fields.optional("actions").and_then(|n| n.list(m, kind)).unwrap_or_default();
     let actions: BTreeSet<String> = actions.into_iter().collect();
     for (key, empty) in [("playbooks", playbooks.is_empty()), ("actions", actions.is_empty())] {

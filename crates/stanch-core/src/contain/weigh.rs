@@ -125,18 +125,30 @@ pub fn own(config: &Config) -> Vec<Protected> {
         }
     };
     for notifier in &config.connectors.notifiers {
-        if let NotifierConfig::Smtp { host, from, .. } = notifier {
-            name(host, "our mail server");
-            name(from.rsplit('@').next().unwrap_or_default().trim_end_matches('>'), "our mail domain");
+        match notifier {
+            NotifierConfig::Smtp { host, from, .. } => {
+                name(host, "our mail server");
+                name(from.rsplit('@').next().unwrap_or_default().trim_end_matches('>'), "our mail domain");
+            }
+            NotifierConfig::Webhook { url, name: called, .. }
+            | NotifierConfig::Slack { url, name: called, .. }
+            | NotifierConfig::Rt { url, name: called, .. } => {
+                name(host_of(url), &format!("people are told there ({called})"));
+            }
+            NotifierConfig::Log { .. } => {}
         }
     }
     for enricher in &config.connectors.enrichers {
         if let EnricherConfig::Http { url, name: called, .. } = enricher {
-            let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', ':', '?']).next());
-            name(host.unwrap_or_default(), &format!("look-up {called} is there"));
+            name(host_of(url), &format!("look-up {called} is there"));
         }
     }
     found
+}
+
+/// The host of a URL, as text; empty when there is none.
+fn host_of(url: &str) -> &str {
+    url.split("://").nth(1).and_then(|rest| rest.split(['/', ':', '?']).next()).unwrap_or_default()
 }
 
 /// The blast radius of a change, as far as flows, alerts and the inventory tell.

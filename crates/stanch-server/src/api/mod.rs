@@ -17,6 +17,7 @@ use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Desk;
+use crate::chat;
 use crate::console;
 use crate::problem::Problem;
 
@@ -25,7 +26,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// Every route, with its description at `/api/v1/openapi.json`.
 pub(crate) fn router(desk: Desk, intake: Option<OpenApiRouter>) -> Router {
-    let people = OpenApiRouter::new().merge(v1::router()).merge(anonymous::router());
+    let people = OpenApiRouter::new().merge(v1::router()).merge(anonymous::router()).merge(chat::router());
     let people = people
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(desk.clone(), hosted))

@@ -20,6 +20,7 @@ pub(crate) mod kill_switch;
 pub(crate) mod ledger;
 pub(crate) mod noise;
 pub(crate) mod playbook;
+pub(crate) mod preauth;
 pub(crate) mod quarantine;
 pub(crate) mod radar;
 pub(crate) mod release;

@@ -45,6 +45,9 @@ fn enricher(e: &EnricherConfig) -> (&str, &'static str) {
 fn notifier(n: &NotifierConfig) -> (&str, &'static str) {
     match n {
         NotifierConfig::Smtp { name, .. } => (name, "smtp"),
+        NotifierConfig::Webhook { name, .. } => (name, "webhook"),
+        NotifierConfig::Slack { name, .. } => (name, "slack"),
+        NotifierConfig::Rt { name, .. } => (name, "rt"),
         NotifierConfig::Log { name } => (name, "log"),
     }
 }

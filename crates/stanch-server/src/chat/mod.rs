@@ -1,0 +1,13 @@
+//! Answers that come in through a chat. The chat proves *who* clicked; what they may do, and to what
+//! they agreed, is decided here as everywhere else.
+
+pub(crate) mod slack;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::auth::Desk;
+
+pub(crate) fn router() -> OpenApiRouter<Desk> {
+    OpenApiRouter::new().routes(routes!(slack::clicked))
+}

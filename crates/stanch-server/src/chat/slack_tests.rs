@@ -1,0 +1,144 @@
+use std::process::Command as Process;
+
+use axum::http::{HeaderName, HeaderValue};
+
+use super::*;
+
+/// Source: Slack, "Verifying requests from Slack", the example.
+const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+const STAMP: &str = "1531420618";
+const BODY: &str = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
+const SIGNATURE: &str = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503";
+const NOW: Timestamp = Timestamp(1_531_420_618_000);
+
+fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in pairs {
+        map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+    }
+    map
+}
+
+fn holds(stamp: &str, signature: &str, body: &str, now: Timestamp) -> bool {
+    let headers = headers(&[("x-slack-request-timestamp", stamp), ("x-slack-signature", signature)]);
+    verify(SECRET, &headers, body.as_bytes(), now).is_some()
+}
+
+#[test]
+fn slacks_own_example_verifies_and_nothing_near_it_does() {
+    assert!(holds(STAMP, SIGNATURE, BODY, NOW));
+    assert!(!holds(STAMP, SIGNATURE, &format!("{BODY} "), NOW));
+    assert!(!holds("1531420619", SIGNATURE, BODY, NOW));
+    assert!(!holds(STAMP, &SIGNATURE.replace("v0=", "v1="), BODY, NOW));
+    assert!(!holds(STAMP, &SIGNATURE["v0=".len()..], BODY, NOW));
+    assert!(!holds(STAMP, "", BODY, NOW) && !holds("", SIGNATURE, BODY, NOW));
+    assert!(!holds("-1531420618", SIGNATURE, BODY, NOW) && !holds("1531420618.0", SIGNATURE, BODY, NOW));
+    for i in 3..SIGNATURE.len() {
+        let mut other = SIGNATURE.as_bytes().to_vec();
+        other[i] = if other[i] == b'0' { b'1' } else { b'0' };
+        assert!(!holds(STAMP, std::str::from_utf8(&other).unwrap(), BODY, NOW), "digit {i}");
+    }
+    let good = headers(&[("x-slack-request-timestamp", STAMP), ("x-slack-signature", SIGNATURE)]);
+    assert!(verify("", &good, BODY.as_bytes(), NOW).is_none(), "no secret opens nothing");
+    assert!(verify("another", &good, BODY.as_bytes(), NOW).is_none());
+    assert!(verify(SECRET, &HeaderMap::new(), BODY.as_bytes(), NOW).is_none());
+    let twice = headers(&[
+        ("x-slack-request-timestamp", STAMP),
+        ("x-slack-signature", SIGNATURE),
+        ("x-slack-signature", SIGNATURE),
+    ]);
+    assert!(verify(SECRET, &twice, BODY.as_bytes(), NOW).is_none());
+}
+
+#[test]
+fn old_and_future_requests_are_refused_at_five_minutes() {
+    let at = |ms: i64| holds(STAMP, SIGNATURE, BODY, NOW.plus(Span(ms)));
+    assert!(at(300_000) && at(-300_000));
+    assert!(!at(300_001) && !at(-300_001));
+    assert!(
+        !holds(STAMP, SIGNATURE, BODY, Timestamp(i64::MAX))
+            && !holds(STAMP, SIGNATURE, BODY, Timestamp(i64::MIN))
+    );
+}
+
+/// Slack's own SDK as the other side, both ways round.
+#[test]
+fn slacks_sdk_and_we_agree_on_signatures() {
+    let sdk = |code: &str| {
+        let out = Process::new("python3").args(["-c", code, SECRET, STAMP, BODY]).output().ok()?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    };
+    let made = sdk(
+        "import sys\nfrom slack_sdk.signature import SignatureVerifier as V\nprint(V(sys.argv[1]).generate_signature(timestamp=sys.argv[2], body=sys.argv[3]))",
+    );
+    let Some(made) = made else {
+        eprintln!("SKIPPED: python3 with slack_sdk is not there; pip install slack_sdk");
+        return;
+    };
+    assert!(holds(STAMP, &made, BODY, NOW), "{made}");
+    let odd = sdk(
+        "import sys\nfrom slack_sdk.signature import SignatureVerifier as V\nprint(V(sys.argv[1]).generate_signature(timestamp='1531420700', body='payload=%7B%22x%22%3A%22%C3%BC%22%7D'))",
+    );
+    let now = Timestamp(1_531_420_700_000);
+    assert!(holds("1531420700", &odd.unwrap_or_default(), "payload=%7B%22x%22%3A%22%C3%BC%22%7D", now));
+}
+
+fn encoded(json: &str) -> Vec<u8> {
+    let mut out = b"payload=".to_vec();
+    for b in json.bytes() {
+        out.extend(format!("%{b:02X}").bytes());
+    }
+    out
+}
+
+fn payload(change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
+    let mut value = serde_json::json!({
+        "type": "block_actions",
+        "user": { "id": "U1", "username": "eve", "name": "secops-lead", "team_id": "T1" },
+        "team": { "id": "T1", "domain": "x" },
+        "actions": [{ "action_id": APPROVE, "block_id": "stanch", "value": "ab".repeat(32), "action_ts": "1" }],
+        "response_url": "http://127.0.0.1/",
+    });
+    change(&mut value);
+    encoded(&value.to_string())
+}
+
+#[test]
+fn only_who_clicked_on_what_is_taken_from_a_message() {
+    let digest = "ab".repeat(32);
+    let good = Click { user: "U1".into(), workspace: "T1".into(), approve: true, digest };
+    assert_eq!(click(&payload(|_| {})), Ok(good));
+    assert!(!click(&payload(|v| v["actions"][0]["action_id"] = DENY.into())).unwrap().approve);
+    let bad: Vec<fn(&mut serde_json::Value)> = vec![
+        |v| v["type"] = "view_submission".into(),
+        |v| v["user"]["team_id"] = "T2".into(),
+        |v| v["actions"] = serde_json::json!([]),
+        |v| {
+            let one = v["actions"][0].clone();
+            v["actions"] = serde_json::json!([one, one]);
+        },
+        |v| v["actions"][0]["action_id"] = "approve".into(),
+        |v| v["actions"][0]["value"] = "ab".into(),
+        |v| v["actions"][0]["value"] = "AB".repeat(32).into(),
+        |v| drop(v["actions"][0].as_object_mut().unwrap().remove("value")),
+        |v| drop(v.as_object_mut().unwrap().remove("user")),
+        |v| drop(v.as_object_mut().unwrap().remove("team")),
+        |v| v["user"]["id"] = 7.into(),
+    ];
+    for (n, change) in bad.into_iter().enumerate() {
+        assert!(click(&payload(change)).is_err(), "{n}");
+    }
+    for body in [
+        "",
+        "payload=",
+        "payload=%7",
+        "payload=%zz",
+        "payload=%ff",
+        "x=1&payload=%7B%7D",
+        "payload=%7B%7D&payload=%7B%7D",
+        "{}",
+    ] {
+        assert!(click(body.as_bytes()).is_err(), "{body}");
+    }
+    assert_eq!(field(b"payload=a+b%20c").as_deref(), Some("a b c"));
+}
