@@ -11,6 +11,7 @@ mod bench;
 mod crash;
 mod e2e;
 mod http;
+mod lab;
 mod test;
 mod tidy;
 mod ui;
@@ -27,6 +28,7 @@ const VERBS: &[Verb] = &[
     ("bench", "measure against peers and write the table", bench::run),
     ("crash", "kill the server and cut its power at enumerated points; count what is lost", crash::run),
     ("e2e", "journeys through the console in a real browser", e2e::run),
+    ("lab", "block, kill, and see that the kernel lets go: in network namespaces", lab::run),
     ("test", "everything that must hold; installs what it needs", test::run),
     ("tidy", "walls between crates, sizes of files", tidy::run),
     ("ui", "build the console; --client regenerates its client, --check checks it", ui::run),
@@ -55,6 +57,11 @@ fn usage(why: &str) -> ExitCode {
 
 /// Builds packages of this workspace, at low priority; returns the folder of the programs.
 fn cargo_build(packages: &[&str], release: bool) -> Result<PathBuf> {
+    cargo_build_with(packages, &[], release)
+}
+
+/// The same, with more words for cargo.
+fn cargo_build_with(packages: &[&str], more: &[&str], release: bool) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let root = root.parent().context("no workspace around xtask")?;
@@ -63,6 +70,7 @@ fn cargo_build(packages: &[&str], release: bool) -> Result<PathBuf> {
     for package in packages {
         command.args(["-p", package]);
     }
+    command.args(more);
     if release {
         command.arg("--release");
     }

@@ -67,6 +67,9 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
             vec![],
         ));
     }
+    if !quick && lab {
+        steps.push(Step("containment lab", "cargo", vec!["xtask", "lab", "--cycles", "20"], vec![]));
+    }
     let started = Instant::now();
     for step in &steps {
         do_step(step)?;

@@ -18,10 +18,16 @@ pub enum Fault {
     ErrorBefore(Failure),
     /// The call takes effect, and its answer is lost: `Unknown`. Applies to perform and revert.
     TimeoutAfterApply,
+    /// The call takes effect, and its answer is "internal error": `Unknown`. Applies to perform and revert.
+    ErrorAfterApply,
+    /// Half of the change is made, and the answer is success. Applies to perform.
+    HalfApply,
     /// The call says `Present` and does nothing. Applies to perform.
     LieOnPerform,
     /// The call says `Absent` and does nothing. Applies to revert.
     LieOnRevert,
+    /// The look says the opposite of what is so. Applies to verify.
+    LieOnVerify,
     /// The device cannot be read. Applies to verify.
     BlindVerify(Failure),
     /// The call takes effect and its answer comes late. Applies to every verb.
@@ -54,18 +60,39 @@ pub struct Line {
     pub fault: Option<Fault>,
 }
 
+/// Makes half of a change on a device.
+pub type HalfDone<R> = Arc<dyn Fn(&R, &Action) + Send + Sync>;
+
 /// A responder with faults and a ledger around another. Clones share both.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Faulty<R> {
     device: Arc<R>,
+    half: Option<HalfDone<R>>,
     faults: Arc<Mutex<VecDeque<Fault>>>,
     ledger: Arc<Mutex<Vec<Line>>>,
+}
+
+impl<R: std::fmt::Debug> std::fmt::Debug for Faulty<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Faulty")
+            .field("device", &self.device)
+            .field("faults", &self.faults)
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Responder> Faulty<R> {
     /// Around `device`, without faults.
     pub fn new(device: R) -> Faulty<R> {
-        Faulty { device: Arc::new(device), faults: Arc::default(), ledger: Arc::default() }
+        Faulty { device: Arc::new(device), half: None, faults: Arc::default(), ledger: Arc::default() }
+    }
+
+    /// The same, with a way to make half of a change: for [`Fault::HalfApply`].
+    #[must_use]
+    pub fn with_half(mut self, half: HalfDone<R>) -> Faulty<R> {
+        self.half = Some(half);
+        self
     }
 
     /// The device itself.
@@ -142,6 +169,22 @@ impl<R: Responder> Faulty<R> {
                 let _ = self.call(verb, action, fault).await;
                 Err(Failure::unknown("the answer was lost"))
             }
+            Some(Fault::ErrorAfterApply) => {
+                let _ = self.call(verb, action, fault).await;
+                Err(Failure::unknown("the answer was 500 Internal Server Error"))
+            }
+            Some(Fault::HalfApply) => {
+                if let Some(half) = &self.half {
+                    half(&self.device, action);
+                }
+                self.write(verb, action, false, fault);
+                Ok(Observed::Present { expires_in: Some(action.ttl) })
+            }
+            Some(Fault::LieOnVerify) => {
+                let is = self.is_present(action).await;
+                self.write(verb, action, false, fault);
+                Ok(if is { Observed::Absent } else { Observed::Present { expires_in: Some(action.ttl) } })
+            }
             Some(Fault::LieOnPerform) => {
                 self.write(verb, action, false, fault);
                 Ok(Observed::Present { expires_in: Some(action.ttl) })
@@ -165,10 +208,12 @@ impl<R: Responder> Faulty<R> {
 
 fn applies(fault: &Fault, verb: Verb) -> bool {
     match fault {
-        Fault::ErrorBefore(_) | Fault::TimeoutAfterApply | Fault::Duplicate => verb != Verb::Verify,
-        Fault::LieOnPerform => verb == Verb::Perform,
+        Fault::ErrorBefore(_) | Fault::TimeoutAfterApply | Fault::ErrorAfterApply | Fault::Duplicate => {
+            verb != Verb::Verify
+        }
+        Fault::LieOnPerform | Fault::HalfApply => verb == Verb::Perform,
         Fault::LieOnRevert => verb == Verb::Revert,
-        Fault::BlindVerify(_) => verb == Verb::Verify,
+        Fault::BlindVerify(_) | Fault::LieOnVerify => verb == Verb::Verify,
         Fault::Delay(_) => true,
     }
 }
@@ -199,6 +244,10 @@ impl<R: Responder> Responder for Faulty<R> {
         self.device.management_addresses()
     }
 
+    async fn capture(&self, action: &Action) -> Result<Option<String>, Failure> {
+        self.device.capture(action).await
+    }
+
     async fn perform(&self, action: &Action) -> Result<Observed, Failure> {
         self.with_faults(Verb::Perform, action).await
     }
@@ -213,51 +262,5 @@ impl<R: Responder> Responder for Faulty<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use stanch_model::{IncidentId, Span};
-
-    use super::*;
-    use crate::responder::Simulated;
-
-    fn block() -> Action {
-        Action {
-            id: ActionId(4),
-            incident: IncidentId(1),
-            responder: "fw".to_owned(),
-            kind: ActionKind::BlockAddress { target: "203.0.113.9/32".parse().expect("address") },
-            ttl: Span::mins(10),
-            before: None,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_lost_answer_leaves_the_effect_and_a_repeat_adds_none() {
-        let fw = Faulty::new(Simulated::in_real_time("fw"));
-        fw.next(Fault::TimeoutAfterApply);
-        assert!(matches!(fw.perform(&block()).await, Err(Failure::Unknown { .. })));
-        assert!(matches!(fw.perform(&block()).await, Ok(Observed::Present { .. })));
-        let effects: Vec<bool> = fw.ledger().iter().map(|line| line.effect).collect();
-        assert_eq!(effects, [true, false]);
-        assert_eq!(fw.doubles(), vec![]);
-    }
-
-    #[tokio::test]
-    async fn a_lie_is_seen_by_verify() {
-        let fw = Faulty::new(Simulated::in_real_time("fw"));
-        fw.next(Fault::LieOnPerform);
-        assert!(matches!(fw.perform(&block()).await, Ok(Observed::Present { .. })));
-        assert_eq!(fw.verify(&block()).await, Ok(Observed::Absent));
-    }
-
-    #[tokio::test]
-    async fn an_error_before_apply_changes_nothing_and_a_forgetful_device_shows_as_double() {
-        let fw = Faulty::new(Simulated::in_real_time("fw"));
-        fw.next(Fault::ErrorBefore(Failure::transient("no route")));
-        assert!(fw.perform(&block()).await.is_err());
-        assert_eq!(fw.verify(&block()).await, Ok(Observed::Absent));
-        fw.perform(&block()).await.expect("performed");
-        fw.device().flush();
-        fw.perform(&block()).await.expect("performed again");
-        assert_eq!(fw.doubles(), vec![ActionId(4)]);
-    }
-}
+#[path = "fake_tests.rs"]
+mod tests;

@@ -27,6 +27,8 @@ struct Entry {
     tag: String,
     until: Timestamp,
     net: Option<IpNet>,
+    /// Something is missing of it.
+    half: bool,
 }
 
 impl std::fmt::Debug for Simulated {
@@ -66,7 +68,23 @@ impl Simulated {
     /// Puts an entry there that is not ours, for rehearsals.
     pub fn plant_foreign(&self, net: IpNet, comment: &str, until: Timestamp) {
         let key = ActionKind::BlockAddress { target: net }.words();
-        self.with(|entries, _| entries.insert(key, Entry { tag: comment.to_owned(), until, net: Some(net) }));
+        self.with(|entries, _| {
+            entries.insert(key, Entry { tag: comment.to_owned(), until, net: Some(net), half: false })
+        });
+    }
+
+    /// Makes half of a change, as a device does that loses power over it.
+    pub fn half(&self, action: &Action) {
+        let net = action.kind.network().map(IpNet::trunc);
+        self.with(|entries, now| {
+            let until = now.plus(action.ttl);
+            entries.entry(key_of(action)).or_insert_with(|| Entry {
+                tag: action.tag(),
+                until,
+                net,
+                half: true,
+            });
+        });
     }
 
     /// Empties the firewall, as a reboot would.
@@ -93,6 +111,9 @@ fn key_of(action: &Action) -> String {
 
 fn observed(entries: &BTreeMap<String, Entry>, key: &str, tag: &str, now: Timestamp) -> Observed {
     match entries.get(key) {
+        Some(e) if e.tag == tag && e.half => {
+            Observed::Different { what: format!("only half of it is in place: {key}") }
+        }
         Some(e) if e.tag == tag => Observed::Present { expires_in: Some(e.until.since(now)) },
         Some(e) => Observed::Different { what: format!("{} already does this: {key}", e.tag) },
         None => Observed::Absent,
@@ -129,7 +150,10 @@ impl Responder for Simulated {
         let net = action.kind.network().map(IpNet::trunc);
         Ok(self.with(|entries, now| {
             let until = now.plus(action.ttl);
-            entries.entry(key.clone()).or_insert_with(|| Entry { tag: tag.clone(), until, net });
+            let entry = || Entry { tag: tag.clone(), until, net, half: false };
+            let there = entries.entry(key.clone()).or_insert_with(entry);
+            // Ordered again, what is ours is made whole.
+            there.half &= there.tag != tag;
             observed(entries, &key, &tag, now)
         }))
     }
