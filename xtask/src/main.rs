@@ -12,6 +12,7 @@ mod crash;
 mod e2e;
 mod http;
 mod lab;
+mod sim;
 mod test;
 mod tidy;
 mod ui;
@@ -29,6 +30,7 @@ const VERBS: &[Verb] = &[
     ("crash", "kill the server and cut its power at enumerated points; count what is lost", crash::run),
     ("e2e", "journeys through the console in a real browser", e2e::run),
     ("lab", "block, kill, and see that the kernel lets go: in network namespaces", lab::run),
+    ("sim", "seeded worlds in which everything goes wrong; --seeds N, --from S, or one --seed S", sim::run),
     ("test", "everything that must hold; installs what it needs", test::run),
     ("tidy", "walls between crates, sizes of files", tidy::run),
     ("ui", "build the console; --client regenerates its client, --check checks it", ui::run),

@@ -25,6 +25,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("stanch", &["stanch-model", "stanch-judge", "stanch-core", "stanch-connectors", "stanch-server"]),
     // Load and yardsticks: may measure any layer from outside; nothing knows it.
     ("stanch-bench", &["stanch-model", "stanch-core", "stanch-store", "stanch-connectors", "stanch-engine"]),
+    // Worlds in which everything goes wrong: joins the layers below the server from outside (ADR 0017).
+    ("stanch-sim", &["stanch-model", "stanch-core", "stanch-store", "stanch-connectors", "stanch-engine"]),
     ("xtask", &[]),
 ];
 

@@ -18,6 +18,7 @@ mod outbox;
 mod patterns;
 mod pipeline;
 mod queue;
+pub mod rehearse;
 pub mod replay;
 pub mod rules;
 pub mod runs;

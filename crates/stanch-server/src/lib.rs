@@ -19,6 +19,7 @@ mod metrics;
 mod offline;
 mod people;
 mod problem;
+pub mod rehearse;
 pub mod replay;
 mod seal_key;
 mod secrets;

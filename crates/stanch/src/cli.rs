@@ -266,7 +266,7 @@ pub(crate) async fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         Verb::Tasks(a) => cmd::tasks::run(&a, ctx).await,
         Verb::Answer(a) => cmd::tasks::answer(&a, ctx).await,
         Verb::Silence(args) => cmd::silence::run(args, ctx).await,
-        Verb::Playbook(args) => cmd::playbook::run(&args, ctx),
+        Verb::Playbook(args) => cmd::playbook::run(&args, ctx).await,
         Verb::Whoami(args) => cmd::whoami::run(&args, ctx).await,
         Verb::Completions(args) => cmd::completions::run(&args, ctx),
         Verb::Version(args) => cmd::version::run(&args, ctx),

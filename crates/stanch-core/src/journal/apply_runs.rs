@@ -142,12 +142,16 @@ impl State {
     }
 
     pub(super) fn touch_action(&mut self, action: ActionId) {
-        if let Some(run) = self.actions.get(&action).map(|a| a.run) {
-            self.agenda.touch(run);
-            // A run that called this one may wait for its changes too.
-            if let Some(caller) = self.runs.get(&run).and_then(|r| r.caller.as_ref()).map(|c| c.run) {
-                self.agenda.touch(caller);
-            }
+        let Some(a) = self.actions.get(&action) else { return };
+        let (run, holders) = (a.run, a.holders.clone());
+        // Runs of other incidents may rest on the same change.
+        for incident in holders {
+            self.touch_incident(incident);
+        }
+        self.agenda.touch(run);
+        // A run that called this one may wait for its changes too.
+        if let Some(caller) = self.runs.get(&run).and_then(|r| r.caller.as_ref()).map(|c| c.run) {
+            self.agenda.touch(caller);
         }
     }
 }

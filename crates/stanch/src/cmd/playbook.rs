@@ -6,6 +6,8 @@ mod diff;
 mod explain;
 mod graph;
 mod read;
+mod rehearse;
+mod run;
 mod schema;
 
 use anyhow::Result;
@@ -28,18 +30,22 @@ enum Verb {
     Graph(graph::Args),
     Diff(diff::Args),
     Schema(schema::Args),
+    Rehearse(rehearse::Args),
+    Run(run::Args),
     Import(cacao::Import),
     Export(cacao::Export),
     Signatures(cacao::Signatures),
 }
 
-pub(crate) fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
+pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     match &args.verb {
         Verb::Check(args) => check::run(args, ctx),
         Verb::Explain(args) => explain::run(args, ctx),
         Verb::Graph(args) => graph::run(args, ctx),
         Verb::Diff(args) => diff::run(args, ctx),
         Verb::Schema(args) => Ok(schema::run(args, ctx)),
+        Verb::Rehearse(args) => rehearse::run(args, ctx),
+        Verb::Run(args) => run::run(args, ctx).await,
         Verb::Import(args) => cacao::import(args, ctx),
         Verb::Export(args) => cacao::export(args, ctx),
         Verb::Signatures(args) => cacao::signatures(args, ctx),
