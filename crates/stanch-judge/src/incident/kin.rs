@@ -40,7 +40,7 @@ const BY_ADDRESS_V6: [(u32, f64); 3] = [(64, 0.6), (56, 0.4), (48, 0.2)];
 /// Neighbours by address looked at, and machines visited, for one question.
 const NEIGHBOURS: usize = 64;
 /// See `NEIGHBOURS`.
-const VISITED: usize = 256;
+const VISITED: usize = 128;
 /// What is left of nearness for each machine in between.
 const A_HOP: f64 = 0.95;
 
@@ -92,6 +92,14 @@ impl Kin {
             .filter(|(_, r, m)| *r == rule && m != machine && m.site == machine.site)
             .map(|(.., m)| m.clone())
             .collect();
+        if let Some(block) = block(machine)
+            && !self.blocks.get(&block).is_some_and(|b| b.len() >= NEIGHBOURS || b.contains(machine))
+        {
+            if self.blocks.len() >= MACHINES {
+                self.blocks.clear();
+            }
+            self.blocks.entry(block).or_default().insert(machine.clone());
+        }
         self.unsettled.push_back((at, machine.clone(), None));
         for partner in partners {
             self.unsettled.push_back((at, machine.clone(), Some((partner, rule))));
@@ -105,9 +113,6 @@ impl Kin {
         while self.unsettled.front().is_some_and(|(t, ..)| *t < until) || self.unsettled.len() > PAIRS {
             let Some((_, machine, partner)) = self.unsettled.pop_front() else { break };
             let Some((partner, rule)) = partner else {
-                if let Some(block) = block(&machine) {
-                    self.blocks.entry(block).or_default().insert(machine.clone());
-                }
                 *self.began.entry(machine).or_default() += 1.0;
                 continue;
             };
@@ -118,32 +123,41 @@ impl Kin {
         if self.met.len() > MACHINES {
             self.met.values_mut().for_each(|m| m.retain(|_, n| n.times > 2.0));
             self.met.retain(|_, m| !m.is_empty());
+            self.began.retain(|m, n| *n > 2.0 || self.met.contains_key(m));
         }
     }
 
     /// How near two machines are, 0 to 1: met often, neighbours by address, or by a chain of such links, of
-    /// which the weakest counts.
+    /// which the weakest counts. Costs a search: ask [`Kin::around`] once where many are compared with one.
     #[must_use]
     pub fn nearness(&self, a: &Machine, b: &Machine) -> f64 {
         if a.site != b.site {
             return 0.0;
         }
-        let mut best: BTreeMap<&Machine, f64> = BTreeMap::from([(a, 1.0)]);
+        self.around(a, 0.0).get(b).copied().unwrap_or(0.0).max(self.direct(a, b))
+    }
+
+    /// The machines of the site at least this near, the machine itself included; at most [`VISITED`] are searched.
+    #[must_use]
+    pub fn around(&self, of: &Machine, least: f64) -> BTreeMap<Machine, f64> {
+        let mut best: BTreeMap<&Machine, f64> = BTreeMap::from([(of, 1.0)]);
         let mut done: BTreeSet<&Machine> = BTreeSet::new();
-        let mut found: f64 = if a == b { 1.0 } else { self.direct(a, b) };
         while done.len() < VISITED {
-            let open = best.iter().filter(|(m, near)| !done.contains(*m) && **near > found);
+            let open = best.iter().filter(|(m, near)| **near > least && !done.contains(*m));
             let Some((at, near)) = open.max_by(|x, y| x.1.total_cmp(y.1).then(y.0.cmp(x.0))) else { break };
             let (at, near) = (*at, *near);
             done.insert(at);
+            let hop = if at == of { 1.0 } else { A_HOP };
             for next in self.neighbours(at) {
-                let reached = near.min(self.direct(at, next)) * A_HOP;
+                let reached = near.min(self.direct(at, next)) * hop;
                 let known = best.entry(next).or_insert(0.0);
                 *known = known.max(reached);
-                found = found.max(reached.min(if next == b { 1.0 } else { self.direct(next, b) * A_HOP }));
             }
         }
-        found
+        best.into_iter()
+            .filter(|(_, near)| *near >= least && *near > 0.0)
+            .map(|(m, near)| (m.clone(), near))
+            .collect()
     }
 
     fn neighbours<'a>(&'a self, of: &Machine) -> impl Iterator<Item = &'a Machine> {
@@ -152,7 +166,12 @@ impl Kin {
         met.chain(block.into_iter().flatten().take(NEIGHBOURS))
     }
 
-    fn direct(&self, a: &Machine, b: &Machine) -> f64 {
+    /// How near two machines are by their own meetings and addresses.
+    #[must_use]
+    pub fn direct(&self, a: &Machine, b: &Machine) -> f64 {
+        if a == b {
+            return 1.0;
+        }
         let Some(met) = self.met.get(a).and_then(|m| m.get(b)) else {
             return by_address(a.address, b.address);
         };
@@ -205,8 +224,25 @@ mod tests {
             kin.met(&c, 100 + i, Timestamp(i as i64 * 60_000 + 30_500));
         }
         kin.met(&a, 999, Timestamp(100 * 60_000));
-        assert!(kin.nearness(&a, &b) > 0.8);
+        assert!(kin.nearness(&a, &b) > 0.7);
         assert!(kin.nearness(&a, &c) > 0.6);
+    }
+
+    #[test]
+    fn two_clocks_that_strike_at_once_and_one_shared_attack_make_no_kin() {
+        let (a, b) = (machine(1, "10.1.0.1"), machine(1, "172.16.0.1"));
+        let mut kin = Kin::default();
+        for i in 0..200 {
+            kin.met(&a, 7, Timestamp(i * 3_600_000));
+            kin.met(&b, 7, Timestamp(i * 3_600_000));
+        }
+        assert!(kin.nearness(&a, &b) < 0.3, "{}", kin.nearness(&a, &b));
+        let mut kin = Kin::default();
+        for i in 0..30 {
+            kin.met(&a, i, Timestamp(i as i64 * 1_000));
+            kin.met(&b, i, Timestamp(i as i64 * 1_000));
+        }
+        assert_eq!(kin.nearness(&a, &b), 0.0);
     }
 
     #[test]

@@ -98,7 +98,14 @@ pub struct Correlator {
     open: Vec<Incident>,
     closed: Vec<Incident>,
     opened: usize,
+    /// Machines near a machine, as searched for a moment ago.
+    around: BTreeMap<Machine, (Timestamp, BTreeMap<Machine, f64>)>,
 }
+
+/// How long a search for kindred machines is good; kinship changes over hours.
+const FRESH: Span = Span::mins(10);
+/// Searches kept.
+const SEARCHES: usize = 1_024;
 
 /// How a group is linked, the strongest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +132,11 @@ impl Correlator {
     /// Places a group: the incident it joined or opened; `None` when it stays alone.
     pub fn place(&mut self, group: &Judged) -> Option<usize> {
         self.close_silent(group.span.1);
+        let policy = &self.policy;
+        if group.probability < policy.breath_at.min(policy.soon_at).min(policy.same_at).min(policy.open) {
+            return None;
+        }
+        self.search(&group.machine, group.span.1);
         let links = self.open.iter().enumerate().filter_map(|(i, incident)| {
             let (link, why) = self.link(incident, group)?;
             // An attack that goes on is likelier than one that goes back.
@@ -150,6 +162,21 @@ impl Correlator {
         *last = (*last).max(group.span.1);
         incident.stage = incident.stage.max(group.stage);
         Some(incident.id)
+    }
+
+    fn search(&mut self, machine: &Machine, now: Timestamp) {
+        if self.around.get(machine).is_some_and(|(at, _)| now.since(*at) <= FRESH) {
+            return;
+        }
+        if self.around.len() >= SEARCHES {
+            self.around.clear();
+        }
+        self.around.insert(machine.clone(), (now, self.kin.around(machine, self.policy.kinship)));
+    }
+
+    fn is_kindred(&self, a: &Machine, b: &Machine) -> bool {
+        let known = self.around.get(a).and_then(|(_, near)| near.get(b)).copied();
+        known.unwrap_or_else(|| self.kin.direct(a, b)) >= self.policy.kinship
     }
 
     fn fresh(&self, group: &Judged) -> Incident {
@@ -194,7 +221,7 @@ impl Correlator {
         }
         let near = |within: Span| {
             let mut recent = incident.machines.iter().filter(|(_, last)| since(**last) <= within);
-            recent.any(|(m, _)| self.kin.nearness(m, &group.machine) >= policy.kinship)
+            recent.any(|(m, _)| self.is_kindred(&group.machine, m))
         };
         if p >= policy.soon_at && near(policy.soon) {
             return Some((
