@@ -128,7 +128,7 @@ async fn every_operation_answers_as_described() {
         }
     }
     // Some need what is not there: a change in force, a run by hand, a second person.
-    assert!(called > 45 && good * 4 > called * 3, "{good} of {called} went well");
+    assert!(called > 45 && good * 4 >= called * 3, "{good} of {called} went well");
     house.ledger().await;
 }
 

@@ -1,0 +1,182 @@
+//! Answers through a chat, and everything a chat, a mail scanner or an attacker may try instead.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+
+use crate::house::{Answer, House, beacon, call, seconds};
+
+const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+
+async fn asked() -> (House, String) {
+    let house = House::with(|config| {
+        let write = |path: &str, text: &str| std::fs::write(config.join(path), text).unwrap();
+        write("secrets/slack.signing", SECRET);
+        write("secrets/slack.token", "xoxb-not-used-here");
+        write(
+            "connectors/chat.yaml",
+            "notifiers:\n  - { name: chat, type: slack, url: 'http://127.0.0.1:9/api', workspace: T1,\n      token: { file: secrets/slack.token }, signing_secret: { file: secrets/slack.signing } }\n",
+        );
+        let people = std::fs::read_to_string(config.join("policies/people.yaml")).unwrap();
+        let link = |text: String, person: &str, member: &str| {
+            let line = format!("token: {{ file: secrets/{person}.token }}\n");
+            assert!(text.contains(&line), "{text}");
+            text.replace(&line, &format!("{line}    slack: {member}\n"))
+        };
+        let people = ["secops-lead", "netops-lead", "endpoint-lead"]
+            .iter()
+            .zip(["U11", "U22", "U33"])
+            .fold(people, |text, (person, member)| link(text, person, member));
+        write("policies/people.yaml", &people);
+    })
+    .await;
+    house.deliver("suricata", beacon().to_string()).await;
+    house.until("/api/v1/approvals?pending=true", |v| v["pending"] == 1).await;
+    let digest = house.get("/api/v1/approvals/APR-1").await["digest"].as_str().unwrap().to_owned();
+    (house, digest)
+}
+
+fn sign(secret: &str, stamp: i64, body: &str) -> String {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("v0:{stamp}:{body}").as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    format!("v0={hex}")
+}
+
+fn body(user: &str, button: &str, digest: &str) -> String {
+    let value = json!({
+        "type": "block_actions",
+        "user": { "id": user, "name": "secops-lead", "team_id": "T1" }, "team": { "id": "T1" },
+        "actions": [{ "action_id": button, "value": digest, "action_ts": "1" }],
+    });
+    encoded(&value)
+}
+
+fn encoded(value: &Value) -> String {
+    let bytes = value.to_string().into_bytes();
+    bytes.iter().fold("payload=".to_owned(), |text, b| format!("{text}%{b:02X}"))
+}
+
+async fn click(house: &House, stamp: i64, signature: &str, body: &str) -> Answer {
+    let stamp = stamp.to_string();
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-slack-request-timestamp", stamp.as_str()),
+        ("x-slack-signature", signature),
+    ];
+    house.send("/chat/slack", &headers, body.to_owned()).await
+}
+
+async fn nothing_counted(house: &House) {
+    assert_eq!(house.get("/api/v1/approvals").await["pending"], 1);
+    assert_eq!(house.get("/api/v1/blocks?all=true").await["blocks"], json!([]));
+}
+
+#[tokio::test]
+async fn a_click_by_a_linked_approver_counts_once_whatever_is_replayed() {
+    let (house, digest) = asked().await;
+    let asked = house.get("/api/v1/approvals/APR-1").await["teams"][0].as_str().unwrap().to_owned();
+    let member = if asked == "secops" { "U11" } else { "U22" };
+    let (stamp, yes) = (seconds(), body(member, "stanch_approve", &digest));
+    let good = click(&house, stamp, &sign(SECRET, stamp, &yes), &yes).await;
+    assert_eq!(good.status, StatusCode::OK, "{}", good.text());
+    house.until("/api/v1/blocks", |v| v["blocks"][0]["state"] == "in_force").await;
+    for _ in 0..20 {
+        let again = click(&house, stamp, &sign(SECRET, stamp, &yes), &yes).await;
+        assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.text());
+    }
+    let no = body(member, "stanch_deny", &digest);
+    assert_eq!(click(&house, stamp, &sign(SECRET, stamp, &no), &no).await.status, StatusCode::CONFLICT);
+    assert_eq!(house.get("/api/v1/blocks?all=true").await["blocks"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn forged_old_foreign_and_tampered_clicks_never_count() {
+    let (house, digest) = asked().await;
+    let (stamp, yes) = (seconds(), body("U11", "stanch_approve", &digest));
+    let good = sign(SECRET, stamp, &yes);
+    for (what, stamp, signature, body) in [
+        ("forged", stamp, sign("another secret", stamp, &yes), yes.clone()),
+        ("no signature", stamp, String::new(), yes.clone()),
+        ("version 1", stamp, good.replace("v0=", "v1="), yes.clone()),
+        ("old", stamp - 301, sign(SECRET, stamp - 301, &yes), yes.clone()),
+        ("from the future", stamp + 302, sign(SECRET, stamp + 302, &yes), yes.clone()),
+        ("another time than signed", stamp - 1, good.clone(), yes.clone()),
+        ("another body than signed", stamp, good.clone(), yes.replace("%55%31%31", "%55%32%32")),
+        ("a byte more", stamp, good.clone(), format!("{yes} ")),
+    ] {
+        let answer = click(&house, stamp, &signature, &body).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}: {}", answer.text());
+    }
+    let signed = async |value: Value| {
+        let body = encoded(&value);
+        click(&house, stamp, &sign(SECRET, stamp, &body), &body).await.status
+    };
+    let base = json!({
+        "type": "block_actions", "user": { "id": "U11", "team_id": "T1" }, "team": { "id": "T1" },
+        "actions": [{ "action_id": "stanch_approve", "value": digest }],
+    });
+    let with = |change: fn(&mut Value)| {
+        let mut value = base.clone();
+        change(&mut value);
+        value
+    };
+    assert_eq!(signed(with(|v| v["user"]["id"] = "U99".into())).await, StatusCode::FORBIDDEN, "nobody linked");
+    assert_eq!(signed(with(|v| v["user"]["id"] = "U33".into())).await, StatusCode::FORBIDDEN, "an analyst");
+    assert_eq!(
+        signed(with(|v| v["user"]["id"] = "secops-lead".into())).await,
+        StatusCode::FORBIDDEN,
+        "a name"
+    );
+    assert_eq!(
+        signed(with(|v| (v["team"]["id"], v["user"]["team_id"]) = ("T2".into(), "T2".into()))).await,
+        StatusCode::FORBIDDEN,
+        "another workspace"
+    );
+    assert_eq!(
+        signed(with(|v| v["user"]["team_id"] = "T2".into())).await,
+        StatusCode::BAD_REQUEST,
+        "a guest firm"
+    );
+    assert_eq!(
+        signed(with(|v| v["actions"][0]["value"] = "0".repeat(64).into())).await,
+        StatusCode::NOT_FOUND,
+        "another digest"
+    );
+    assert_eq!(signed(with(|v| v["actions"][0]["value"] = "APR-1".into())).await, StatusCode::BAD_REQUEST);
+    assert_eq!(signed(with(|v| v["type"] = "message_action".into())).await, StatusCode::BAD_REQUEST);
+    nothing_counted(&house).await;
+}
+
+/// Mail scanners and chats fetch every link they see, some with the reader's own session.
+#[tokio::test]
+async fn a_link_preview_never_answers_a_question() {
+    let (house, digest) = asked().await;
+    for verb in ["approve", "deny"] {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::PATCH, Method::DELETE]
+        {
+            for path in [
+                format!("/api/v1/approvals/APR-1/{verb}"),
+                format!("/api/v1/approvals/APR-1/{verb}?digest={digest}"),
+                format!("/chat/slack?payload={digest}"),
+                "/chat/slack".to_owned(),
+            ] {
+                for person in ["secops-lead", "netops-lead", "admin"] {
+                    let answer = house.ask(person, method.clone(), &path, None).await;
+                    assert!(answer.status.is_client_error(), "{method} {path}: {}", answer.status);
+                }
+                let request =
+                    Request::builder().method(method.clone()).uri(&path).body(Body::empty()).unwrap();
+                assert!(call(&house.app.router(), request).await.status.is_client_error(), "{method} {path}");
+            }
+        }
+        // A form that another site posts has neither a token nor JSON.
+        let path = format!("/api/v1/approvals/APR-1/{verb}");
+        let headers =
+            [("content-type", "application/x-www-form-urlencoded"), ("origin", "https://evil.example")];
+        let answer = house.send(&path, &headers, format!("digest={digest}")).await;
+        assert!(answer.status.is_client_error(), "{}", answer.status);
+    }
+    nothing_counted(&house).await;
+}
