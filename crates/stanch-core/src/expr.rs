@@ -27,8 +27,8 @@ use cel::{Context, Env, ExecutionError, Program, Value};
 pub use infer::Known;
 pub use kind::Kind;
 pub use text::Text;
-pub use truth::{Truth, truth};
 pub(crate) use text::hidden;
+pub use truth::{Truth, truth};
 
 /// Longest source text, in bytes.
 ///

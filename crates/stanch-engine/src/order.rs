@@ -2,12 +2,12 @@
 
 use stanch_core::contain::lease::{LetGo, let_go};
 use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
-use stanch_core::journal::opinion::Judged;
 use stanch_core::journal::event::{
     AlertsMoved, Answered, ByPerson, Event, IncidentOpened, IncidentsMerged, IncidentsUnmerged, NewAlert,
     OccurrenceSplit, SilenceEnded, SilenceSet,
 };
 use stanch_core::journal::incident::{Incident, Status};
+use stanch_core::journal::opinion::Judged;
 use stanch_core::stage::{dedup, fingerprint};
 use stanch_core::{Reason, config::Matcher};
 use stanch_model::port::Parsed;
@@ -46,7 +46,10 @@ impl Turn<'_> {
                 }
                 let by = who.name;
                 self.record(Event::Judged(Judged { incident, opinion, by, text }));
-                said(format!("{incident} was {}: noted, and counted for its rules", opinion.word()), Some(incident))
+                said(
+                    format!("{incident} was {}: noted, and counted for its rules", opinion.word()),
+                    Some(incident),
+                )
             }
             Command::Merge { from, into, who, because } => self.merge(from, into, &who, because),
             Command::Unmerge { incident, who } => self.unmerge(incident, &who),

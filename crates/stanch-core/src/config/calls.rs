@@ -66,8 +66,9 @@ pub enum InputKind {
     Choice(Vec<String>),
 }
 
-/// What a call does.
+/// What a call does. A folder declares a handful of calls: their size does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)]
 pub enum CallDoes {
     /// Asks over HTTP.
     Ask(RequestConfig),
@@ -300,7 +301,12 @@ fn json(node: &Node, known: &BTreeSet<&str>, m: &mut Vec<Mistake>) -> Option<Jso
         Value::Null => Json::Null,
         Value::Invalid => return None,
         Value::Scalar { text, quoted } => {
-            let number = || text.parse::<i64>().map(Json::from).ok().filter(|n| n.to_string() == *text);
+            let number = || {
+                text.parse::<i64>()
+                    .map(Json::from)
+                    .ok()
+                    .filter(|n| n.as_i64().is_some_and(|n| n.to_string() == text.as_str()))
+            };
             match text.as_str() {
                 "true" if !quoted => Json::Bool(true),
                 "false" if !quoted => Json::Bool(false),

@@ -16,7 +16,8 @@ use super::routing::Routing;
 use super::yaml::{self, NAME_HELP, Node, is_name};
 use super::{
     Config, ConnectorsConfig, ContainmentPolicy, Mistake, ServerConfig, SilenceRule, SourceConfig,
-    TriagePolicy, check, connectors, containment, people, policy, preauthorisations, routing, server, sources,
+    TriagePolicy, check, connectors, containment, people, policy, preauthorisations, routing, server,
+    sources,
 };
 use crate::playbook::Playbook;
 use crate::stage::sigma::{self, Correlation};

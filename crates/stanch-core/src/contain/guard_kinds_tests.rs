@@ -5,6 +5,9 @@ use stanch_model::Transport;
 use super::*;
 use crate::config::{Caps, Thing};
 
+/// What is broken, and how.
+type Break = (&'static str, fn(&mut Case));
+
 const GOOD_BY_PREAUTH: &str = "permitted\npre-authorised: jon said yes in advance (botnets)";
 
 fn lock(account: &str) -> Case {
@@ -61,7 +64,7 @@ fn every_kind_is_judged_and_permitted_when_nothing_speaks_against_it() {
 
 #[test]
 fn every_never_rule_holds_for_every_kind_and_an_approval_does_not_help() {
-    let breaks: Vec<(&str, fn(&mut Case))> = vec![
+    let breaks: Vec<Break> = vec![
         ("kill switch", |c| c.kill_switch = true),
         ("time to live", |c| c.action.ttl = Span::ZERO),
         ("autonomy", |c| c.autonomy = Autonomy::Observe),
@@ -95,7 +98,7 @@ fn every_never_rule_holds_for_every_kind_and_an_approval_does_not_help() {
 
 #[test]
 fn every_ask_rule_holds_for_every_kind() {
-    let breaks: Vec<(&str, fn(&mut Case))> = vec![
+    let breaks: Vec<Break> = vec![
         ("spoofable", |c| (c.evidence.established, c.evidence.independent_sources) = (false, 1)),
         ("stale", |c| c.evidence.newest = Timestamp(0)),
         ("blast radius", |c| c.blast.level = Level::High),

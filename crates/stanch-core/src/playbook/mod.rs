@@ -15,11 +15,11 @@ pub mod svg;
 pub mod verify;
 
 #[cfg(test)]
-mod broken;
+mod broken_tests;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]
-mod shipped;
+mod shipped_tests;
 
 use std::collections::BTreeMap;
 

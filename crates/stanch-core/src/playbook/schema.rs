@@ -184,7 +184,7 @@ mod tests {
     fn broken_playbooks_are_refused_by_the_schema_where_the_form_is_wrong_and_only_there() {
         let validator = validator();
         let (mut refused, mut otherwise) = (0, Vec::new());
-        for case in super::super::broken::cases() {
+        for case in super::super::broken_tests::cases() {
             let Some(value) = read(&case.text) else { continue };
             let form = FORM.iter().any(|words| case.said.contains(words));
             let valid = validator.is_valid(&value);

@@ -244,7 +244,8 @@ mod tests {
         let noise = Features { opinions: tally(0, 6), ..base.clone() };
         assert!(p(&bad) > p(&base) && p(&noise) < p(&base));
         let because = Baselines.score(&noise).because;
-        let told = because.iter().any(|r| r.0.starts_with("people called 0 of 6 incidents with this rule true"));
+        let told =
+            because.iter().any(|r| r.0.starts_with("people called 0 of 6 incidents with this rule true"));
         assert!(told, "{because:?}");
     }
 

@@ -139,7 +139,8 @@ async fn a_device_that_never_takes_it_hands_the_incident_to_a_person() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_can_lift_a_change_before_its_end() {
     let w = contained().await;
-    let release = Command::Release { action: ActionId(1), who: lead(), reason: "it hurts".into(), only: None };
+    let release =
+        Command::Release { action: ActionId(1), who: lead(), reason: "it hurts".into(), only: None };
     w.order(release).await.unwrap();
     w.until("lifted", |s| s.actions[&ActionId(1)].ended.is_some()).await;
     assert!(w.device.device().blocked().is_empty());

@@ -26,7 +26,8 @@ async fn a_pattern_of_faint_alerts_opens_an_incident_and_is_its_reason() {
     world
         .until("it holds all three, with the rule as the reason", |s| {
             let all = reasons(s);
-            all.len() == 3 && all.iter().filter(|r| r.contains("correlation \"Many faint signs\"")).count() >= 2
+            all.len() == 3
+                && all.iter().filter(|r| r.contains("correlation \"Many faint signs\"")).count() >= 2
         })
         .await;
 }
@@ -39,5 +40,7 @@ async fn without_the_pattern_the_same_alerts_open_nothing_and_sites_are_not_mixe
         received.site = site.into();
         world.engine.receive(received).await.unwrap();
     }
-    world.until("three alerts, two sites, no incident", |s| s.slots.len() == 3 && s.incidents.is_empty()).await;
+    world
+        .until("three alerts, two sites, no incident", |s| s.slots.len() == 3 && s.incidents.is_empty())
+        .await;
 }

@@ -129,9 +129,12 @@ fn gate(on: &[FailOn]) -> Gate {
     }
 }
 
+/// A row of the summary: its name and where its number is.
+type Row = (&'static str, fn(&Summary) -> u64);
+
 fn show(d: &Difference, ctx: &Ctx) {
     let mut table = Table::new(&["", "in force", "changed"]);
-    let rows: [(&str, fn(&Summary) -> u64); 9] = [
+    let rows: [Row; 9] = [
         ("records", |s| s.records),
         ("alerts", |s| s.alerts),
         ("suppressed", |s| s.suppressed),

@@ -20,7 +20,13 @@ pub(crate) struct Args {
     listen: Option<SocketAddr>,
     /// A name under which browsers reach the console, for example that of a proxy before it; may be given
     /// several times. Without it only loopback names are answered on loopback
-    #[arg(long = "host", env = "STANCH_HOST", hide_env_values = true, value_name = "NAME", value_delimiter = ',')]
+    #[arg(
+        long = "host",
+        env = "STANCH_HOST",
+        hide_env_values = true,
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
     hosts: Vec<String>,
 }
 
