@@ -158,7 +158,7 @@ fn a_real_capture_is_ranked_better_than_by_rarity_before_any_training() {
     let smallest =
         found.iter().flat_map(|f| &f.alerts).min_by_key(|c| c.path.metadata().map_or(u64::MAX, |m| m.len()));
     let (Some(found), Some(capture)) = (&found, smallest) else {
-        println!("SKIPPED: no labelled captures in {}; set STANCH_SHARED_DATA", root.display());
+        eprintln!("SKIPPED: no labelled captures in {}; set STANCH_SHARED_DATA", root.display());
         return;
     };
     let scenario = read(capture, &found.assets).expect("readable");
