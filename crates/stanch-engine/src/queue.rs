@@ -104,6 +104,7 @@ impl<T> Queue<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 mod tests {
     use std::sync::Arc;
     use std::time::Duration;
