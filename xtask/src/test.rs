@@ -27,6 +27,10 @@ const NEEDS: &[(&str, &str)] = &[
     ("ovsdb-server", "openvswitch-switch"),
     ("ping", "iputils-ping"),
     ("cc", "gcc"),
+    // A ticket system: its program tells for all three.
+    ("rt-attributes-viewer-5", "request-tracker5"),
+    ("rt-attributes-viewer-5", "rt5-db-sqlite"),
+    ("rt-attributes-viewer-5", "rt5-standalone"),
 ];
 
 /// The licence and ban check; pinned, because a newer one may ask for a newer compiler.

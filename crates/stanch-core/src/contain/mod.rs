@@ -13,6 +13,7 @@ pub mod guard;
 pub mod ladder;
 pub mod lease;
 mod names;
+pub mod own_doing;
 pub mod plan;
 mod preauthorised;
 mod protect;

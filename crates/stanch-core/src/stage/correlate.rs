@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use stanch_model::{AlertId, IncidentId, Span};
 
+use crate::contain::own_doing::own_doing;
 use crate::config::TriagePolicy;
 use crate::decided::{Decided, Reason};
 use crate::journal::event::{Ends, Joined};
@@ -38,6 +39,10 @@ const CROWD: usize = 8;
 /// Decides where an alert belongs.
 #[must_use]
 pub fn correlate(state: &State, policy: &TriagePolicy, site: &str, alert: &Joined) -> Decided<Place> {
+    // What our own containment causes is part of the incident it was made for, and wakes nobody.
+    if let Some((incident, why)) = own_doing(state, site, alert) {
+        return Decided { verdict: Place::Join { incident, merge: Vec::new() }, because: vec![why] };
+    }
     let score = f64::from(alert.score) / 1000.0;
     let mut links: BTreeMap<IncidentId, (bool, String)> = BTreeMap::new();
     for (entity, attacks) in fingerprint::roles(&alert.ends, alert.stage) {
