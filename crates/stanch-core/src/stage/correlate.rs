@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use stanch_model::{AlertId, IncidentId, Span};
 
-use crate::contain::own_doing::own_doing;
 use crate::config::TriagePolicy;
+use crate::contain::own_doing::own_doing;
 use crate::decided::{Decided, Reason};
 use crate::journal::event::{Ends, Joined};
 use crate::journal::incident::{Incident, Status};

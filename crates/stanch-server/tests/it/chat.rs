@@ -122,7 +122,11 @@ async fn forged_old_foreign_and_tampered_clicks_never_count() {
         change(&mut value);
         value
     };
-    assert_eq!(signed(with(|v| v["user"]["id"] = "U99".into())).await, StatusCode::FORBIDDEN, "nobody linked");
+    assert_eq!(
+        signed(with(|v| v["user"]["id"] = "U99".into())).await,
+        StatusCode::FORBIDDEN,
+        "nobody linked"
+    );
     assert_eq!(signed(with(|v| v["user"]["id"] = "U33".into())).await, StatusCode::FORBIDDEN, "an analyst");
     assert_eq!(
         signed(with(|v| v["user"]["id"] = "secops-lead".into())).await,

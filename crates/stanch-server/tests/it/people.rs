@@ -61,10 +61,8 @@ async fn every_route_is_closed_to_strangers_and_to_those_with_too_small_a_role()
         _ => None,
     };
     for (method, path, role) in all {
-        let (at, intake) = (
-            concrete(&path),
-            ["/in/", "/v2/", "/api/v2/", "/chat/"].iter().any(|p| path.starts_with(p)),
-        );
+        let (at, intake) =
+            (concrete(&path), ["/in/", "/v2/", "/api/v2/", "/chat/"].iter().any(|p| path.starts_with(p)));
         if intake {
             assert!(with_token(&house, &method, &at, None).await.status.is_client_error(), "{path}");
             continue;
