@@ -39,14 +39,24 @@ impl<'c> Declared<'c> {
     fn find(&mut self, name: &str) -> Option<&'c CallConfig> {
         let found = self.config.connectors.call(name).map(|(_, call)| call);
         if found.is_none() {
-            let all = self
+            let all: Vec<&str> = self
                 .config
                 .connectors
                 .responders
                 .iter()
-                .flat_map(|r| r.calls().iter().map(|c| c.name.as_str()));
-            let help = suggest(name, "calls", all);
-            self.wrong(".call", format!("no call \"{name}\" is declared in connectors/"), help);
+                .flat_map(|r| r.calls().iter().map(|c| c.name.as_str()))
+                .collect();
+            let message = format!("no call \"{name}\" is declared in connectors/");
+            if all.is_empty() {
+                // As for a kind of change without a responder: nothing of the sort is wired yet, and the
+                // step says so when it runs. Beside other calls an unknown name is a mistake.
+                let place = self.playbook.places.of(&self.step.id, ".call");
+                let message = format!("step {}: {message}, nor any other", self.step.id);
+                let help = "declare it under `calls` of an http or exec responder";
+                self.m.push(Mistake::warning(self.path, place, message, help));
+            } else {
+                self.wrong(".call", message, suggest(name, "calls", all.into_iter()));
+            }
         }
         found
     }
