@@ -23,6 +23,10 @@ const FILES: &[(&str, &str)] = &[
         "responders:\n  - { name: edge, type: simulated }\nnotifiers:\n  - { name: mail, type: log }\n",
     ),
     (
+        "connectors/calls.yaml",
+        "responders:\n  - name: http\n    type: http\n    allow: [ '127.0.0.1:9' ]\n    allow_private: [ 127.0.0.1/32 ]\n    calls:\n      - { name: ticket, inputs: { about: text }, changes: false, ask: { url: 'http://127.0.0.1:9/ticket' } }\n      - { name: close, changes: false, ask: { url: 'http://127.0.0.1:9/close' } }\n      - { name: confirm, changes: false, ask: { url: 'http://127.0.0.1:9/confirm' } }\n      - { name: look, inputs: { who: text }, changes: false, ask: { url: 'http://127.0.0.1:9/look' } }\n      - { name: poll, changes: false, ask: { url: 'http://127.0.0.1:9/poll' } }\n      - { name: echo, changes: false, ask: { url: 'http://127.0.0.1:9/echo' } }\n",
+    ),
+    (
         "policies/people.yaml",
         "teams:\n  secops: { notifier: mail, to: [secops@example.com] }\n  netops: { notifier: mail, to: [noc@example.com] }\npeople:\n  lead: { token: { env: X }, teams: [secops], role: approver }\n  second: { token: { env: Y }, teams: [secops], role: approver }\n",
     ),

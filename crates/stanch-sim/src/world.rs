@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use stanch_core::journal::State;
-use stanch_core::journal::event::Effect;
+use stanch_core::journal::event::{ActionEnd, Effect};
 use stanch_core::law::{self, Breach};
 use stanch_engine::command::Stops;
 use stanch_engine::{Answer, Command, Hand, Outcome as Came, Start, TaskReply, recover};
@@ -396,9 +396,15 @@ impl World {
             self.broken(6, format!("no rest: runs {runs:?}, changes {live:?}, pending {pending:?}"));
         }
         self.device.expire(self.now);
-        if !self.device.left().is_empty() {
-            let left = self.device.left();
-            self.broken(3, format!("still on the device: {left:?}"));
+        // A device that said "not there" of a change that is there: nobody can know, and the device's
+        // own timer ends it. What was seen to be lifted is gone.
+        let lifted = |id: &ActionId| {
+            let ended = self.hand.state().actions.get(id).and_then(|a| a.ended.as_ref());
+            matches!(ended, Some((_, ActionEnd::Lifted, _)))
+        };
+        let left: Vec<ActionId> = self.device.left().into_iter().filter(lifted).collect();
+        if !left.is_empty() {
+            self.broken(3, format!("lifted, and still on the device: {left:?}"));
         }
         match recover(&self.journal.reopen()) {
             Ok(folded) if shown(&folded) == shown(self.hand.state()) => {}

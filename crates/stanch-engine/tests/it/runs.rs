@@ -39,6 +39,11 @@ const HOOK: (&str, &str) = (
     "name: greet\nsummary: say hello\non: hook\ninputs: { body: { type: map } }\nsteps:\n  - id: check\n    if:\n      condition: inputs.body.n > 0\n      then: [ { id: ok, set: { word: '\"yes\"' } } ]\n      else: [ { id: no, set: { word: '\"no\"' } } ]\n  - { id: map, set: { name: inputs.body.name } }\n  - { id: call, retry: { times: 2, wait: 1s }, fetch: { call: echo, with: { name: steps.map.name } } }\n  - { id: answer, reply: { hello: steps.call.name } }\nsop: by hand\n",
 );
 
+const CALLS: (&str, &str) = (
+    "connectors/calls.yaml",
+    "responders:\n  - name: http\n    type: http\n    allow: [ '127.0.0.1:9' ]\n    allow_private: [ 127.0.0.1/32 ]\n    calls:\n      - { name: echo, inputs: { name: text }, changes: false, ask: { url: 'http://127.0.0.1:9/echo' } }\n",
+);
+
 const ASK: (&str, &str) = (
     "playbooks/ask.yaml",
     "name: ask\nsummary: find a port\non: called\noutputs: { port: steps.find.port }\nsteps:\n  - { id: find, manual: { task: find the port, team: secops, form: { port: { type: port } } } }\nsop: by hand\n",
@@ -54,7 +59,7 @@ async fn called(w: &World, body: Json) -> Result<Replied, CommandError> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_from_outside_is_answered_once_its_run_is_on_disk() {
-    let w = World::with(&[HOOK]).await;
+    let w = World::with(&[CALLS, HOOK]).await;
     let replied = called(&w, json!({"n": 1, "name": "anna"})).await.unwrap();
     assert_eq!(replied.reply, Some(json!({"hello": "anna"})));
     let on_disk = stanch_engine::recover(&w.journal.reopen()).unwrap();
@@ -66,7 +71,7 @@ async fn a_call_from_outside_is_answered_once_its_run_is_on_disk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_fails_for_good_ends_the_run_and_tells_the_caller() {
-    let w = World::with(&[HOOK]).await;
+    let w = World::with(&[CALLS, HOOK]).await;
     let replied = called(&w, json!({"n": 1, "name": "nobody"})).await.unwrap();
     assert_eq!(replied.reply, None);
     assert!(matches!(replied.ended, Some((RunEnd::Handed, why)) if why.contains("no such thing")));
@@ -79,7 +84,7 @@ async fn a_call_that_fails_for_good_ends_the_run_and_tells_the_caller() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_hook_is_given_is_checked_and_only_hooks_are_called_from_outside() {
-    let w = World::with(&[HOOK, ASK]).await;
+    let w = World::with(&[CALLS, HOOK, ASK]).await;
     let ask = |playbook: &str, hook, inputs| {
         let asked = Start { playbook: playbook.into(), incident: None, inputs, hook, waiter: None };
         w.order(Command::Start { asked, who: lead() })
@@ -124,7 +129,7 @@ async fn a_task_survives_a_restart_and_its_answer_counts_once() {
 /// step runs twice, and the call keeps its key.
 #[test]
 fn a_run_goes_on_after_a_crash_behind_every_commit() {
-    let rules = crate::world::rules_of(&[(HOOK.0, HOOK.1.to_owned())]);
+    let rules = crate::world::rules_of(&[(CALLS.0, CALLS.1.to_owned()), (HOOK.0, HOOK.1.to_owned())]);
     let rules = || rules.clone();
     let play = |crash_after: u64| -> (String, Vec<EffectId>, u64) {
         let journal = MemoryJournal::new();

@@ -19,6 +19,10 @@ const FILES: &[(&str, &str)] = &[
     ("stanch.yaml", "listen: 127.0.0.1:7878\n"),
     ("connectors/all.yaml", "notifiers:\n  - { name: mail, type: log }\n"),
     (
+        "connectors/calls.yaml",
+        "responders:\n  - name: http\n    type: http\n    allow: [ '127.0.0.1:9' ]\n    allow_private: [ 127.0.0.1/32 ]\n    calls:\n      - { name: find, inputs: { name: text }, changes: false, ask: { url: 'http://127.0.0.1:9/find' } }\n      - { name: look, changes: false, ask: { url: 'http://127.0.0.1:9/look' } }\n      - { name: state, changes: false, ask: { url: 'http://127.0.0.1:9/state' } }\n      - { name: open, changes: false, ask: { url: 'http://127.0.0.1:9/open' } }\n      - { name: close, changes: false, ask: { url: 'http://127.0.0.1:9/close' } }\n      - { name: free, changes: false, ask: { url: 'http://127.0.0.1:9/free' } }\n      - { name: boom, changes: false, ask: { url: 'http://127.0.0.1:9/boom' } }\n",
+    ),
+    (
         "policies/people.yaml",
         "teams:\n  secops: { notifier: mail, to: [secops@example.com] }\npeople:\n  lead: { token: { env: X }, teams: [secops], role: approver }\n",
     ),
@@ -184,7 +188,7 @@ fn one_way_is_taken_and_stays_taken_and_outputs_are_given() {
 fn a_loop_goes_through_its_list_round_by_round_and_refuses_a_longer_one() {
     let mut p = Play::new(&[(
         "each",
-        "inputs:\n  names: { type: [text] }\nsteps:\n  - id: all\n    for_each:\n      in: inputs.names\n      at_most: 3\n      steps:\n        - { id: call, fetch: { call: look, with: { name: item } } }\n        - { id: keep, set: { last: item } }\noutputs:\n  last: \"has(steps.keep) ? steps.keep.last : ''\"",
+        "inputs:\n  names: { type: [text] }\nsteps:\n  - id: all\n    for_each:\n      in: inputs.names\n      at_most: 3\n      steps:\n        - { id: call, fetch: { call: find, with: { name: item } } }\n        - { id: keep, set: { last: item } }\noutputs:\n  last: \"has(steps.keep) ? steps.keep.last : ''\"",
     )]);
     let run = p.start("each", json!({"names": ["a", "b"]}));
     assert_eq!(p.fetch().2, "all/0/call");
