@@ -193,3 +193,39 @@ async fn wrong_people_wrong_digests_and_wrong_times_never_count() {
     assert!(w.order(answer(&a, lead(), true)).await.is_err());
     assert!(w.device.ledger().is_empty(), "{:?}", w.device.ledger());
 }
+
+/// Abuse case 6: nothing that any source says ends a containment.
+#[tokio::test(flavor = "multi_thread")]
+async fn abuse_6_a_forged_resolution_lifts_nothing() {
+    let (w, a) = asked("").await;
+    w.order(answer(&a, lead(), true)).await.unwrap();
+    w.until("contained", |s| s.incidents[&IncidentId(1)].status == Status::Contained).await;
+    let over = r#"{"version":"4","groupKey":"g","status":"resolved","receiver":"r","groupLabels":{},"commonLabels":{},"commonAnnotations":{},"externalURL":"","alerts":[{"status":"resolved","labels":{"alertname":"CallHome","instance":"203.0.113.9","severity":"critical"},"annotations":{},"startsAt":"2026-09-21T14:00:00Z","endsAt":"2026-09-21T15:00:00Z","generatorURL":"","fingerprint":"aa"}]}"#;
+    for source in ["metrics", "metrics-2"] {
+        w.send(source, over).await;
+    }
+    w.pass(Span::secs(60));
+    w.until("looked at since", |s| {
+        let since = w.engine.now().plus(Span::secs(-59));
+        s.actions[&ActionId(1)].observed.as_ref().is_some_and(|(at, _)| *at >= since)
+    })
+    .await;
+    assert_eq!(w.device.device().blocked().len(), 1, "the block stays");
+    w.engine.read(|s| {
+        assert!(s.actions[&ActionId(1)].ended.is_none());
+        assert_eq!(s.incidents[&IncidentId(1)].status, Status::Contained);
+    });
+}
+
+/// Abuse case 7: a harmless forerunner does not hide the real thing behind its fingerprint.
+#[tokio::test(flavor = "multi_thread")]
+async fn abuse_7_a_low_severity_forerunner_does_not_hide_the_real_alert() {
+    let w = world("").await;
+    let low = call_home(0, "10.0.0.7", "203.0.113.9").replace("\"severity\":1", "\"severity\":3");
+    let low = low.replace("A Network Trojan was detected", "Misc activity");
+    w.send("ids", &low).await;
+    w.engine.read(|s| assert!(s.incidents.is_empty(), "nothing to see yet"));
+    w.send("ids", &call_home(30, "10.0.0.7", "203.0.113.9")).await;
+    let a = question(&w, 1).await;
+    assert!(a.action.kind.words().contains("203.0.113.9"));
+}
