@@ -35,6 +35,7 @@ pub(crate) fn concrete(path: &str) -> String {
     path.replace("{name}", "c2-beacon")
         .replace("{id}", id)
         .replace("{incident}", id)
+        .replace("{playbook}", "c2-beacon")
         .replace("{source}", "suricata")
 }
 
