@@ -55,7 +55,7 @@ impl<'c> Declared<'c> {
                 let help = "declare it under `calls` of an http or exec responder";
                 self.m.push(Mistake::warning(self.path, place, message, help));
             } else {
-                self.wrong(".call", message, suggest(name, "calls", all.into_iter()));
+                self.wrong(".call", message, suggest(name, "calls", all));
             }
         }
         found

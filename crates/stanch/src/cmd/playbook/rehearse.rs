@@ -54,17 +54,21 @@ pub(crate) fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
         None => None,
     };
     let inputs = match &args.body {
-        Some(file) => serde_json::from_str(&read(file)?).with_context(|| format!("{} is not JSON", file.display()))?,
+        Some(file) => {
+            serde_json::from_str(&read(file)?).with_context(|| format!("{} is not JSON", file.display()))?
+        }
         None => values(&args.with),
     };
     let answers: BTreeMap<String, serde_json::Value> = match &args.answers {
-        Some(file) => serde_json::from_str(&read(file)?).with_context(|| format!("{} is not JSON by name", file.display()))?,
+        Some(file) => serde_json::from_str(&read(file)?)
+            .with_context(|| format!("{} is not JSON by name", file.display()))?,
         None => BTreeMap::new(),
     };
     let now: Timestamp = now();
     let config_dir = find::config_dir(ctx.globals.config.as_deref());
     let asked = Rehearsal { config_dir, playbook: (name, text), alerts, incident, inputs, answers, now };
-    let report = rehearse(&asked).map_err(|why| Failure::new(Exit::Failed, why, "mend it, then rehearse again"))?;
+    let report =
+        rehearse(&asked).map_err(|why| Failure::new(Exit::Failed, why, "mend it, then rehearse again"))?;
     if ctx.out.json {
         ctx.out.json(&serde_json::to_value(&report)?);
     } else {
@@ -74,7 +78,8 @@ pub(crate) fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
 }
 
 fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).map_err(|e| cli::usage(format!("{}: {e}", file.display()), "name a file that can be read"))
+    std::fs::read_to_string(file)
+        .map_err(|e| cli::usage(format!("{}: {e}", file.display()), "name a file that can be read"))
 }
 
 fn show(ctx: &Ctx, r: &Report) {
