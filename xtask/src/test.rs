@@ -64,7 +64,6 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         Step("browser", "cargo", vec!["xtask", "e2e", "--smoke"], vec![]),
     ];
     if !quick {
-        steps.push(Step("simulation", "cargo", vec!["xtask", "sim", "--seeds", "500"], vec![]));
         steps.push(Step(
             "crash",
             "cargo",

@@ -1,6 +1,6 @@
 //! The learner: features and a rule's text in, a calibrated probability with reasons out.
 //!
-//! Three layers, each useful without the next: the [baseline](crate::baseline) knows nothing and works
+//! Three layers, each useful without the next: the [`crate::baseline`] knows nothing and works
 //! at once; what people said about rules and words ([`Lore`]) moves it from the first verdict; a forest
 //! takes over as real and noise examples become enough, and is calibrated on examples it did not see.
 //! Labels come in through [`Learner::train`] and [`Learner::observe`] and nowhere else.

@@ -1,6 +1,6 @@
 //! The guard: may this change be made, now, by the machine, by a person's yes, or not at all?
 //!
-//! Three kinds of rule, all in [`super::rules`]. *Never* rules hold whatever anybody agreed to: kill
+//! Three kinds of rule, all in `rules`. *Never* rules hold whatever anybody agreed to: kill
 //! switch, protected things, never-block lists, grammar, time to live, absolute width, observe-only,
 //! twice the caps. *Ask* rules turn an automatic change into a question: width, weak or old
 //! evidence, blast radius, caps, shared addresses, planned work, autonomy. Some of them want two

@@ -137,7 +137,7 @@ impl Kin {
         self.around(a, 0.0).get(b).copied().unwrap_or(0.0).max(self.direct(a, b))
     }
 
-    /// The machines of the site at least this near, the machine itself included; at most [`VISITED`] are searched.
+    /// The machines of the site at least this near, the machine itself included; at most `VISITED` are searched.
     #[must_use]
     pub fn around(&self, of: &Machine, least: f64) -> BTreeMap<Machine, f64> {
         let mut best: BTreeMap<&Machine, f64> = BTreeMap::from([(of, 1.0)]);
