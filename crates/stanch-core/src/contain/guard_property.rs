@@ -210,8 +210,12 @@ fn plainly_touches(kind: &ActionKind, thing: &Thing) -> bool {
 #[allow(clippy::disallowed_methods)] // the number of cases is the tester's choice
 fn no_permit_ever_touches_what_is_protected() {
     let cases = std::env::var("STANCH_GUARD_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000);
-    let mut runner =
-        TestRunner::new(TestConfig { cases, failure_persistence: None, ..TestConfig::default() });
+    let mut runner = TestRunner::new(TestConfig {
+        cases,
+        failure_persistence: None,
+        max_local_rejects: u32::MAX,
+        ..TestConfig::default()
+    });
     let strategy = (any_kind(), prop::collection::vec(any_thing(), 0..4), any::<bool>(), any::<bool>());
     let permits = std::cell::RefCell::new(std::collections::BTreeMap::<&str, u32>::new());
     let outcome = runner.run(&strategy, |(kind, protected, discovered, ask)| {

@@ -255,9 +255,11 @@ fn names(text: &str, thing: &Thing) -> bool {
             whole.eq_ignore_ascii_case(group) || pieces(text).any(|p| p.eq_ignore_ascii_case(group))
         }
         // A text that merely holds a single word is not a parent of everything.
-        Thing::Domain(domain) => {
-            pieces(text).any(|p| p.contains('.') && related(p, domain) || below(p, domain))
-        }
+        Thing::Domain(domain) => pieces(text).any(|p| {
+            // However many dots stand around it, some reader takes the name out of them.
+            let name = p.trim_matches('.');
+            p.contains('.') && related(name, domain) || below(name, domain)
+        }),
         Thing::Port(port) => pieces(text).any(|p| same_port(p, port)),
     }
 }
@@ -390,9 +392,13 @@ mod tests {
         }
         assert!(!hits("10.0.1.9", net()));
         let dom = || Thing::Domain("ours.example".into());
-        for text in
-            ["ours.example", "https://www.ours.example:8443/x", "mail a@ours.example", "x.ours.example."]
-        {
+        for text in [
+            "ours.example",
+            "https://www.ours.example:8443/x",
+            "mail a@ours.example",
+            "x.ours.example..",
+            "..ours.example",
+        ] {
             assert!(hits(text, dom()), "{text}");
         }
         for text in ["example", "notours.example", "ours"] {
