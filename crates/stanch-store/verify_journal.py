@@ -51,7 +51,8 @@ def link(before, seq, at, parts, detail_hash):
     return sha.digest()
 
 
-def verify(db, checkpoint):
+def verify(db, checkpoint, hashes=None):
+    """`hashes`: a dict whose keys are entry numbers; filled with the hash that was recomputed there."""
     seq, end, at_checkpoint = 0, bytes(32), None
     if checkpoint and checkpoint[0] == 0:
         at_checkpoint = end
@@ -81,6 +82,8 @@ def verify(db, checkpoint):
             broken(seq, "its hash does not follow from it and the entry before")
         if checkpoint and checkpoint[0] == seq:
             at_checkpoint = end
+        if hashes is not None and seq in hashes:
+            hashes[seq] = end
     orphan = db.execute(
         "SELECT d.seq FROM detail d LEFT JOIN entry e ON e.seq = d.seq WHERE e.seq IS NULL ORDER BY d.seq LIMIT 1"
     ).fetchone()

@@ -15,6 +15,7 @@ use stanch_model::Timestamp;
 use stanch_model::port::JournalError;
 use stanch_store::SqliteJournal;
 
+use crate::audit::{Audit, Keeper};
 use crate::auth::Desk;
 use crate::config_dir;
 use crate::connect::Kept;
@@ -104,6 +105,7 @@ pub struct App {
     router: Router,
     handle: Handle<SocketAddr>,
     serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    keeper: Keeper,
 }
 
 impl App {
@@ -142,7 +144,8 @@ impl App {
         let mut rules = loaded.connected.rules(loaded.config.clone(), mode);
         let ports = loaded.connected.ports(now.clone());
         let (dir, runtime) = (data_dir.clone(), tokio::runtime::Handle::current());
-        let engine = blocking(move || -> Result<Engine, StartError> {
+        let (files, time) = (loaded.config.server.audit.clone(), now.clone());
+        let (engine, audit) = blocking(move || -> Result<(Engine, Audit), StartError> {
             let journal = SqliteJournal::open(&dir, stanch_store::Options::default())?;
             if journal.is_volatile() {
                 tracing::warn!("the journal lies in memory and ends with this machine");
@@ -150,10 +153,13 @@ impl App {
             // After the journal: it makes the data folder.
             rules.seal =
                 seal_key::read_or_make(&folder, &data, named.as_deref()).map_err(StartError::Refused)?;
-            Ok(Engine::start(Box::new(journal), rules, ports, runtime)?)
+            let audit = Audit::open(&folder, &data, &files, time).map_err(StartError::Refused)?;
+            Ok((Engine::start(Box::new(journal), rules, ports, runtime)?, audit))
         })
         .await??;
 
+        let audit = Arc::new(audit);
+        let keeper = Keeper::start(audit.clone());
         let pulse = Pulse::start(engine.clone(), data_dir.clone());
         let place = Place::new(addr, tls.is_some(), hosts);
         let intake = Arc::new(Intake::new(engine.clone(), loaded.doors, now.clone()));
@@ -163,6 +169,7 @@ impl App {
             people: Swap::new(loaded.people),
             sessions: Sessions::new(place),
             pulse,
+            audit,
             data_dir,
             now,
             open_metrics: addr.ip().is_loopback(),
@@ -176,7 +183,7 @@ impl App {
         let handle = Handle::new();
         let serving = tokio::spawn(serve::serve(listener, router.clone(), tls, handle.clone()));
         tracing::info!(%addr, "stanch answers");
-        Ok(App { addr, live, router, handle, serving })
+        Ok(App { addr, live, router, handle, serving, keeper })
     }
 
     /// Where it listens.
@@ -247,6 +254,7 @@ impl App {
             tracing::warn!(error = %e, "the listener ended badly");
         }
         self.live.engine.stop().await;
+        self.keeper.finish().await;
     }
 }
 

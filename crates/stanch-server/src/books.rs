@@ -13,6 +13,7 @@ use stanch_model::port::{JournalError, JournalReader};
 use stanch_model::{Alert, AlertId, RunId, Timestamp};
 use stanch_store::{SqliteJournal, SqliteReader};
 
+use crate::audit::Audit;
 use crate::intake::Doors;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -106,13 +107,25 @@ impl Books {
         }
     }
 
-    /// A connection of its own, so that a long look holds nobody up. Blocks.
-    pub(crate) fn journal(&self) -> Result<SqliteReader, JournalError> {
-        let dir: &Path = match self {
+    /// Where the journal lies.
+    pub(crate) fn data_dir(&self) -> &Path {
+        match self {
             Books::Live(live) => &live.data_dir,
             Books::Offline(offline) => &offline.data_dir,
-        };
-        SqliteJournal::open_read_only(dir)
+        }
+    }
+
+    /// The key in use and the last checkpoint, where somebody signs.
+    pub(crate) fn audit(&self) -> Option<&Arc<Audit>> {
+        match self {
+            Books::Live(live) => Some(&live.audit),
+            Books::Offline(_) => None,
+        }
+    }
+
+    /// A connection of its own, so that a long look holds nobody up. Blocks.
+    pub(crate) fn journal(&self) -> Result<SqliteReader, JournalError> {
+        SqliteJournal::open_read_only(self.data_dir())
     }
 
     /// Normalised alerts from disk; each entry is read once. Blocks.

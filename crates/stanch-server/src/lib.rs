@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 mod auth;
 mod books;
 mod chat;
@@ -14,6 +15,7 @@ pub mod config_dir;
 mod connect;
 mod console;
 mod intake;
+mod key_file;
 mod live;
 mod metrics;
 mod offline;

@@ -9,6 +9,7 @@ use stanch_core::contain::Mode;
 use stanch_engine::{Engine, Now};
 use stanch_model::port::Responder;
 
+use crate::audit::Audit;
 use crate::config_dir::{self, Loaded};
 use crate::connect::Kept;
 use crate::intake::Intake;
@@ -24,6 +25,7 @@ pub(crate) struct Live {
     pub(crate) people: Swap<People>,
     pub(crate) sessions: Sessions,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) audit: Arc<Audit>,
     pub(crate) data_dir: PathBuf,
     pub(crate) now: Now,
     /// True when `/metrics` needs no token: the listener is loopback.

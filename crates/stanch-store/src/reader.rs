@@ -90,6 +90,14 @@ impl SqliteReader {
         Ok(end)
     }
 
+    /// The chain as it stands after entry `seq`; none when the journal is shorter. Not checked: verify first.
+    ///
+    /// # Errors
+    /// When the entry cannot be read.
+    pub fn head_at(&self, seq: u64) -> Result<Option<Head>, JournalError> {
+        walk::head_at(&self.conn, seq)
+    }
+
     pub(crate) fn connection(&self) -> &Connection {
         &self.conn
     }

@@ -92,6 +92,7 @@ enum Verb {
     Ledger(cmd::ledger::Args),
     Clock(cmd::clock::Args),
     Journal(cmd::journal::Args),
+    Audit(cmd::audit::Args),
     Ack(cmd::ack::Args),
     Resolve(cmd::resolve::Args),
     Verdict(cmd::verdict::Args),
@@ -120,7 +121,7 @@ enum Verb {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Begin and run", &["demo", "init", "check", "serve", "reload", "doctor", "kill-switch", "preauth"]),
     ("Feed", &["ingest", "sources", "quarantine"]),
-    ("Look", &["incidents", "story", "alerts", "ledger", "clock", "journal"]),
+    ("Look", &["incidents", "story", "alerts", "ledger", "clock", "journal", "audit"]),
     (
         "Decide",
         &[
@@ -253,6 +254,7 @@ pub(crate) async fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         Verb::Ledger(args) => cmd::ledger::run(&args, ctx).await,
         Verb::Clock(args) => cmd::clock::run(&args, ctx).await,
         Verb::Journal(args) => cmd::journal::run(args, ctx).await,
+        Verb::Audit(args) => cmd::audit::run(args, ctx).await,
         Verb::Ack(args) => cmd::ack::run(&args, ctx).await,
         Verb::Resolve(args) => cmd::resolve::run(&args, ctx).await,
         Verb::Verdict(args) => cmd::verdict::run(&args, ctx).await,

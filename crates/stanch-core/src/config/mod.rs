@@ -92,6 +92,17 @@ pub struct ServerConfig {
     pub intake_queue: usize,
     /// Longest wait for all look-ups of one alert. Default 2 s.
     pub enrich_deadline: Span,
+    /// Where the journal's signed checkpoints and their key lie.
+    pub audit: AuditFiles,
+}
+
+/// Files of the audit, relative to the configuration folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFiles {
+    /// The private key. Default `audit.key` in the data folder, made at the first start.
+    pub key: Option<String>,
+    /// Files to which each checkpoint is appended too: on other machines, or media that only grow.
+    pub copies: Vec<String>,
 }
 
 /// PEM files for TLS.

@@ -6,7 +6,7 @@ use stanch_model::Span;
 
 use super::common::{path, set};
 use super::yaml::{Fields, Node};
-use super::{Mistake, ServerConfig, TlsFiles};
+use super::{AuditFiles, Mistake, ServerConfig, TlsFiles};
 
 impl Default for ServerConfig {
     fn default() -> ServerConfig {
@@ -17,11 +17,13 @@ impl Default for ServerConfig {
             max_inflate_ratio: 100,
             intake_queue: 1024,
             enrich_deadline: Span::secs(2),
+            audit: AuditFiles::default(),
         }
     }
 }
 
-const KEYS: &[&str] = &["listen", "tls", "max_body", "max_inflate_ratio", "intake_queue", "enrich_deadline"];
+const KEYS: &[&str] =
+    &["listen", "tls", "max_body", "max_inflate_ratio", "intake_queue", "enrich_deadline", "audit"];
 
 /// Reads `stanch.yaml`. `people` is false when nobody has a token yet.
 pub(super) fn read(root: &Node, people: bool, mistakes: &mut Vec<Mistake>) -> ServerConfig {
@@ -42,6 +44,9 @@ pub(super) fn read(root: &Node, people: bool, mistakes: &mut Vec<Mistake>) -> Se
         &mut config.enrich_deadline,
         fields.optional("enrich_deadline").and_then(|n| n.span_within(deadline, m)),
     );
+    if let Some(audit) = fields.optional("audit").and_then(|n| audit(n, m)) {
+        config.audit = audit;
+    }
     fields.finish(KEYS, m);
     reachable(&config, &fields, people, m);
     config
@@ -82,4 +87,12 @@ fn tls(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<TlsFiles> {
     let key = fields.required("key", mistakes).and_then(|n| path(n, mistakes));
     fields.finish(&["cert", "key"], mistakes);
     Some(TlsFiles { cert: cert?, key: key? })
+}
+
+fn audit(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<AuditFiles> {
+    let fields = node.map(mistakes)?;
+    let key = fields.optional("key").and_then(|n| path(n, mistakes));
+    let copies = fields.optional("copies").and_then(|n| n.list(mistakes, path)).unwrap_or_default();
+    fields.finish(&["key", "copies"], mistakes);
+    Some(AuditFiles { key, copies })
 }

@@ -4,6 +4,7 @@ pub(crate) mod ack;
 pub(crate) mod alerts;
 pub(crate) mod approvals;
 pub(crate) mod approve;
+pub(crate) mod audit;
 pub(crate) mod blocks;
 pub(crate) mod check;
 pub(crate) mod clock;

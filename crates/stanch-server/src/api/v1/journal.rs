@@ -51,10 +51,10 @@ pub(super) async fn head(viewer: Viewer) -> Answer<JournalHead> {
 /// One verification at a time: it reads the whole journal.
 static VERIFYING: AtomicBool = AtomicBool::new(false);
 
-struct Turn;
+pub(super) struct Turn;
 
 impl Turn {
-    fn take() -> Option<Turn> {
+    pub(super) fn take() -> Option<Turn> {
         (!VERIFYING.swap(true, Ordering::AcqRel)).then_some(Turn)
     }
 }

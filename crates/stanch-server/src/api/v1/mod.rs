@@ -3,6 +3,7 @@
 mod admin;
 mod alerts;
 mod approvals;
+mod audit;
 mod blocks;
 mod bulk;
 mod clock;
@@ -117,6 +118,8 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(journal::list))
         .routes(routes!(journal::head))
         .routes(routes!(journal::verify))
+        .routes(routes!(audit::view))
+        .routes(routes!(audit::verify))
         .routes(routes!(quarantine::list))
         .routes(routes!(quarantine::raw))
         .routes(routes!(quarantine::retry))

@@ -43,7 +43,10 @@ pub use incidents::{
     SplitRequest, StoryView, UnmergeRequest,
 };
 pub use intake::{AckView, PagerDutyAnswer};
-pub use journal::{JournalEntry, JournalHead, JournalPage, JournalQuery, VerifyBroken, VerifyView};
+pub use journal::{
+    AuditFinding, AuditReport, AuditRequest, AuditView, JournalEntry, JournalHead, JournalPage, JournalQuery,
+    VerifyBroken, VerifyView,
+};
 pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, SignedOut, Whoami};
 pub use queue::{BulkFailure, BulkRequest, BulkView, ClockCell, Facet, QueuePage, QueueQuery, QueueRow};
 pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary, RunWait};

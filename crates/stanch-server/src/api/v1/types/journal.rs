@@ -74,3 +74,64 @@ pub struct VerifyBroken {
     /// What does not fit.
     pub why: String,
 }
+
+/// Where the audit stands.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AuditView {
+    /// The public key in use: write it down elsewhere, and verify with it.
+    #[schema(example = "stanch-audit+65db0653+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c")]
+    pub key: String,
+    /// The last signed checkpoint as text; empty before the first.
+    pub checkpoint: String,
+}
+
+/// How to hold the journal against its checkpoints.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuditRequest {
+    /// Public keys kept elsewhere; none: those beside the journal, which whoever wrote it could replace.
+    #[serde(default)]
+    #[schema(max_items = 16)]
+    pub keys: Vec<String>,
+    /// More checkpoints, kept elsewhere, as text.
+    #[serde(default)]
+    #[schema(max_length = 60000)]
+    pub checkpoints: String,
+}
+
+/// What holding the journal against its checkpoints has shown.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AuditReport {
+    /// True when nothing was found.
+    pub ok: bool,
+    /// The end of the chain as recomputed, when it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<JournalHead>,
+    /// How many checkpoints were looked at.
+    pub checkpoints: u64,
+    /// Up to which entry a believed checkpoint vouches for the journal; 0: for nothing.
+    pub covered: u64,
+    /// The keys that were believed.
+    pub keys: Vec<String>,
+    /// True when they were given by whoever asked; false when they lay beside the journal.
+    pub pinned: bool,
+    /// What does not fit, at most 50.
+    pub findings: Vec<AuditFinding>,
+    /// How many there are in all.
+    pub findings_total: u64,
+    /// How long it took.
+    pub took_ms: i64,
+    /// The same, in words.
+    pub took: String,
+}
+
+/// Something that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditFinding {
+    /// `broken`, `truncated`, `rewritten`, `forged`, `stranger`, `other`, `backwards`, `damaged` or `unsigned`.
+    pub what: String,
+    /// At which entry; 0 where there is none to name.
+    pub entry: u64,
+    /// In words.
+    pub why: String,
+}
