@@ -9,6 +9,8 @@ use rusqlite::{Connection, params};
 
 /// Records in one group.
 const GROUP: usize = 512;
+/// Syncs of which the one in the middle is taken.
+const SYNCS: usize = 500;
 /// How long each is measured.
 const TIME: Duration = Duration::from_secs(2);
 
@@ -23,6 +25,24 @@ pub(crate) fn append(dir: &Path) -> Result<f64> {
         records += GROUP;
     }
     Ok(records as f64 / began.elapsed().as_secs_f64())
+}
+
+/// Milliseconds of one sync, the one in the middle of many: 4 KiB written over zeros that are there, the
+/// least that a disk can be asked for.
+pub(crate) fn sync(dir: &Path) -> Result<f64> {
+    use std::os::unix::fs::FileExt as _;
+    let mut file = std::fs::File::create(dir.join("sync"))?;
+    file.write_all(&vec![0; 4_096 * SYNCS])?;
+    file.sync_all()?;
+    let mut took = Vec::with_capacity(SYNCS);
+    for n in 0..SYNCS {
+        let began = Instant::now();
+        file.write_all_at(&[b'x'; 4_096], n as u64 * 4_096)?;
+        file.sync_data()?;
+        took.push(began.elapsed());
+    }
+    took.sort_unstable();
+    Ok(took[SYNCS / 2].as_secs_f64() * 1e3)
 }
 
 /// Rows a second: SQLite, log ahead, synchronous FULL, nine in ten rows known already.

@@ -109,6 +109,78 @@ async fn one(
     }
 }
 
+/// What was answered within a time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Window {
+    /// Answers a second.
+    pub(crate) rate: f64,
+    /// How long each answered request took, sorted.
+    pub(crate) each: Vec<Duration>,
+    /// What was spent meanwhile, as the caller counts it.
+    pub(crate) spent: f64,
+}
+
+impl Window {
+    /// A quantile of the requests in milliseconds, in thousandths.
+    pub(crate) fn ms(&self, thousandths: usize) -> f64 {
+        let at = self.each.len().saturating_sub(1) * thousandths / 1_000;
+        self.each.get(at).map_or(f64::NAN, |d| d.as_secs_f64() * 1e3)
+    }
+}
+
+/// Sends the same request over `connections` for a time, each as soon as the one before it is
+/// answered. What is answered before `warm` is over is not counted; what is wrong ends it all.
+pub(crate) fn drive_for(
+    door: &Door,
+    body: &[u8],
+    connections: usize,
+    [warm, time]: [Duration; 2],
+    right: fn(u16, &[u8]) -> bool,
+    spent: impl Fn() -> Result<f64>,
+) -> Result<Window> {
+    let request = Rc::new(door.request(body));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let (address, begins) = (door.address, Instant::now() + warm);
+        let tasks: Vec<_> = (0..connections)
+            .map(|_| {
+                let request = request.clone();
+                tokio::task::spawn_local(async move {
+                    let (mut wire, mut took) = (Wire::open(address).await?, Vec::new());
+                    loop {
+                        let began = Instant::now();
+                        if began >= begins + time {
+                            return anyhow::Ok(took);
+                        }
+                        // One that is not answered within the time does not count.
+                        let left = (begins + time).saturating_duration_since(began);
+                        let Ok(answer) = tokio::time::timeout(left, wire.exchange(&request)).await else {
+                            return Ok(took);
+                        };
+                        let (status, body) = answer?;
+                        if !right(status, &body) {
+                            bail!("answered {status}: {}", String::from_utf8_lossy(&body));
+                        }
+                        if Instant::now() >= begins {
+                            took.push(began.elapsed());
+                        }
+                    }
+                })
+            })
+            .collect();
+        tokio::time::sleep_until(begins.into()).await;
+        let before = spent()?;
+        tokio::time::sleep_until((begins + time).into()).await;
+        let spent = spent()? - before;
+        let mut each = Vec::new();
+        for task in tasks {
+            each.extend(task.await??);
+        }
+        each.sort_unstable();
+        Ok(Window { rate: each.len() as f64 / time.as_secs_f64(), each, spent })
+    })
+}
+
 /// One kept-open connection.
 pub(crate) struct Wire {
     stream: TcpStream,

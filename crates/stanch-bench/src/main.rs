@@ -18,6 +18,7 @@ mod plan;
 mod proc;
 mod records;
 mod report;
+mod runs;
 mod start;
 
 use std::process::ExitCode;
@@ -34,7 +35,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The parts with a peer or a goal, in the order of the page.
 type Part = (&'static str, fn(&Plan) -> Result<Section>);
 
-const PARTS: [Part; 3] = [("intake", intake::run), ("start", start::run), ("enrich", enrich::run)];
+const PARTS: [Part; 4] =
+    [("intake", intake::run), ("start", start::run), ("enrich", enrich::run), (plan::RUNS, runs::run)];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -60,7 +60,11 @@ pub(crate) struct Stanch {
 impl Stanch {
     /// Writes the configuration that comes with the product into a new directory.
     pub(crate) fn new(binary: &Path) -> Result<Stanch> {
-        let dir = tempfile::tempdir()?;
+        Stanch::in_dir(binary, tempfile::tempdir()?)
+    }
+
+    /// The same, in a directory that is there.
+    pub(crate) fn in_dir(binary: &Path, dir: tempfile::TempDir) -> Result<Stanch> {
         let out = Command::new(binary).arg("init").arg(dir.path().join("config")).output();
         let out = out.with_context(|| format!("{} cannot be run", binary.display()))?;
         if !out.status.success() {

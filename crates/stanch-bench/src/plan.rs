@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::peers;
 
+/// The part about playbook runs.
+pub(crate) const RUNS: &str = "runs";
+
 /// How thoroughly to measure.
 pub(crate) struct Plan {
     /// The server to measure.
@@ -35,7 +38,7 @@ impl Plan {
             peer_alerts: 100_000,
             write_docs: false,
             parts: Vec::new(),
-            peer_version: peers::alertmanager_version()?,
+            peer_version: String::new(),
             machine: String::new(),
             date: date()?,
         };
@@ -56,18 +59,20 @@ impl Plan {
         if plan.runs == 0 {
             bail!("--runs 0 measures nothing");
         }
+        if plan.parts.iter().any(|p| p != RUNS) || plan.parts.is_empty() {
+            plan.peer_version = peers::alertmanager_version()?;
+        }
         plan.machine = machine(&plan)?;
         Ok(plan)
     }
 
-    /// True when a part is wanted.
+    /// True when a part is wanted. Runs only by name: their peers take minutes and 2 GB to install.
     pub(crate) fn wants(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|p| p == part)
+        (self.parts.is_empty() && part != RUNS) || self.parts.iter().any(|p| p == part)
     }
 }
 
-const HELP: &str =
-    "cargo xtask bench [intake] [start] [enrich] [--runs 3] [--quick] [--peer-alerts 100000] [--write-docs]";
+const HELP: &str = "cargo xtask bench [intake] [start] [enrich] [runs] [--runs 3] [--quick] [--peer-alerts 100000] [--write-docs]";
 
 fn machine(plan: &Plan) -> Result<String> {
     let first = |file: &str, key: &str| {
@@ -82,9 +87,12 @@ fn machine(plan: &Plan) -> Result<String> {
     let load = load.split(' ').next().unwrap_or_default();
     let version = Command::new(&plan.server).arg("--version").output().context("the server cannot be run")?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    let peer = match plan.peer_version.as_str() {
+        "" => String::new(),
+        version => format!(", Alertmanager {version}"),
+    };
     Ok(format!(
-        "{cores} cores ({model}), Linux {kernel}, load {load} before the start; {version}, Alertmanager {}; {} {}",
-        plan.peer_version,
+        "{cores} cores ({model}), Linux {kernel}, load {load} before the start; {version}{peer}; {} {}",
         plan.runs,
         if plan.runs == 1 { "run" } else { "runs" }
     ))

@@ -562,7 +562,7 @@ impl Replies {
 fn replied(state: &State, run: RunId) -> Option<Replied> {
     let r = state.runs.get(&run)?;
     let ended = r.ended.as_ref().map(|(_, end, why)| (*end, why.clone()));
-    Some(Replied { run, reply: r.reply.clone(), ended })
+    Some(Replied { run, reply: r.reply(), ended })
 }
 
 fn loaded(rules: &Rules, by: &str) -> Event {

@@ -170,7 +170,7 @@ impl Turn<'_> {
             return Err(CommandError::Conflict(format!("{} asks that already", q.approval.id)));
         }
         let before = a.approval.and_then(|q| self.state.approvals.get(&q)).map(|q| q.approval.clone());
-        let run = self.state.runs.get(&a.run);
+        let run = self.state.runs.get(&a.run).map(Box::as_ref);
         let step = before.as_ref().map(|q| q.step.clone()).unwrap_or_default();
         let teams =
             match (&before, &self.state.incidents.get(&a.action.incident).and_then(|i| i.team.clone())) {

@@ -95,6 +95,7 @@ impl Turn<'_> {
                 digest: String::new(),
                 values: Json::Null,
                 reason: "the incident was closed".into(),
+                seal: String::new(),
             }));
         }
     }
@@ -132,14 +133,10 @@ impl Turn<'_> {
         })?;
         let (run, incident) = (asked.task.run, asked.task.incident);
         let answer = if reply.yes { Answered::Approved } else { Answered::Denied };
-        self.record(Event::TaskAnswered(TaskAnswered {
-            task: id,
-            answer,
-            by: who.name.clone(),
-            digest: reply.digest,
-            values,
-            reason: reply.reason,
-        }));
+        let (by, digest, reason, seal) = (who.name.clone(), reply.digest, reply.reason, String::new());
+        let answered = TaskAnswered { task: id, answer, by, digest, values, reason, seal };
+        let seal = if reply.yes { self.rules.seal.of_answer(&answered) } else { String::new() };
+        self.record(Event::TaskAnswered(TaskAnswered { seal, ..answered }));
         let word = if reply.yes { "answered; the run goes on" } else { "refused" };
         Ok(Done { message: format!("{id} is {word}"), incident, run: Some(run), ack: None })
     }

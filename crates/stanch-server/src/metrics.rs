@@ -115,6 +115,7 @@ pub(crate) struct Numbers {
     approvals: usize,
     blocks: usize,
     pending: usize,
+    runs: usize,
     seq: u64,
     kill_switch: bool,
 }
@@ -136,6 +137,7 @@ impl Numbers {
             approvals: state.approvals.values().filter(|a| a.settled.is_none()).count(),
             blocks: state.live_actions().filter(|a| a.in_force.is_some()).count(),
             pending: state.pending.len(),
+            runs: state.agenda.live_runs.len(),
             seq: state.seq,
             kill_switch: state.kill_switch,
         }
@@ -183,6 +185,7 @@ pub(crate) fn render(numbers: &Numbers, metrics: Option<&Metrics>) -> String {
     out.one("stanch_approvals_pending", "gauge", "Questions that wait for a person.", numbers.approvals);
     out.one("stanch_blocks_in_force", "gauge", "Changes in force on the outside world.", numbers.blocks);
     out.one("stanch_effects_pending", "gauge", "Intentions not settled yet.", numbers.pending);
+    out.one("stanch_runs_under_way", "gauge", "Runs of playbooks that are not over.", numbers.runs);
     out.one("stanch_journal_entries_total", "counter", "Entries in the journal.", numbers.seq);
     out.one(
         "stanch_kill_switch",

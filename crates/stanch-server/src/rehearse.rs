@@ -166,7 +166,9 @@ fn rules(folder: Option<&Path>, playbook: Playbook) -> Result<Rules, String> {
     let mut config = Config::clone(&config);
     config.playbooks.retain(|p| matches!(p.trigger, Trigger::Called) && p.name != playbook.name);
     config.playbooks.push(Arc::new(playbook));
-    let responders = config.containment.responders.values().cloned().collect::<Vec<_>>();
+    let named = config.containment.responders.values().cloned();
+    let responders: Vec<String> =
+        named.chain(config.connectors.responders.iter().map(|r| r.name().to_owned())).collect();
     let mut rules = Rules::new(Arc::new(config));
     rules.seal = Seal::new(&[1; 32]);
     rules.responders = responders.into_iter().map(|r| (r, true)).collect();
@@ -249,8 +251,8 @@ impl Begin<'_> {
                 return Ok(Err("these alerts open no incident".into()));
             }
         }
-        let own = |r: &&stanch_core::playbook::run::Run| r.name == self.playbook.name && r.ended.is_none();
-        if let Some(run) = hand.state().runs.values().find(own) {
+        let mut runs = hand.state().runs.values();
+        if let Some(run) = runs.find(|r| r.name == self.playbook.name && r.ended.is_none()) {
             return Ok(Ok(run.id));
         }
         let hook = matches!(self.playbook.trigger, Trigger::Hook);

@@ -60,7 +60,9 @@ pub fn template() -> Vec<(&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use stanch_model::ActionKind;
 
     use crate::config::{
         Autonomy, Config, ContainmentPolicy, Credential, MAPPED_FIELDS, Mistake, SecretRef, ServerConfig,
@@ -188,6 +190,13 @@ mod tests {
         let (with, call) = config.connectors.call("host_facts").expect("a declared call");
         assert_eq!((with.name(), call.changes()), ("edr", false));
         assert!(config.connectors.call("isolate_host").is_some_and(|(_, call)| call.changes()));
+        // Each call goes to the connector that declares it, however many declare some.
+        let with = |call: &str| {
+            let (call, subject) = (call.to_owned(), "web-1".to_owned());
+            config.responder_for(&ActionKind::Call { call, subject, inputs: BTreeMap::new() })
+        };
+        assert_eq!((with("isolate_host"), with("port_down")), (Some("edr"), Some("tools")));
+        assert_eq!(with("nobody_declares_this"), None);
     }
 
     #[test]

@@ -37,7 +37,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use stanch_model::{Span, Timestamp};
+use stanch_model::{ActionKind, Span, Timestamp};
 
 use crate::contain::Preauthorisation;
 use crate::playbook::Playbook;
@@ -75,6 +75,20 @@ pub struct Config {
     pub hash: String,
     /// What somebody should look at, in order of file and line.
     pub warnings: Vec<Mistake>,
+}
+
+impl Config {
+    /// Who makes a change: for a declared call the connector that declares it, for all else the
+    /// responder that `policies/containment.yaml` names for its kind.
+    #[must_use]
+    pub fn responder_for(&self, kind: &ActionKind) -> Option<&str> {
+        let declared = if let ActionKind::Call { call, .. } = kind {
+            self.connectors.call(call).map(|(with, _)| with.name())
+        } else {
+            None
+        };
+        declared.or_else(|| self.containment.responders.get(kind.name()).map(String::as_str))
+    }
 }
 
 /// The process.

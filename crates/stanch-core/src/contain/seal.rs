@@ -10,6 +10,7 @@ use ring::hmac;
 use stanch_model::{Action, ActionId, ApprovalId, RunId, Timestamp};
 
 use super::approval::Vote;
+use crate::journal::event::{Answered, TaskAnswered};
 
 /// Seals and recognises its own seals.
 #[derive(Clone, Default)]
@@ -89,6 +90,19 @@ impl Seal {
         self.holds(seal, &renewal_bytes(action, until, approval))
     }
 
+    /// The seal on people's yes to a task, or on their word that it is done. Whatever else they say only
+    /// stops a run, and needs none.
+    #[must_use]
+    pub fn of_answer(&self, answer: &TaskAnswered) -> String {
+        self.over(&answer_bytes(answer))
+    }
+
+    /// True when this is a yes, and carries our seal on exactly what it says.
+    #[must_use]
+    pub fn holds_answer(&self, answer: &TaskAnswered) -> bool {
+        answer.answer == Answered::Approved && self.holds(&answer.seal, &answer_bytes(answer))
+    }
+
     fn over(&self, bytes: &[u8]) -> String {
         let Some(key) = &self.0 else { return String::new() };
         hmac::sign(key, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect()
@@ -159,9 +173,15 @@ fn renewal_bytes(action: ActionId, until: Timestamp, approval: ApprovalId) -> Ve
     join(parts.iter().map(String::as_bytes))
 }
 
+fn answer_bytes(e: &TaskAnswered) -> Vec<u8> {
+    let (id, values) = (e.task.to_string(), e.values.to_string());
+    let parts = ["stanch answer v1", &id, &e.digest, &e.by, &values, &e.reason];
+    join(parts.into_iter().map(str::as_bytes))
+}
+
 #[cfg(test)]
 mod tests {
-    use stanch_model::{ActionKind, IncidentId, Span};
+    use stanch_model::{ActionKind, IncidentId, Span, TaskId};
 
     use super::*;
 
@@ -186,6 +206,36 @@ mod tests {
 
     fn sealed(action: &Action) -> Sealed<'_> {
         Sealed { run: RunId(2), action, approval: Some(ApprovalId(1)), preauthorised: None }
+    }
+
+    #[test]
+    fn an_answer_to_a_task_is_sealed_in_all_that_it_says() {
+        let yes = TaskAnswered {
+            task: TaskId(1),
+            answer: Answered::Approved,
+            by: "mira".into(),
+            digest: "abc".into(),
+            values: serde_json::json!({ "port": "ge-0/0/7" }),
+            reason: "seen".into(),
+            seal: String::new(),
+        };
+        let yes = TaskAnswered { seal: seal().of_answer(&yes), ..yes };
+        assert!(seal().holds_answer(&yes));
+        let others: [fn(&mut TaskAnswered); 7] = [
+            |e| e.task = TaskId(2),
+            |e| e.answer = Answered::Denied,
+            |e| e.by = "jon".into(),
+            |e| e.digest = "abd".into(),
+            |e| e.values["port"] = "ge-0/0/8".into(),
+            |e| e.reason = String::new(),
+            |e| e.seal = String::new(),
+        ];
+        for change in others {
+            let mut other = yes.clone();
+            change(&mut other);
+            assert!(!seal().holds_answer(&other), "{other:?}");
+        }
+        assert!(!Seal::none().holds_answer(&yes) && !Seal::new(&[8; 32]).holds_answer(&yes));
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl State {
         self.mark(a.incident, at, MarkKind::ApprovalRequested, text);
         // A renewal is nobody's step: the run goes on waiting as it did.
         if !a.renewal {
-            self.on_run(a.run, |run| run.step_mut(at, &a.step).approval = Some(a.id));
+            self.on_run(a.run, |run| run.step_mut(at, &a.step).more_mut().approval = Some(a.id));
         }
         let asked = Asked { approval: a.clone(), yes: Vec::new(), reminded: None, settled: None };
         self.approvals.insert(a.id, asked);
@@ -75,7 +75,7 @@ impl State {
                 path = run.old_path();
             }
             run.actions.push(action.id);
-            run.step_mut(at, &path).action = Some(action.id);
+            run.step_mut(at, &path).more_mut().action = Some(action.id);
         });
         self.agenda.live_actions.insert(action.id);
         let state = ActionState {
@@ -166,7 +166,7 @@ impl State {
         self.on_run(e.run, |run| {
             let step = if e.step.is_empty() { run.old_path() } else { e.step.clone() };
             run.actions.push(e.action);
-            run.step_mut(at, &step).action = Some(e.action);
+            run.step_mut(at, &step).more_mut().action = Some(e.action);
         });
         self.mark(e.incident, at, MarkKind::Noted, text);
     }

@@ -7,7 +7,7 @@ use stanch_model::{ActionId, AlertId, IncidentId, RunId, Timestamp};
 use super::event::{Answered, RunEnd, RunEnded, RunStarted, RunUnwinding, TaskAnswered, TaskOpened};
 use super::incident::MarkKind;
 use super::state::{Disposition, State, TaskState};
-use crate::playbook::run::Run;
+use crate::playbook::run::{Packed, Run};
 
 /// Runs that are over, were begun from outside and changed nothing: so many are kept in memory.
 /// What an older one did stays in the journal.
@@ -35,10 +35,10 @@ impl State {
             let path = format!("playbooks/{}.yaml", e.playbook);
             crate::playbook::load::load(&e.playbook, &path, &e.source).ok().map(Arc::new)
         });
-        self.runs.insert(e.run, Run::new(at, e, pinned.clone()));
+        self.runs.insert(e.run, Box::new(Run::new(at, e, pinned.clone())));
         self.agenda.begins(e.run);
         if let Some(caller) = &e.caller {
-            self.on_run(caller.run, |run| run.step_mut(at, &caller.path).child = Some(e.run));
+            self.on_run(caller.run, |run| run.step_mut(at, &caller.path).more_mut().child = Some(e.run));
         }
     }
 
@@ -57,7 +57,7 @@ impl State {
     pub(super) fn run_ended(&mut self, at: Timestamp, e: &RunEnded) {
         let Some(run) = self.runs.get_mut(&e.run) else { return };
         run.ended = Some((at, e.end, e.why.clone()));
-        run.output.clone_from(&e.output);
+        run.output = Packed::of(&e.output);
         if e.end == RunEnd::Completed
             && let Some(playbook) = &run.playbook
         {
@@ -87,8 +87,8 @@ impl State {
             while let Some(id) = gone.pop() {
                 let Some(run) = self.runs.remove(&id) else { continue };
                 for step in run.steps.values() {
-                    gone.extend(step.child);
-                    if let Some(task) = step.task {
+                    gone.extend(step.more().child);
+                    if let Some(task) = step.more().task {
                         self.tasks.remove(&task);
                     }
                 }
@@ -101,7 +101,7 @@ impl State {
         if let Some(incident) = t.incident {
             self.mark(incident, at, MarkKind::ApprovalRequested, format!("{} asked: {}", t.id, t.text));
         }
-        self.on_run(t.run, |run| run.step_mut(at, &t.step).task = Some(t.id));
+        self.on_run(t.run, |run| run.step_mut(at, &t.step).more_mut().task = Some(t.id));
         self.tasks.insert(t.id, TaskState { task: t.clone(), answered: None });
     }
 

@@ -52,7 +52,7 @@ pub struct State {
     /// Facts learnt about alerts that are not in an incident yet.
     pub facts: BTreeMap<AlertId, Learnt>,
     /// Runs of playbooks.
-    pub runs: BTreeMap<RunId, Run>,
+    pub runs: BTreeMap<RunId, Box<Run>>,
     /// Runs begun from outside that are over, the oldest first.
     pub ended: VecDeque<RunId>,
     /// Playbooks that runs were pinned to, by hash; `None` when this program cannot read one.

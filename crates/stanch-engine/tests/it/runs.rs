@@ -63,7 +63,11 @@ async fn a_call_from_outside_is_answered_once_its_run_is_on_disk() {
     let replied = called(&w, json!({"n": 1, "name": "anna"})).await.unwrap();
     assert_eq!(replied.reply, Some(json!({"hello": "anna"})));
     let on_disk = stanch_engine::recover(&w.journal.reopen()).unwrap();
-    assert_eq!(on_disk.runs[&RunId(1)].reply, replied.reply, "the answer was journalled before it was given");
+    assert_eq!(
+        on_disk.runs[&RunId(1)].reply(),
+        replied.reply,
+        "the answer was journalled before it was given"
+    );
     let paths: Vec<String> =
         w.engine.read(|s| s.runs[&RunId(1)].over().map(|(p, ..)| p.to_owned()).collect());
     assert_eq!(paths, ["check/then/ok", "check", "map", "call", "answer"]);
@@ -122,7 +126,7 @@ async fn a_task_survives_a_restart_and_its_answer_counts_once() {
     assert!(matches!(order(empty, lead()).await, Err(CommandError::Invalid(_))));
     order(reply.clone(), lead()).await.unwrap();
     assert!(matches!(order(reply, lead()).await, Err(CommandError::Conflict(_))));
-    w.engine.read(|s| assert_eq!(s.runs[&RunId(1)].output, json!({"port": "ge-0/0/7"})));
+    w.engine.read(|s| assert_eq!(s.runs[&RunId(1)].output.value(), json!({"port": "ge-0/0/7"})));
 }
 
 /// A run by hand, stopped after each of its commits and begun again: it always ends the same way, no
@@ -166,7 +170,7 @@ fn a_run_goes_on_after_a_crash_behind_every_commit() {
         }
         let run = &hand.state().runs[&RunId(1)];
         let story = run.over().map(|(p, _, o)| format!("{p} {}", o.end.word())).collect::<Vec<_>>();
-        (format!("{story:?} {:?} {:?}", run.reply, run.ended.as_ref().map(|e| e.1)), keys, turns)
+        (format!("{story:?} {:?} {:?}", run.reply(), run.ended.as_ref().map(|e| e.1)), keys, turns)
     };
     let (whole, _, turns) = play(u64::MAX);
     assert!(whole.contains("Completed"), "{whole}");

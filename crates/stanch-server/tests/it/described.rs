@@ -191,6 +191,7 @@ async fn the_metrics_name_sources_and_states_and_nothing_finer() {
     let page = call(&house.app.router(), Request::get("/metrics").body(Body::empty()).unwrap()).await.text();
     assert!(page.contains("stanch_records_received_total{source=\"suricata\"} 2\n"), "{page}");
     assert!(page.contains("stanch_records{source=\"suricata\",place=\"in_incidents\"} 1\n"), "{page}");
+    assert!(page.contains("stanch_runs_under_way "), "{page}");
     assert!(page.contains("stanch_approvals_pending 1\n"), "{page}");
     assert!(page.contains("stanch_intake_seconds_count 2\n"), "{page}");
     for fine in ["203.0.113.9", "A-1", "INC-1", "secops-lead"] {

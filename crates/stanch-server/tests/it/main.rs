@@ -5,6 +5,7 @@ mod bad_input;
 mod chat;
 mod console;
 mod described;
+mod hooks;
 mod house;
 mod intake;
 mod people;

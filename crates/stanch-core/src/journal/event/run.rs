@@ -226,4 +226,7 @@ pub struct TaskAnswered {
     /// What they said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Our seal on all of it; none on what only stops a run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub seal: String,
 }

@@ -27,14 +27,14 @@ pub(super) fn act(
     scope: &Scope,
 ) -> Next {
     let state = at.state;
-    if let Some(action) = state.and_then(|s| s.action).and_then(|a| world.state.actions.get(&a)) {
+    if let Some(action) = state.and_then(|s| s.more().action).and_then(|a| world.state.actions.get(&a)) {
         return under_way(action);
     }
     let step = Step { world, run, incident, path: at.path, since: at.since(world.now), plan };
     if let Some(announced) = announced(world.state, run, at.path, step.since) {
         return step.announced(announced);
     }
-    match state.and_then(|s| s.approval).and_then(|a| world.state.approvals.get(&a)) {
+    match state.and_then(|s| s.more().approval).and_then(|a| world.state.approvals.get(&a)) {
         None if looking_up(world.state, run, incident) => Next::Wait,
         None => step.first_plan(scope),
         Some(asked) => match &asked.settled {
@@ -148,8 +148,13 @@ impl Step<'_> {
             Err(why) => return Next::Failed(format!("step {}: {why}", id_of(self.path))),
         };
         let policy = &self.world.config.containment;
-        let Some(responder) = policy.responders.get(kind.name()).cloned() else {
-            return Next::Failed(format!("policies/containment.yaml names no responder for {}", kind.name()));
+        let Some(responder) = self.world.config.responder_for(&kind).map(str::to_owned) else {
+            let why = if let ActionKind::Call { call, .. } = &kind {
+                format!("no connector declares the call {call}")
+            } else {
+                format!("policies/containment.yaml names no responder for {}", kind.name())
+            };
+            return Next::Failed(why);
         };
         if let Some(next) = self.same_question(&kind, &responder) {
             return next;

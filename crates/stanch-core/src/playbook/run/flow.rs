@@ -19,7 +19,7 @@ impl<'a> Walk<'a> {
         then: &'a [Step],
         otherwise: &'a [Step],
     ) -> Kind {
-        let way = match at.state.and_then(|s| s.way.as_deref()) {
+        let way = match at.state.and_then(|s| s.more().way.as_deref()) {
             Some(way) => way.to_owned(),
             None => match condition.test(&self.scope([condition])) {
                 Ok(yes) => {
@@ -41,7 +41,7 @@ impl<'a> Walk<'a> {
         cases: &'a [(String, Vec<Step>)],
         default: Option<&'a [Step]>,
     ) -> Kind {
-        if let Some(way) = at.state.and_then(|s| s.way.as_deref()) {
+        if let Some(way) = at.state.and_then(|s| s.more().way.as_deref()) {
             let case = way.strip_prefix("case").and_then(|n| n.parse::<usize>().ok());
             let steps = case.and_then(|n| cases.get(n)).map(|(_, steps)| steps.as_slice()).or(default);
             return self.inside(at, steps.unwrap_or_default(), way);
@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
         let Some(state) = at.state else {
             return Ok(self.list(at, list, at_most));
         };
-        let items = state.items.as_deref().unwrap_or_default();
+        let items = state.more().items.as_deref().unwrap_or_default();
         let round = state.round;
         let Some(item) = items.get(round as usize) else {
             return Ok(Next::done("nothing to go through"));

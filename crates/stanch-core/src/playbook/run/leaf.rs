@@ -30,7 +30,7 @@ impl<'a> Walk<'a> {
         let Some(incident) = self.incident else {
             return Next::Failed("a run without an incident changes nothing".into());
         };
-        let made = at.state.is_some_and(|s| s.action.is_some());
+        let made = at.state.is_some_and(|s| s.more().action.is_some());
         if !made && let Some(stale) = self.stale() {
             return Next::Declined(stale);
         }
@@ -44,7 +44,7 @@ impl<'a> Walk<'a> {
 
     fn change_waits(&mut self, at: At<'_, '_>) {
         let Some(state) = at.state else { return };
-        match (state.action, state.approval) {
+        match (state.more().action, state.more().approval) {
             (Some(action), _) => self.waits.push(WaitsFor::Change(action)),
             (None, Some(id)) => {
                 let open = self.world.state.approvals.get(&id).filter(|a| a.settled.is_none());
@@ -181,7 +181,7 @@ impl<'a> Walk<'a> {
     pub(super) fn changes(&self, run: &Run) -> Vec<&'a crate::journal::state::ActionState> {
         let state = self.world.state;
         let mut found: Vec<_> = run.actions.iter().filter_map(|a| state.actions.get(a)).collect();
-        for child in run.steps.values().filter_map(|s| state.runs.get(&s.child?)) {
+        for child in run.steps.values().filter_map(|s| state.runs.get(&s.more().child?)) {
             found.extend(self.changes(child));
         }
         found
@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
         approvers: &[String],
         expires: Option<Span>,
     ) -> Next {
-        let Some(id) = at.state.and_then(|s| s.task) else {
+        let Some(id) = at.state.and_then(|s| s.more().task) else {
             let expires = expires.unwrap_or(self.world.config.containment.approval_expires);
             return self.ask(at, question, Ask::Decision, approvers, expires);
         };
@@ -220,7 +220,7 @@ impl<'a> Walk<'a> {
         form: &[Param],
         expires: Option<Span>,
     ) -> Next {
-        let Some(id) = at.state.and_then(|s| s.task) else {
+        let Some(id) = at.state.and_then(|s| s.more().task) else {
             let form = form.iter().map(Field::of).collect();
             return self.ask(at, task, Ask::Work { form }, &[team.to_owned()], expires.unwrap_or(WORK_TAKES));
         };
@@ -241,6 +241,12 @@ impl<'a> Walk<'a> {
             return Err(Next::Failed(format!("{id} is not in the journal")));
         };
         if let Some((_, e)) = &asked.answered {
+            let ours = e.digest == asked.task.digest() && self.world.seal.holds_answer(e);
+            if e.answer == Answered::Approved && !ours {
+                return Err(Next::Failed(format!(
+                    "the answer to {id} does not carry our seal; somebody wrote it past stanch, look at `stanch journal`"
+                )));
+            }
             return Ok(e);
         }
         if asked.task.expires_at <= self.world.now {
@@ -251,6 +257,7 @@ impl<'a> Walk<'a> {
                 digest: String::new(),
                 values: Json::Null,
                 reason: String::new(),
+                seal: String::new(),
             })]));
         }
         self.waits.push(WaitsFor::Task(id));
@@ -360,7 +367,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn call(&mut self, at: At<'a, '_>, name: &str, given: &[(String, Expr)]) -> Next {
-        let Some(child) = at.state.and_then(|s| s.child) else {
+        let Some(child) = at.state.and_then(|s| s.more().child) else {
             return self.call_begins(at, name, given);
         };
         let Some(child) = self.world.state.runs.get(&child) else {
@@ -372,7 +379,7 @@ impl<'a> Walk<'a> {
                 Next::Wait
             }
             Some((_, RunEnd::Completed, _)) => {
-                Next::gives(format!("{} of {name} is done", child.id), child.output.clone())
+                Next::gives(format!("{} of {name} is done", child.id), child.output.value())
             }
             Some((_, end, why)) => {
                 Next::Failed(format!("{} of {name} ended {}: {why}", child.id, end.word()))

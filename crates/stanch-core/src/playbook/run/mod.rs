@@ -12,8 +12,10 @@ mod act;
 mod flow;
 pub mod inputs;
 mod leaf;
+mod packed;
 mod scope;
 mod state;
+mod steps;
 mod stop;
 pub mod task;
 mod unwind;
@@ -31,8 +33,10 @@ use stanch_model::{
 
 pub use act::{MAX_EVIDENCE_AGE, blast, executable, judge, of_change, question_notices};
 pub use leaf::{MAX_DEPTH, WORK_TAKES, started};
+pub use packed::Packed;
 pub use scope::{incident_value, triggers};
-pub use state::{Over, Run, StepState, id_of, within};
+pub use state::{More, Over, Run, StepState, id_of, within};
+pub use steps::Steps;
 pub use task::Task;
 pub use walk::{MAX_OUTPUT, WaitsFor, can_retry, find};
 

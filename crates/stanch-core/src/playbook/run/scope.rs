@@ -122,7 +122,7 @@ pub(super) fn scope<'e>(
         scope = scope.with("run", run);
     }
     if names.contains("inputs") {
-        let inputs = if run.inputs.is_null() { Json::Object(Map::new()) } else { run.inputs.clone() };
+        let inputs = if run.inputs.is_null() { Json::Object(Map::new()) } else { run.inputs.value() };
         scope = scope.with("inputs", inputs);
     }
     if names.contains("steps") {
@@ -144,12 +144,12 @@ fn steps_value(run: &Run, wanted: &BTreeSet<&str>) -> Json {
         if all.contains_key(id) || !(wanted.is_empty() || wanted.contains(id)) {
             continue;
         }
-        let mut value = match &over.output {
-            Json::Object(fields) => fields.clone(),
+        let mut value = match over.output.value() {
+            Json::Object(fields) => fields,
             Json::Null => Map::new(),
-            other => Map::from_iter([("value".to_owned(), other.clone())]),
+            other => Map::from_iter([("value".to_owned(), other)]),
         };
-        value.insert("outcome".into(), over.outcome.as_str().into());
+        value.insert("outcome".into(), (&*over.outcome).into());
         value.insert("failed".into(), (over.end == StepEnd::Failed).into());
         value.insert("skipped".into(), (over.end == StepEnd::Skipped).into());
         all.insert(id.to_owned(), Json::Object(value));

@@ -1,11 +1,12 @@
 //! What is remembered of a run. Folding facts into it decides nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 use stanch_model::{ActionId, ApprovalId, EffectId, IncidentId, RunId, TaskId, Timestamp};
 
+use super::packed::Packed;
+use super::steps::Steps;
 use crate::journal::event::{Caller, RunEnd, RunStarted, StepBegan, StepDone, StepEnd, StepTried};
 use crate::playbook::Playbook;
 
@@ -25,26 +26,26 @@ pub struct Run {
     /// The person or source that asked for it; none when a trigger did.
     pub by: Option<String>,
     /// What it was given.
-    pub inputs: Json,
+    pub inputs: Packed,
     /// The step of another run that waits for this one.
-    pub caller: Option<Caller>,
+    pub caller: Option<Box<Caller>>,
     /// Steps that were begun, by path.
-    pub steps: BTreeMap<Arc<str>, StepState>,
+    pub steps: Steps,
     /// Steps that are over, in the order in which they ended.
     pub order: Vec<Arc<str>>,
     /// Changes made by this run, in the order in which they were permitted.
     pub actions: Vec<ActionId>,
-    /// What the caller of a hook was answered.
-    pub reply: Option<Json>,
+    /// The step that answered the caller of a hook.
+    pub replied: Option<Arc<str>>,
     /// Since when everything is being undone, and why.
     pub unwinding: Option<(Timestamp, String)>,
     /// When, how and why it ended.
     pub ended: Option<(Timestamp, RunEnd, String)>,
     /// What it gave when it ended.
-    pub output: Json,
+    pub output: Packed,
 }
 
-/// What is remembered of one step.
+/// What is remembered of one step. Small, because most steps only wait or are over.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepState {
     /// When it was begun.
@@ -53,6 +54,16 @@ pub struct StepState {
     pub round: u32,
     /// Tries that failed.
     pub tries: u32,
+    /// The call it waits for.
+    pub effect: Option<EffectId>,
+    /// How it ended.
+    pub over: Option<Box<Over>>,
+    pub(super) more: Option<Box<More>>,
+}
+
+/// What only some steps have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct More {
     /// When it is tried again, after a try that failed.
     pub again: Option<Timestamp>,
     /// Why the last try failed.
@@ -69,11 +80,19 @@ pub struct StepState {
     pub task: Option<TaskId>,
     /// The run it called in this try.
     pub child: Option<RunId>,
-    /// The call it waits for.
-    pub effect: Option<EffectId>,
-    /// How it ended.
-    pub over: Option<Box<Over>>,
 }
+
+/// What a step has that has nothing more.
+static NOTHING: More = More {
+    again: None,
+    last_failure: None,
+    way: None,
+    items: None,
+    approval: None,
+    action: None,
+    task: None,
+    child: None,
+};
 
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,9 +102,9 @@ pub struct Over {
     /// How.
     pub end: StepEnd,
     /// What came of it, in words.
-    pub outcome: String,
+    pub outcome: Box<str>,
     /// What later steps may read of it.
-    pub output: Json,
+    pub output: Packed,
 }
 
 impl StepState {
@@ -93,6 +112,17 @@ impl StepState {
     #[must_use]
     pub fn end(&self) -> Option<StepEnd> {
         self.over.as_ref().map(|o| o.end)
+    }
+
+    /// What only some steps have.
+    #[must_use]
+    pub fn more(&self) -> &More {
+        self.more.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The same, to be changed.
+    pub fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 }
 
@@ -107,15 +137,15 @@ impl Run {
             name: e.playbook.clone(),
             started: at,
             by: e.by.clone(),
-            inputs: e.inputs.clone(),
-            caller: e.caller.clone(),
-            steps: BTreeMap::new(),
+            inputs: Packed::of(&e.inputs),
+            caller: e.caller.clone().map(Box::new),
+            steps: Steps::default(),
             order: Vec::new(),
             actions: Vec::new(),
-            reply: None,
+            replied: None,
             unwinding: None,
             ended: None,
-            output: Json::Null,
+            output: Packed::default(),
         }
     }
 
@@ -127,11 +157,14 @@ impl Run {
 
     /// The same, begun by this if it was not.
     pub fn step_mut(&mut self, at: Timestamp, path: &str) -> &mut StepState {
-        let began = || StepState { began: at, ..StepState::default() };
-        if !self.steps.contains_key(path) {
-            self.steps.insert(path.into(), began());
-        }
-        self.steps.entry(path.into()).or_insert_with(began)
+        self.steps.begun(path, at)
+    }
+
+    /// What the caller of a hook was answered.
+    #[must_use]
+    pub fn reply(&self) -> Option<Json> {
+        let step = self.steps.get(self.replied.as_deref()?)?;
+        Some(step.over.as_ref()?.output.value())
     }
 
     /// Remembers that a step was begun, or began its next round.
@@ -139,35 +172,41 @@ impl Run {
         let state = self.step_mut(at, &e.path);
         state.round = e.round;
         if !e.way.is_empty() {
-            state.way = Some(e.way.as_str().into());
+            state.more_mut().way = Some(e.way.as_str().into());
         }
         if !e.items.is_empty() {
-            state.items = Some(e.items.as_slice().into());
+            state.more_mut().items = Some(e.items.as_slice().into());
         }
     }
 
     /// Remembers that a try failed: the next one begins with nothing.
     pub fn step_tried(&mut self, at: Timestamp, e: &StepTried) {
         let state = self.step_mut(at, &e.path);
+        let more =
+            More { again: Some(e.again), last_failure: Some(e.why.as_str().into()), ..More::default() };
         *state = StepState {
             began: state.began,
             tries: state.tries + 1,
-            again: Some(e.again),
-            last_failure: Some(e.why.as_str().into()),
+            more: Some(Box::new(more)),
             ..StepState::default()
         };
     }
 
     /// Remembers that a step is over.
     pub fn step_done(&mut self, at: Timestamp, e: &StepDone) {
-        let over = Over { at, end: e.end, outcome: e.outcome.clone(), output: e.output.clone() };
-        if e.reply && self.reply.is_none() {
-            self.reply = Some(e.output.clone());
-        }
+        let output = Packed::of(&e.output);
+        let over = Over { at, end: e.end, outcome: e.outcome.as_str().into(), output };
         let state = self.step_mut(at, e.path());
         state.effect = None;
         state.over = Some(Box::new(over));
-        self.order.push(e.path().into());
+        let path = self.steps.path(e.path()).unwrap_or_else(|| e.path().into());
+        if e.reply && self.replied.is_none() {
+            self.replied = Some(path.clone());
+        }
+        if self.order.len() < 16 {
+            self.order.reserve_exact(1);
+        }
+        self.order.push(path);
     }
 
     /// Steps that are over, in the order in which they ended: path and how.
@@ -180,7 +219,7 @@ impl Run {
 
     /// Steps that were begun and are not over, the outer before the inner.
     pub fn under_way(&self) -> impl Iterator<Item = (&str, &StepState)> {
-        self.steps.iter().filter(|(_, s)| s.over.is_none()).map(|(path, s)| (&**path, s))
+        self.steps.iter().filter(|(_, s)| s.over.is_none())
     }
 
     /// The step at which a fact from before runs had paths was made: the question's, or the first

@@ -51,7 +51,7 @@ fn withdraw(world: World<'_>, step: &StepState, why: &str) -> Vec<Event> {
         events.push(given_up(effect, why));
     }
     if let Some(approval) =
-        step.approval.filter(|a| state.approvals.get(a).is_some_and(|a| a.settled.is_none()))
+        step.more().approval.filter(|a| state.approvals.get(a).is_some_and(|a| a.settled.is_none()))
     {
         events.push(Event::ApprovalSettled(ApprovalSettled {
             approval,
@@ -62,7 +62,8 @@ fn withdraw(world: World<'_>, step: &StepState, why: &str) -> Vec<Event> {
             seal: String::new(),
         }));
     }
-    if let Some(task) = step.task.filter(|t| state.tasks.get(t).is_some_and(|t| t.answered.is_none())) {
+    if let Some(task) = step.more().task.filter(|t| state.tasks.get(t).is_some_and(|t| t.answered.is_none()))
+    {
         events.push(Event::TaskAnswered(TaskAnswered {
             task,
             answer: Answered::Withdrawn,
@@ -70,12 +71,13 @@ fn withdraw(world: World<'_>, step: &StepState, why: &str) -> Vec<Event> {
             digest: String::new(),
             values: Json::Null,
             reason: why.to_owned(),
+            seal: String::new(),
         }));
     }
-    if let Some(action) = step.action {
+    if let Some(action) = step.more().action {
         events.extend(not_captured(world, action, why));
     }
-    if let Some(child) = step.child.and_then(|c| state.runs.get(&c)).filter(|c| c.ended.is_none()) {
+    if let Some(child) = step.more().child.and_then(|c| state.runs.get(&c)).filter(|c| c.ended.is_none()) {
         events.extend(all(world, child, why));
         events.push(ended(child, RunEnd::Stopped, why, Json::Null));
     }

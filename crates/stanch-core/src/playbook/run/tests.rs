@@ -129,9 +129,11 @@ impl Play {
     }
 
     fn decide(&mut self, task: TaskId, answer: Answered, values: Json) {
-        let by = "lead".to_owned();
-        let e = TaskAnswered { task, answer, by, digest: String::new(), values, reason: String::new() };
-        self.take(Event::TaskAnswered(e));
+        let (by, digest) = ("lead".to_owned(), self.state.tasks[&task].task.digest());
+        let (reason, seal) = (String::new(), String::new());
+        let e = TaskAnswered { task, answer, by, digest, values, reason, seal };
+        let seal = SEAL.of_answer(&e);
+        self.take(Event::TaskAnswered(TaskAnswered { seal, ..e }));
         self.go();
     }
 
@@ -177,7 +179,7 @@ fn one_way_is_taken_and_stays_taken_and_outputs_are_given() {
     p.pass(Span::secs(10));
     assert_eq!(p.story(run)[3..], ["pick/case0/three done", "pick done", "never skipped"]);
     assert_eq!(p.ended(run), (RunEnd::Completed, "all steps done"));
-    assert_eq!(p.state.runs[&run].output, json!({"size": 4}));
+    assert_eq!(p.state.runs[&run].output.value(), json!({"size": 4}));
     let other = p.start("ways", json!({"n": 9}));
     assert_eq!(p.ended(other).0, RunEnd::Handed);
     assert!(p.ended(other).1.contains("no case fits \"9\""));
@@ -199,7 +201,7 @@ fn a_loop_goes_through_its_list_round_by_round_and_refuses_a_longer_one() {
         p.story(run),
         ["all/0/call done", "all/0/keep done", "all/1/call done", "all/1/keep done", "all done"]
     );
-    assert_eq!(p.state.runs[&run].output, json!({"last": "b"}));
+    assert_eq!(p.state.runs[&run].output.value(), json!({"last": "b"}));
     let long = p.start("each", json!({"names": ["a", "b", "c", "d"]}));
     assert!(p.ended(long).1.contains("holds 4, and at most 3"), "{:?}", p.ended(long));
     p.folds_back();
@@ -264,7 +266,7 @@ fn a_call_is_tried_again_with_growing_waits_and_then_fails_as_the_author_says() 
     p.answer(Err(Failure::transient("busy")));
     assert_eq!(p.story(run), ["call failed", "call/failed/mend done", "after done"]);
     assert_eq!(
-        p.state.runs[&run].step("after").and_then(|s| s.over.as_ref()).map(|o| o.output.clone()),
+        p.state.runs[&run].step("after").and_then(|s| s.over.as_ref()).map(|o| o.output.value()),
         Some(json!({"broken": true}))
     );
     let refused = p.start("call", Json::Null);
@@ -320,6 +322,41 @@ fn silence_is_never_a_yes_and_whoever_asked_for_the_run_does_not_decide_it() {
 }
 
 #[test]
+fn an_answer_that_somebody_wrote_past_us_is_no_answer() {
+    let mut p = Play::new(&[(
+        "ask",
+        "steps:\n  - { id: ask, approve: { question: go on?, approvers: [secops], expires: 15m } }",
+    )]);
+    let genuine = |p: &Play, task: TaskId| {
+        let digest = p.state.tasks[&task].task.digest();
+        let (answer, by, values) = (Answered::Approved, "lead".to_owned(), Json::Null);
+        let e = TaskAnswered { task, answer, by, digest, values, reason: String::new(), seal: String::new() };
+        TaskAnswered { seal: SEAL.of_answer(&e), ..e }
+    };
+    let forge: [fn(&mut TaskAnswered); 4] = [
+        |_| (),
+        |e| e.by = "boss".into(),
+        |e| e.seal = String::new(),
+        |e| {
+            // Sealed by us, but not to what this task asks.
+            e.digest = "0".repeat(64);
+            e.seal = SEAL.of_answer(e);
+        },
+    ];
+    for (n, forge) in forge.into_iter().enumerate() {
+        let run = p.start("ask", Json::Null);
+        let mut e = genuine(&p, TaskId(n as u64 + 1));
+        forge(&mut e);
+        p.take(Event::TaskAnswered(e));
+        p.go();
+        let (end, why) = p.ended(run);
+        let wanted = if n == 0 { RunEnd::Completed } else { RunEnd::Handed };
+        assert_eq!(end, wanted, "{n}: {why}");
+        assert!(n == 0 || why.contains("does not carry our seal"), "{why}");
+    }
+}
+
+#[test]
 fn a_form_is_checked_and_gives_its_values() {
     let mut p = Play::new(&[(
         "form",
@@ -344,7 +381,7 @@ fn a_form_is_checked_and_gives_its_values() {
     let values = weigh(json!({"port": "ge-0/0/7"})).expect("filled in");
     assert_eq!(values, json!({"port": "ge-0/0/7", "sure": false}));
     p.decide(TaskId(1), Answered::Approved, values);
-    assert_eq!(p.state.runs[&run].output, json!({"port": "ge-0/0/7"}));
+    assert_eq!(p.state.runs[&run].output.value(), json!({"port": "ge-0/0/7"}));
 }
 
 #[test]
@@ -366,7 +403,7 @@ fn a_called_playbook_gets_its_inputs_gives_its_outputs_and_ends_with_its_caller(
     let run = p.start("outer", Json::Null);
     assert_eq!(p.standing(run).waits, [WaitsFor::Run(RunId(2))]);
     p.pass(Span::mins(1));
-    assert_eq!(p.state.runs[&run].output, json!({"sum": 42}));
+    assert_eq!(p.state.runs[&run].output.value(), json!({"sum": 42}));
     let limited = p.start("limit", Json::Null);
     p.pass(Span::secs(10));
     assert_eq!(p.ended(limited).0, RunEnd::Completed);
@@ -413,7 +450,7 @@ fn a_hook_is_answered_once_and_goes_on() {
         "inputs: { body: { type: map } }\nsteps:\n  - { id: answer, reply: { ok: inputs.body.n == 1 } }\n  - { id: hold, wait: 1m }",
     )]);
     let run = p.start("hook", json!({"body": {"n": 1}}));
-    assert_eq!(p.state.runs[&run].reply, Some(json!({"ok": true})));
+    assert_eq!(p.state.runs[&run].reply(), Some(json!({"ok": true})));
     assert!(p.state.runs[&run].ended.is_none());
     p.folds_back();
 }

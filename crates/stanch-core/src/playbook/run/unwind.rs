@@ -47,13 +47,13 @@ impl<'a> Walk<'a> {
 
     fn undo(&mut self, path: &str, state: &'a StepState, undo: &str) -> Undo {
         let Some(step) = find(self.plan, path) else { return Undo::Nothing };
-        if let Some(child) = state.child.and_then(|c| self.world.state.runs.get(&c)) {
+        if let Some(child) = state.more().child.and_then(|c| self.world.state.runs.get(&c)) {
             match self.called(child) {
                 Undo::Nothing => {}
                 other => return other,
             }
         }
-        if let Some(action) = state.action {
+        if let Some(action) = state.more().action {
             if matches!(&step.kind, StepKind::Act(plan) if !plan.undo) {
                 return Undo::Over(StepEnd::Failed, "cannot be undone".into());
             }
@@ -65,7 +65,7 @@ impl<'a> Walk<'a> {
         if state.end() == Some(StepEnd::Done) && !step.compensate.is_empty() {
             return self.compensate(step, undo);
         }
-        match state.action.is_some() || state.child.is_some() {
+        match state.more().action.is_some() || state.more().child.is_some() {
             true => Undo::Over(StepEnd::Done, "undone".into()),
             false => Undo::Nothing,
         }

@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
             }
             self.waits.push(WaitsFor::Time(end));
         }
-        if let Some(again) = state.and_then(|s| s.again).filter(|t| *t > self.world.now) {
+        if let Some(again) = state.and_then(|s| s.more().again).filter(|t| *t > self.world.now) {
             self.waits.push(WaitsFor::Time(again));
             return Flow::Wait;
         }

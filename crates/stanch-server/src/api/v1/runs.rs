@@ -37,10 +37,10 @@ fn over((path, state, over): (&str, &StepState, &Over)) -> RunStep {
     RunStep {
         step: path.to_owned(),
         at: time(over.at),
-        outcome: over.outcome.clone(),
+        outcome: over.outcome.to_string(),
         end: over.end.word().to_owned(),
         tries: state.tries,
-        output: over.output.clone(),
+        output: over.output.value(),
     }
 }
 
@@ -49,10 +49,10 @@ fn under_way((path, s): (&str, &StepState)) -> RunWait {
         step: path.to_owned(),
         since: time(s.began),
         tries: s.tries,
-        last_failure: s.last_failure.as_deref().map(str::to_owned),
-        again: s.again.map(time),
-        task: s.task.map(|t| t.to_string()),
-        run: s.child.map(|c| c.to_string()),
+        last_failure: s.more().last_failure.as_deref().map(str::to_owned),
+        again: s.more().again.map(time),
+        task: s.more().task.map(|t| t.to_string()),
+        run: s.more().child.map(|c| c.to_string()),
     }
 }
 
@@ -62,10 +62,10 @@ fn detail(r: &Run, waits: &[WaitsFor]) -> RunDetail {
         playbook_hash: r.playbook.as_ref().map(|p| p.hash.clone()),
         steps: r.over().map(over).collect(),
         steps_total: r.playbook.as_ref().map_or(r.order.len(), |p| p.steps.len()),
-        approval: r.under_way().find_map(|(_, s)| s.approval).map(|a| a.to_string()),
+        approval: r.under_way().find_map(|(_, s)| s.more().approval).map(|a| a.to_string()),
         blocks: r.actions.iter().map(ToString::to_string).collect(),
-        inputs: r.inputs.clone(),
-        output: r.output.clone(),
+        inputs: r.inputs.value(),
+        output: r.output.value(),
         called_by: r.caller.as_ref().map(|c| format!("{} at {}", c.run, c.path)),
         by: r.by.clone(),
         under_way: if r.ended.is_none() { r.under_way().map(under_way).collect() } else { Vec::new() },
@@ -94,7 +94,7 @@ pub(super) async fn list(viewer: Viewer, Query(asked): Query<RunQuery>) -> Answe
     let incident: Option<IncidentId> = named(asked.incident.as_ref())?;
     let runs = viewer.books().read(|s| {
         let kept = s.runs.values().rev().filter(|r| incident.is_none_or(|i| r.incident == Some(i)));
-        kept.take(most).map(summary).collect()
+        kept.take(most).map(|r| summary(r)).collect()
     });
     Ok(Json(RunPage { runs }))
 }
