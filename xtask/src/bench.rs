@@ -8,6 +8,10 @@ use anyhow::Result;
 pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     let built = crate::cargo_build(&["stanch", "stanch-bench"], true)?;
     let mut command = Command::new(built.join("stanch-bench"));
-    command.arg("run").arg("--server").arg(built.join("stanch")).args(words);
+    match words {
+        // The pipeline and its replay need no server (`bench judge`).
+        [verb, rest @ ..] if verb == "judge" => command.arg("judge").args(rest),
+        _ => command.arg("run").arg("--server").arg(built.join("stanch")).args(words),
+    };
     Ok(if command.status()?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -24,7 +24,17 @@ const WALLS: &[(&str, &[&str])] = &[
     ("stanch-server", &["stanch-model", "stanch-core", "stanch-store", "stanch-connectors", "stanch-engine"]),
     ("stanch", &["stanch-model", "stanch-judge", "stanch-core", "stanch-connectors", "stanch-server"]),
     // Load and yardsticks: may measure any layer from outside; nothing knows it.
-    ("stanch-bench", &["stanch-model", "stanch-core", "stanch-store", "stanch-connectors", "stanch-engine"]),
+    (
+        "stanch-bench",
+        &[
+            "stanch-model",
+            "stanch-judge",
+            "stanch-core",
+            "stanch-store",
+            "stanch-connectors",
+            "stanch-engine",
+        ],
+    ),
     // Worlds in which everything goes wrong: joins the layers below the server from outside (ADR 0017).
     ("stanch-sim", &["stanch-model", "stanch-core", "stanch-store", "stanch-connectors", "stanch-engine"]),
     ("xtask", &[]),

@@ -34,15 +34,22 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn start(dir: &std::path::Path) -> Result<Engine> {
+/// The rules of the folder that `stanch init` writes.
+pub(crate) fn rules() -> Result<Rules> {
     let files: Vec<(String, String)> =
         init::template().iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect();
     let config = compile(&files).map_err(|all| anyhow!("{} mistakes in the template", all.len()))?;
+    let mut rules = Rules::new(Arc::new(config));
+    rules.seal = stanch_core::contain::Seal::new(&[7; 32]);
+    Ok(rules)
+}
+
+pub(crate) fn start(dir: &std::path::Path) -> Result<Engine> {
     let journal = SqliteJournal::open(dir, Options::default())?;
     let ports = Ports {
         look_up: Arc::new(|_, _| async { Vec::new() }.boxed()),
@@ -51,9 +58,7 @@ fn start(dir: &std::path::Path) -> Result<Engine> {
         callers: Vec::new(),
         now: Arc::new(now),
     };
-    let mut rules = Rules::new(Arc::new(config));
-    rules.seal = stanch_core::contain::Seal::new(&[7; 32]);
-    Ok(Engine::start(Box::new(journal), rules, ports, tokio::runtime::Handle::current())?)
+    Ok(Engine::start(Box::new(journal), rules()?, ports, tokio::runtime::Handle::current())?)
 }
 
 async fn case(name: &str, total: u64, batch: u64, share: u64, deep: usize) -> Result<()> {

@@ -10,6 +10,7 @@ mod compare;
 mod engine;
 mod enrich;
 mod intake;
+mod judge;
 mod limits;
 mod load;
 mod payload;
@@ -52,13 +53,14 @@ fn main() -> ExitCode {
 
 /// False when a floor was missed.
 fn run(words: &[String]) -> Result<bool> {
-    let Some((verb, rest)) = words.split_first() else { bail!("run, compare, engine or records?") };
+    let Some((verb, rest)) = words.split_first() else { bail!("run, compare, engine, judge or records?") };
     match verb.as_str() {
         "run" => measure(&Plan::read(rest)?),
         "compare" => compare::run(rest).map(|()| true),
         "engine" => engine::run(rest).map(|()| true),
+        "judge" => judge::run(rest).map(|()| true),
         "records" => records::run(rest).map(|()| true),
-        other => bail!("there is no {other:?}: run, compare, engine or records"),
+        other => bail!("there is no {other:?}: run, compare, engine, judge or records"),
     }
 }
 
