@@ -58,6 +58,10 @@ pub enum Command {
         who: Who,
         /// What it was.
         opinion: stanch_core::journal::opinion::Opinion,
+        /// For a duplicate: of which incident.
+        of: Option<IncidentId>,
+        /// For the wrong team: which would have been the right one.
+        team: Option<String>,
         /// Why.
         text: String,
     },

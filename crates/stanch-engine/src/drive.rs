@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use stanch_core::contain::lease::{Pass, pass};
 use stanch_core::journal::detail::IntakeDetail;
 use stanch_core::journal::event::{Effect, Event, Loaded};
+use stanch_core::journal::learnt::{Asked, Grown};
 use stanch_core::journal::{State, decode};
 use stanch_core::playbook::run::{WaitsFor, standing};
 use stanch_model::port::{Caller, Journal, JournalError, JournalReader, NewEntry, Notifier, Responder};
@@ -34,6 +35,8 @@ const COMING_BACK: Duration = Duration::from_micros(500);
 const TICK: Duration = Duration::from_millis(100);
 /// Ticks between scans for alerts that have aged.
 const AGE_EVERY: u64 = 600;
+/// Ticks between looks at how sources speak: two seconds.
+const HEALTH_EVERY: u64 = 20;
 /// Effects under way at once.
 const UNDER_WAY: usize = 4_096;
 
@@ -118,6 +121,7 @@ pub fn recover(journal: &dyn Journal) -> Result<State, EngineError> {
             Ok(())
         })
         .or_else(|e| odd.map_or(Err(EngineError::from(e)), |o| Err(o.into())))?;
+    state.learnt.restore();
     Ok(state)
 }
 
@@ -155,6 +159,7 @@ impl Engine {
             in_flight: BTreeSet::new(),
             waiters: BTreeMap::new(),
             ticks: 0,
+            growing: None,
             slots: Arc::new(Semaphore::new(UNDER_WAY)),
         };
         std::thread::Builder::new().name("stanch-core".into()).spawn(move || core.run())?;
@@ -271,6 +276,8 @@ struct Core {
     in_flight: BTreeSet<EffectId>,
     waiters: BTreeMap<RunId, Waiter>,
     ticks: u64,
+    /// The model that is being grown: the verdicts it will know.
+    growing: Option<u64>,
     slots: Arc<Semaphore>,
 }
 
@@ -381,6 +388,7 @@ impl Core {
                 }
                 Input::Ordered(c, reply) => rest.push(Other::Ordered(Box::new(c), reply)),
                 Input::Settled(id, outcome) => rest.push(Other::Settled(id, outcome)),
+                Input::Grown(upto, model) => rest.push(Other::Grown(upto, model)),
                 Input::Tick => rest.push(Other::Tick),
                 Input::Stop => stop = true,
             }
@@ -446,12 +454,18 @@ impl Core {
                     let reader = &mut self.reader;
                     turn.settle(id, outcome, &mut |state, alert| fetch(reader.as_mut(), state, alert));
                 }
+                Other::Grown(upto, model) => turn.grown(upto, model),
                 Other::Tick => ticked = true,
             }
         }
+        let wanted = turn.state.learnt.wanted().cloned();
         if ticked {
             self.ticks += 1;
             turn.due();
+            if self.ticks.is_multiple_of(HEALTH_EVERY) {
+                turn.look_after_sources();
+                turn.close_earned();
+            }
             if self.ticks.is_multiple_of(AGE_EVERY) {
                 turn.age_out();
             }
@@ -471,8 +485,19 @@ impl Core {
         drop(state);
         self.commit(at, &entries)?;
         self.dispatch(outgoing);
+        self.grow(wanted);
         replies.runs.extend(told);
         Ok(())
+    }
+
+    /// Has a model grown on another thread; its verdicts are on disk.
+    fn grow(&mut self, wanted: Option<Asked>) {
+        let Some(asked) = wanted.filter(|w| self.growing != Some(w.upto)) else { return };
+        self.growing = Some(asked.upto);
+        let inputs = self.inputs.clone();
+        self.runtime.spawn_blocking(move || {
+            inputs.put(Input::Grown(asked.upto, asked.grow())).ok();
+        });
     }
 
     fn commit(&mut self, at: Timestamp, entries: &[NewEntry]) -> Result<(), JournalError> {
@@ -528,6 +553,7 @@ enum Other {
     Loaded(String),
     Ordered(Box<Command>, oneshot::Sender<Result<Done, CommandError>>),
     Settled(EffectId, Outcome),
+    Grown(u64, Grown),
     Tick,
 }
 

@@ -85,7 +85,11 @@ impl Hand {
         now: Timestamp,
         command: Command,
     ) -> Result<Result<Done, CommandError>, EngineError> {
-        self.turn(now, |turn, _| turn.order(command))
+        self.turn(now, |turn, _| {
+            let done = turn.order(command);
+            turn.grow();
+            done
+        })
     }
 
     /// Takes what came of an effect.
@@ -104,7 +108,11 @@ impl Hand {
     /// # Errors
     /// When the journal refuses.
     pub fn tick(&mut self, now: Timestamp) -> Result<(), EngineError> {
-        self.turn(now, |turn, _| turn.due())?;
+        self.turn(now, |turn, _| {
+            turn.due();
+            turn.look_after_sources();
+            turn.close_earned();
+        })?;
         self.retry(now)
     }
 

@@ -1,6 +1,7 @@
 //! All that can ever wake the engine.
 
 use stanch_core::journal::event::Effect;
+use stanch_core::journal::learnt::Grown;
 use stanch_model::port::Record;
 use stanch_model::{EffectId, Fact, Failure, Observed, Span, Timestamp};
 use tokio::sync::oneshot;
@@ -55,6 +56,8 @@ pub(crate) enum Input {
     Ordered(Command, oneshot::Sender<Result<Done, CommandError>>),
     /// Something outside answered.
     Settled(EffectId, Outcome),
+    /// A model was grown that knows the first so many verdicts.
+    Grown(u64, Grown),
     /// Time has passed.
     Tick,
     /// New rules are in force.

@@ -7,7 +7,7 @@ use stanch_core::journal::event::{
     OccurrenceSplit, SilenceEnded, SilenceSet,
 };
 use stanch_core::journal::incident::{Incident, Status};
-use stanch_core::journal::opinion::Judged;
+use stanch_core::journal::opinion::{Judged, Opinion};
 use stanch_core::stage::{dedup, fingerprint};
 use stanch_core::{Reason, config::Matcher};
 use stanch_model::port::Parsed;
@@ -36,20 +36,8 @@ impl Turn<'_> {
             Command::Resolve { incident, who, text, leave_changes } => {
                 self.resolve(incident, &who, text, leave_changes)
             }
-            Command::Judge { incident, who, opinion, text } => {
-                // An incident that is over may still be judged: that is when people know.
-                let i = self.state.incidents.get(&incident);
-                let i = i.ok_or_else(|| CommandError::NotFound(incident.to_string()))?;
-                if let Some(into) = i.merged_into {
-                    let why = format!("{incident} is a part of {into}; judge {into}");
-                    return Err(CommandError::Conflict(why));
-                }
-                let by = who.name;
-                self.record(Event::Judged(Judged { incident, opinion, by, text }));
-                said(
-                    format!("{incident} was {}: noted, and counted for its rules", opinion.word()),
-                    Some(incident),
-                )
+            Command::Judge { incident, who, opinion, of, team, text } => {
+                self.judge_incident(Judged { incident, opinion, by: who.name, of, team, text })
             }
             Command::Merge { from, into, who, because } => self.merge(from, into, &who, because),
             Command::Unmerge { incident, who } => self.unmerge(incident, &who),
@@ -85,6 +73,43 @@ impl Turn<'_> {
             return Err(CommandError::Conflict(format!("{id} is resolved already")));
         }
         Ok(i)
+    }
+
+    /// An incident that is over may still be judged: that is when people know.
+    fn judge_incident(&mut self, judged: Judged) -> Answer {
+        let incident = judged.incident;
+        let i = self.state.incidents.get(&incident);
+        let i = i.ok_or_else(|| CommandError::NotFound(incident.to_string()))?;
+        if let Some(into) = i.merged_into {
+            return Err(CommandError::Conflict(format!("{incident} is a part of {into}; judge {into}")));
+        }
+        let message = match judged.opinion {
+            Opinion::True | Opinion::False | Opinion::Benign => {
+                format!("{incident} was {}: noted, and counted for its rules", judged.opinion.word())
+            }
+            Opinion::Duplicate => {
+                let of = judged
+                    .of
+                    .ok_or_else(|| CommandError::Invalid("a duplicate of which incident?".into()))?;
+                if of == incident || !self.state.incidents.contains_key(&of) {
+                    return Err(CommandError::NotFound(format!("other incident {of}")));
+                }
+                format!("{incident} is {of} again: noted; stanch merges nothing by that, people do")
+            }
+            Opinion::WrongTeam => {
+                let team = judged.team.clone();
+                let team = team.ok_or_else(|| CommandError::Invalid("which team would be right?".into()))?;
+                if !self.config().teams.contains_key(&team) {
+                    return Err(CommandError::NotFound(format!("team {team}")));
+                }
+                format!("{incident} belongs to {team}: noted, and counted for the next suggestion")
+            }
+            Opinion::WrongMerge => {
+                format!("{incident} holds what does not belong together: noted, and counted for its rules")
+            }
+        };
+        self.record(Event::Judged(judged));
+        said(message, Some(incident))
     }
 
     fn acknowledge(&mut self, incident: IncidentId, who: &Who) -> Answer {

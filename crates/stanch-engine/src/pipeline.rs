@@ -13,6 +13,7 @@ use stanch_core::journal::state::Disposition;
 use stanch_core::playbook::run::{started, triggers};
 use stanch_core::stage::correlate::{self, Place};
 use stanch_core::stage::dedup::{self, Dedup};
+use stanch_core::stage::health::OWN_SOURCE;
 use stanch_core::stage::suppress::{self, Quiet};
 use stanch_core::stage::triage::{self, Score};
 use stanch_core::stage::{escalate, fingerprint, kill_chain, subject};
@@ -194,9 +195,10 @@ impl Turn<'_> {
         }
         let mut items = Vec::with_capacity(fresh.len());
         let mut reasons: Vec<Vec<Reason>> = Vec::with_capacity(fresh.len());
-        let mut on = Vec::new();
+        let (mut on, mut model) = (Vec::new(), 0);
         for f in fresh {
             let (assessment, because, score) = self.assess(quiet, &f);
+            model = model.max(score.model);
             self.state.assess_one(&assessment);
             if assessment.1 == Verdict::Open {
                 on.push((f, score));
@@ -206,7 +208,7 @@ impl Turn<'_> {
         }
         // Reasons are bulk: read when somebody asks why.
         let detail = serde_json::to_vec(&reasons).ok();
-        self.queue(Event::Assessed(Assessed { items }), detail);
+        self.queue(Event::Assessed(Assessed { items, model }), detail);
         for (f, score) in on {
             if self.state.slot(f.id).is_some_and(|s| s.disposition == Disposition::Open) {
                 self.place_new(&f, &score);
@@ -214,11 +216,12 @@ impl Turn<'_> {
         }
     }
 
-    fn assess(&self, quiet: &[Quiet], f: &Fresh) -> (Assessment, Vec<Reason>, Score) {
+    fn assess(&mut self, quiet: &[Quiet], f: &Fresh) -> (Assessment, Vec<Reason>, Score) {
         let policy = &self.rules.config.triage;
         let facts = self.known_at_once(f);
-        let features = triage::features(self.state, policy, &f.site, &f.alert, &f.ends, &facts);
-        let score = self.rules.model.score(&features);
+        let mut features = triage::features(self.state, policy, &f.site, &f.alert, &f.ends, &facts);
+        self.state.sighted(f.id, features.stage);
+        let score = self.score(&mut features, &f.site, &f.alert, &f.ends, &facts);
         let seen = subject::Seen::of_alert(&f.ends, features.stage);
         let words =
             (f.source.as_str(), f.site.as_str(), f.alert.product.name.as_str(), f.alert.rule.uid.as_str());
@@ -256,6 +259,11 @@ impl Turn<'_> {
             Place::Open if ask && self.look_up(f) => {}
             Place::Open => {
                 self.open(&f.site, Joined { because: first(&decided.because), ..joined }, decided.because)
+            }
+            // Nobody looks through open alerts for what nobody sent: it is an incident, whatever its score.
+            Place::Alone if f.source == OWN_SOURCE => {
+                let because = Reason::new("what stanch listens to has changed: worth a look by itself");
+                self.open(&f.site, Joined { because: because.to_string(), ..joined }, vec![because]);
             }
             Place::Alone => {
                 if ask {

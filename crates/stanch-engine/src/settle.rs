@@ -153,8 +153,8 @@ impl Turn<'_> {
         let ends = fingerprint::ends(&body);
         facts.extend(self.history(site, alert, &ends));
         let policy = &self.rules.config.triage;
-        let features = triage::features(self.state, policy, site, &body, &ends, &facts);
-        let score = self.rules.model.score(&features);
+        let mut features = triage::features(self.state, policy, site, &body, &ends, &facts);
+        let score = self.score(&mut features, site, &body, &ends, &facts);
         let thousandths = score.thousandths().max(self.state.slot(alert).map_or(0, |s| s.score));
         let risen = self.state.slot(alert).is_some_and(|s| s.score < thousandths);
         let e = Enriched { alert, facts, missing, score: thousandths, because: score.because.clone() };

@@ -31,6 +31,9 @@ const ENOUGH: (usize, usize) = (4, 8);
 const TRUST: f64 = 8.0;
 /// Trees of a batch-trained forest, and of one grown at run time.
 const TREES: (usize, usize) = (300, 60);
+/// A forest grown from verdicts never has more than this share of the say: what a feed or the severity
+/// says always counts as well, whatever people judged so far.
+const MOST_TRUST: f64 = 0.8;
 /// Verdicts on a pair of rule and machine move its own score by at most this much (log-odds).
 const OWN_LIMIT: f64 = 3.0;
 
@@ -123,19 +126,7 @@ impl Learner {
         let folds: BTreeSet<u32> = examples.iter().map(|e| e.fold).collect();
         let growth = Growth { trees: TREES.0, leaf: 3, seed };
         if folds.len() > 1 {
-            let (mut scores, mut real) = (Vec::new(), Vec::new());
-            for fold in folds {
-                let (held, rest): (Vec<&Example>, Vec<&Example>) =
-                    examples.iter().partition(|e| e.fold == fold);
-                let lore = lore_of(&rest);
-                let Some(forest) = grow(&rest, &lore, Growth { trees: TREES.0 / 3, ..growth }) else {
-                    continue;
-                };
-                let rows: Vec<Vec<f64>> =
-                    held.iter().map(|e| full(&e.row, &lore.about(&e.rule, None))).collect();
-                scores.extend(forest.score(&rows));
-                real.extend(held.iter().map(|e| e.matters));
-            }
+            let (scores, real) = held_out(&examples, &folds, Growth { trees: TREES.0 / 3, ..growth });
             learner.curve = Curve::fit(&scores, &real);
         }
         let all: Vec<&Example> = examples.iter().collect();
@@ -146,6 +137,81 @@ impl Learner {
         learner.trained = examples.len();
         learner.examples = examples;
         learner
+    }
+
+    /// Learns from verdicts alone, given as examples with the pair of rule and machine each is about.
+    /// The same verdicts in the same order and the same seed give the same learner. Until there are
+    /// enough of both kinds it holds no forest and changes no score.
+    #[must_use]
+    pub fn from_verdicts(examples: Vec<(Example, u64)>, seed: u64) -> Learner {
+        let mut learner = Learner::new(seed);
+        for (e, place) in &examples {
+            let facts = Facts { row: &e.row, rule: &e.rule, place: *place };
+            let own = learner.places.entry(pair(&facts)).or_default();
+            *(if e.matters { &mut own.real } else { &mut own.noise }) += 1.0;
+        }
+        let examples: Vec<Example> = examples.into_iter().map(|(e, _)| e).collect();
+        let real = examples.iter().filter(|e| e.matters).count();
+        let all: Vec<&Example> = examples.iter().collect();
+        learner.lore = lore_of(&all);
+        if !enough(real, examples.len() - real) {
+            return learner;
+        }
+        let folds: BTreeSet<u32> = examples.iter().map(|e| e.fold).collect();
+        let growth = Growth { trees: TREES.1, leaf: 2, seed };
+        if folds.len() > 1 {
+            let (scores, real) = held_out(&examples, &folds, Growth { trees: TREES.1 / 3, ..growth });
+            learner.curve = Curve::fit(&scores, &real);
+        }
+        learner.forest = grow(&all, &learner.lore, growth);
+        learner.usual = usual(&examples);
+        learner.trust = (real as f64 / (real as f64 + TRUST)).min(MOST_TRUST);
+        learner.examples = examples;
+        learner
+    }
+
+    /// How many examples it holds, and how many of them mattered.
+    #[must_use]
+    pub fn examples(&self) -> (usize, usize) {
+        (self.examples.len(), self.examples.iter().filter(|e| e.matters).count())
+    }
+
+    /// Moves a score another model gave (`base`, log-odds) by what was learnt, and says by what, the
+    /// strongest reason first. Without a forest nothing is moved.
+    #[must_use]
+    pub fn moved(&self, facts: &Facts<'_>, base: f64) -> (Score, Vec<Factor>) {
+        let known = self.lore.about(facts.rule, None);
+        let families = Family::ALL.into_iter().filter(|f| *f != Family::Lore);
+        let usual = |of: Family| -> Vec<f64> {
+            let each = facts.row.iter().zip(&self.usual).enumerate();
+            each.map(|(i, (v, usual))| if family(i) == of { *usual } else { *v }).collect()
+        };
+        let mut rows = vec![full(facts.row, &known), full(facts.row, &Known::default())];
+        rows.extend(families.clone().map(|f| full(&usual(f), &known)));
+        let Some(scores) = self.forest.as_ref().map(|f| f.score(&rows)) else {
+            let probability = sigmoid(base);
+            let model = "baseline/1".to_owned();
+            return (Score { probability, bucket: bucket(probability), measured: None, model }, Vec::new());
+        };
+        let z: Vec<f64> = scores.iter().map(|p| self.trust * logit(self.curve.apply(*p))).collect();
+        let own = self.own(facts);
+        let probability = sigmoid((1.0 - self.trust).mul_add(base, z[0]) + own);
+        let mut factors: Vec<Factor> = families
+            .zip(&z[2..])
+            .map(|(family, s)| Factor { family, gain: z[0] - s, text: told(family, facts.row) })
+            .collect();
+        let said = known.rule;
+        let text = if said.sum() > 0.0 {
+            format!("people called {} of {} alerts of this rule real", said.real, said.sum())
+        } else {
+            told(Family::Lore, facts.row)
+        };
+        factors.push(Factor { family: Family::Lore, gain: z[0] - z[1] + own, text });
+        factors.sort_by(|a, b| b.gain.abs().total_cmp(&a.gain.abs()).then(a.family.cmp(&b.family)));
+        let (all, real) = self.examples();
+        let measured = self.curve.measured(probability);
+        let model = format!("{MODEL}, grown from {all} judged alerts, {real} of them real");
+        (Score { probability, bucket: bucket(probability), measured, model }, factors)
     }
 
     /// Takes in a verdict. The same verdicts in the same order give the same learner.
@@ -169,7 +235,7 @@ impl Learner {
     pub fn regrow(&mut self) {
         self.since_grown = 0;
         let real = self.examples.iter().filter(|e| e.matters).count();
-        if real < ENOUGH.0 || self.examples.len() - real < ENOUGH.1 {
+        if !enough(real, self.examples.len() - real) {
             return;
         }
         let trees = if self.trained > 0 { TREES.0 } else { TREES.1 };
@@ -283,6 +349,26 @@ fn pair(facts: &Facts<'_>) -> u64 {
     crate::text::number(facts.rule) ^ facts.place.rotate_left(17)
 }
 
+/// Whether so many examples of each kind are enough to grow a forest from.
+#[must_use]
+pub fn enough(real: usize, noise: usize) -> bool {
+    real >= ENOUGH.0 && noise >= ENOUGH.1
+}
+
+/// Scores of examples by forests that did not see their fold, and whether they mattered.
+fn held_out(examples: &[Example], folds: &BTreeSet<u32>, growth: Growth) -> (Vec<f64>, Vec<bool>) {
+    let (mut scores, mut real) = (Vec::new(), Vec::new());
+    for fold in folds {
+        let (held, rest): (Vec<&Example>, Vec<&Example>) = examples.iter().partition(|e| e.fold == *fold);
+        let lore = lore_of(&rest);
+        let Some(forest) = grow(&rest, &lore, growth) else { continue };
+        let rows: Vec<Vec<f64>> = held.iter().map(|e| full(&e.row, &lore.about(&e.rule, None))).collect();
+        scores.extend(forest.score(&rows));
+        real.extend(held.iter().map(|e| e.matters));
+    }
+    (scores, real)
+}
+
 fn lore_of(examples: &[&Example]) -> Lore {
     let mut lore = Lore::default();
     examples.iter().for_each(|e| lore.add(&e.rule, e.fold, e.matters));
@@ -316,4 +402,44 @@ fn usual(examples: &[Example]) -> Vec<f64> {
             all.get(all.len() / 2).copied().unwrap_or(0.0)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(i: u32, matters: bool) -> (Example, u64) {
+        let mut row = vec![0.0; COLUMNS.len()];
+        row[20] = if matters { 3.0 } else { -2.0 } + f64::from(i % 3) * 0.1;
+        let rule = format!("rule {}", i % 4);
+        (Example { row, rule, fold: i % 5, matters }, u64::from(i % 7))
+    }
+
+    #[test]
+    fn few_verdicts_move_nothing_and_more_move_towards_what_people_said() {
+        let few = Learner::from_verdicts((0..6).map(|i| example(i, i % 2 == 0)).collect(), 1);
+        let (e, place) = example(1, true);
+        let facts = Facts { row: &e.row, rule: &e.rule, place };
+        let (score, factors) = few.moved(&facts, -1.0);
+        assert!((score.probability - sigmoid(-1.0)).abs() < 1e-12 && factors.is_empty());
+
+        let many = || Learner::from_verdicts((0..60).map(|i| example(i, i % 3 == 0)).collect(), 1);
+        let (real, factors) = many().moved(&facts, -1.0);
+        assert!(real.probability > sigmoid(-1.0) + 0.2, "{real:?}");
+        assert!(factors[0].gain.abs() > 0.1 && real.model.starts_with(MODEL), "{factors:?}");
+        let (noise, place) = example(2, false);
+        let (low, _) = many().moved(&Facts { row: &noise.row, rule: &noise.rule, place }, -1.0);
+        assert!(low.probability < sigmoid(-1.0), "{low:?}");
+        assert_eq!(many().moved(&facts, -1.0), many().moved(&facts, -1.0), "the same seed, the same words");
+    }
+
+    #[test]
+    fn what_a_feed_says_still_counts_after_any_number_of_refusals() {
+        let all = (0..400).map(|i| example(i, i % 20 == 0)).collect();
+        let learner = Learner::from_verdicts(all, 1);
+        let (e, place) = example(2, false);
+        let facts = Facts { row: &e.row, rule: &e.rule, place };
+        let (plain, hit) = (learner.moved(&facts, -2.0).0, learner.moved(&facts, 3.0).0);
+        assert!(logit(hit.probability) - logit(plain.probability) > 0.9, "{plain:?} {hit:?}");
+    }
 }

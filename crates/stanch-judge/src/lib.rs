@@ -5,6 +5,7 @@
 //! gives the same judgement, on every machine and in every replay.
 
 pub mod baseline;
+pub mod bound;
 pub mod calibrate;
 pub mod chance;
 pub mod forest;

@@ -8,7 +8,7 @@ use stanch_model::{Severity, Span};
 use super::common::set;
 use super::matcher;
 use super::yaml::{Fields, Node};
-use super::{Mistake, SilenceRule, TriagePolicy};
+use super::{AutoClose, Mistake, SilenceRule, TriagePolicy};
 
 const DAY: Span = Span::hours(24);
 
@@ -44,8 +44,16 @@ pub(super) fn triage(root: &Node, m: &mut Vec<Mistake>) -> TriagePolicy {
             }
         }
     }
-    const KEYS: &[&str] =
-        &["dedup_window", "enrich_at", "incident_at", "age_out", "correlate_gap", "severity_overrides"];
+    policy.auto_close = fields.optional("auto_close").and_then(|n| auto_close(n, m));
+    const KEYS: &[&str] = &[
+        "dedup_window",
+        "enrich_at",
+        "incident_at",
+        "age_out",
+        "correlate_gap",
+        "severity_overrides",
+        "auto_close",
+    ];
     fields.finish(KEYS, m);
     // Two values are compared only when both could be read.
     if m.len() == before
@@ -59,6 +67,17 @@ pub(super) fn triage(root: &Node, m: &mut Vec<Mistake>) -> TriagePolicy {
         );
     }
     policy
+}
+
+/// Nothing is closed by itself without a budget that the owner wrote down.
+fn auto_close(node: &Node, m: &mut Vec<Mistake>) -> Option<AutoClose> {
+    let fields = node.map(m)?;
+    let mut auto = AutoClose::default();
+    fields.finish(&["budget", "confidence", "wait"], m);
+    span(&mut auto.wait, &fields, "wait", Span::mins(1)..=days(7), m);
+    set(&mut auto.confidence, fields.optional("confidence").and_then(|n| n.float(0.5..=0.9999, m)));
+    auto.budget = fields.required("budget", m)?.float(0.0001..=0.5, m)?;
+    Some(auto)
 }
 
 /// A severity by its OCSF word in small letters, or by its id.

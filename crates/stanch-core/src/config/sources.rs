@@ -6,6 +6,7 @@ use super::common::{secret, set};
 use super::yaml::{Fields, Node};
 use super::{Credential, GenericMapping, Mistake, SecretRef, SourceConfig};
 use crate::expr::Expr;
+use crate::stage::health::OWN_SOURCE;
 
 /// The formats that can be read, in alphabetical order.
 pub const FORMATS: &[&str] = &["alertmanager", "generic", "pagerduty", "suricata", "wazuh", "zeek"];
@@ -48,6 +49,10 @@ const KEYS: &[&str] = &["format", "mapping", "credential", "site", "authenticate
 pub(super) fn read(name: &str, root: &Node, mistakes: &mut Vec<Mistake>) -> Option<SourceConfig> {
     let m = mistakes;
     let fields = root.map(m)?;
+    if name == OWN_SOURCE {
+        let message = format!("a source may not be called {OWN_SOURCE}");
+        m.push(root.mistake(message, "that is the name under which our own alerts come in: rename the file"));
+    }
     let format = fields.required("format", m).and_then(|n| n.choice("format", FORMATS, m));
     let mapping = mapping(&fields, format, m);
     let credential = fields.optional("credential").and_then(|n| credential(n, format, m));

@@ -14,6 +14,7 @@ use super::incident::{Climb, Incident, Mark, MarkKind, Part, Status, Totals};
 use super::seen::Known;
 use super::state::{AlertSlot, Disposition, LEARNT_KEPT, Learnt, Mention, Quarantined, SourceState, State};
 use crate::stage::fingerprint;
+use crate::stage::health::OWN_SOURCE;
 use crate::stage::kill_chain::Stage;
 
 impl State {
@@ -33,6 +34,7 @@ impl State {
             Event::IncidentOpened(e) => self.opened(at, e),
             Event::AlertsJoined(e) => {
                 for j in &e.alerts {
+                    self.describe_joined(e.incident, j);
                     self.joined(e.incident, j);
                 }
             }
@@ -60,6 +62,7 @@ impl State {
                 self.mark(e.incident, at, MarkKind::Noted, format!("{} calls it {}", e.by, e.opinion.word()));
                 self.judged(at, e);
             }
+            Event::ModelGrown(e) => self.learnt.grown(e),
             Event::Noted(e) => self.mark(e.incident, at, MarkKind::Noted, format!("{}: {}", e.by, e.text)),
             Event::Resolved(e) => {
                 self.mark(e.incident, at, MarkKind::Resolved, format!("resolved by {}: {}", e.by, e.text));
@@ -113,7 +116,12 @@ impl State {
             }
             Event::OccurrenceSplit(e) => self.occurrence_split(at, e),
             Event::KillSwitch(e) => self.kill_switched(e),
-            Event::Loaded(e) => self.config_hash.clone_from(&e.hash),
+            Event::Loaded(e) => {
+                if self.config_hash != e.hash {
+                    self.health.configured = at;
+                }
+                self.config_hash.clone_from(&e.hash);
+            }
         }
     }
 
@@ -157,6 +165,7 @@ impl State {
         s.merged += d.merged.len() as u64;
         s.context += (d.flows.len() + d.context.len()) as u64;
         s.quarantined += d.quarantined.len() as u64;
+        self.health.shapes.entry(source).or_default().records(at, d.n, d.quarantined.len() as u32);
         // A second try takes the old record out of quarantine, whatever it turns into now.
         if let Some(q) = d.retry_of.and_then(|old| self.quarantine.get_mut(&old)) {
             s.received -= 1;
@@ -221,6 +230,13 @@ impl State {
             disposition: Disposition::Open,
             key: *key,
         });
+        if self.sources[usize::from(source)].name == OWN_SOURCE {
+            self.health.standing.insert(*key);
+        } else {
+            self.health.shapes.entry(source).or_default().alert(at, n);
+        }
+        let (product, name) = self.rules.get(rule).map_or(("", ""), |r| (&r.product, &r.name));
+        self.learnt.came_in(site, n, product, name);
         self.seen.insert(*key, Known { alert: *id, delivery: *print, resolved: false });
         let s = &mut self.sources[usize::from(source)];
         s.last_event = s.last_event.max(*time);
@@ -256,6 +272,16 @@ impl State {
         }
         let s = &mut self.sources[usize::from(source)];
         s.last_event = s.last_event.max(*time);
+        if s.name == OWN_SOURCE
+            && let Some(key) = self.slot(*alert).map(|slot| slot.key)
+        {
+            match cause {
+                MergeCause::Resolution => drop(self.health.standing.remove(&key)),
+                MergeCause::Repeat | MergeCause::Redelivery | MergeCause::Relay => {
+                    self.health.standing.insert(key);
+                }
+            }
+        }
     }
 
     fn occurrence_split(&mut self, at: Timestamp, e: &OccurrenceSplit) {
@@ -271,6 +297,7 @@ impl State {
 
     fn assessed(&mut self, e: &Assessed) {
         for a in &e.items {
+            self.sighted(a.0, a.3);
             self.assess_one(a);
         }
     }
@@ -427,6 +454,7 @@ impl State {
     }
 
     fn moved(&mut self, at: Timestamp, e: &AlertsMoved) {
+        self.moved_by(e);
         let Some(from) = self.incidents.get_mut(&e.from) else { return };
         let (gone, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut from.alerts).into_iter().partition(|j| e.alerts.contains(&j.alert));
@@ -455,6 +483,7 @@ impl State {
     }
 
     fn merged_incidents(&mut self, at: Timestamp, e: &IncidentsMerged) {
+        self.merged_by(e);
         if let Some(from) = self.incidents.get_mut(&e.from) {
             from.merged_into = Some(e.into);
             from.climb.next = None;
@@ -475,6 +504,7 @@ impl State {
         if let Some(i) = self.incidents.get_mut(&into) {
             i.parts.remove(&e.from);
         }
+        self.bound(e.from, into, -1);
         self.apart.insert((into.min(e.from), into.max(e.from)));
         let text = format!("{} taken out of {into} again by {}", e.from, e.by);
         self.mark(into, at, MarkKind::Unmerged, text.clone());

@@ -109,6 +109,7 @@ kinds! {
     Noted => "noted", |e: &super::event::ByPerson| e.incident.to_string();
     Resolved => "resolved", |e: &super::event::ByPerson| e.incident.to_string();
     Judged => "judged", |e: &super::opinion::Judged| e.incident.to_string();
+    ModelGrown => "model_grown", |_: &super::learnt::ModelGrown| "judgement".into();
     RunStarted => "run_started", |e: &super::event::RunStarted| {
         e.incident.map_or_else(|| e.run.to_string(), |i| i.to_string())
     };

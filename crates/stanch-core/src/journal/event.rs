@@ -35,6 +35,7 @@ pub enum Event {
     Noted(ByPerson),
     Resolved(ByPerson),
     Judged(super::opinion::Judged),
+    ModelGrown(super::learnt::ModelGrown),
     RunStarted(RunStarted),
     StepBegan(StepBegan),
     StepTried(StepTried),
@@ -171,6 +172,11 @@ fn is_zero(port: &u16) -> bool {
     *port == 0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+fn untrained(model: &u64) -> bool {
+    *model == 0
+}
+
 /// A record that was counted, not reopened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Merged(
@@ -240,6 +246,9 @@ impl<'de> Deserialize<'de> for Key {
 pub struct Assessed {
     /// One for each alert.
     pub items: Vec<Assessment>,
+    /// The model that scored them: it knew so many verdicts; 0 for the untrained one.
+    #[serde(default, skip_serializing_if = "untrained")]
+    pub model: u64,
 }
 
 /// One verdict. A tuple in JSON, because there may be millions to read at start.

@@ -12,18 +12,35 @@ use super::state::State;
 use crate::stage::fingerprint;
 
 /// What an incident turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Opinion {
     /// An attack, or what comes before one.
+    #[default]
     True,
     /// Nothing of the kind happened.
     False,
     /// It happened and is meant to: a scanner of ours, an administrator at work.
     Benign,
+    /// It is a part of another incident, or the same again.
+    Duplicate,
+    /// It was sent to the wrong team.
+    WrongTeam,
+    /// It holds what does not belong together.
+    WrongMerge,
 }
 
 impl Opinion {
+    /// All of them.
+    pub const ALL: [Opinion; 6] = [
+        Opinion::True,
+        Opinion::False,
+        Opinion::Benign,
+        Opinion::Duplicate,
+        Opinion::WrongTeam,
+        Opinion::WrongMerge,
+    ];
+
     /// As written on the command line and in the API.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -31,18 +48,31 @@ impl Opinion {
             Opinion::True => "true",
             Opinion::False => "false",
             Opinion::Benign => "benign",
+            Opinion::Duplicate => "duplicate",
+            Opinion::WrongTeam => "wrong_team",
+            Opinion::WrongMerge => "wrong_merge",
+        }
+    }
+
+    /// What it says about the alerts: true when they mattered, false when not; `None` when nothing.
+    #[must_use]
+    pub const fn matters(self) -> Option<bool> {
+        match self {
+            Opinion::True => Some(true),
+            Opinion::False | Opinion::Benign => Some(false),
+            Opinion::Duplicate | Opinion::WrongTeam | Opinion::WrongMerge => None,
         }
     }
 
     /// Reads the word.
     #[must_use]
     pub fn read(word: &str) -> Option<Opinion> {
-        [Opinion::True, Opinion::False, Opinion::Benign].into_iter().find(|o| o.word() == word)
+        Opinion::ALL.into_iter().find(|o| o.word() == word)
     }
 }
 
 /// A person said what an incident turned out to be. A later opinion replaces an earlier one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judged {
     /// Which incident.
     pub incident: IncidentId,
@@ -50,6 +80,12 @@ pub struct Judged {
     pub opinion: Opinion,
     /// By whom.
     pub by: String,
+    /// For a duplicate: of which incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<IncidentId>,
+    /// For the wrong team: which would have been the right one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
@@ -90,12 +126,19 @@ pub struct Opinions {
     pub rules: BTreeMap<u64, Tally>,
     /// The latest opinion on each incident: when, what, and the rules it counted for.
     pub incidents: BTreeMap<IncidentId, (Timestamp, Judged, BTreeSet<u64>)>,
+    /// The confidence each of them had when it was judged, in thousandths.
+    pub confidence: BTreeMap<IncidentId, u16>,
+    /// The latest of each other kind of correction on each incident: it says nothing about whether the
+    /// alerts mattered, and replaces no opinion that does.
+    pub corrections: BTreeMap<(IncidentId, Opinion), (Timestamp, Judged)>,
 }
 
 impl State {
     /// Counts an opinion; one given before on the same incident no longer counts.
     pub(super) fn judged(&mut self, at: Timestamp, e: &Judged) {
+        let Some(matters) = e.opinion.matters() else { return self.corrected(at, e) };
         let Some(incident) = self.incidents.get(&e.incident) else { return };
+        let confidence = (incident.confidence() * 1000.0).round() as u16;
         let names: BTreeSet<(&str, &str)> =
             incident.alerts.iter().map(|a| (a.product.as_str(), a.rule.as_str())).collect();
         let rules: BTreeSet<u64> = self
@@ -107,20 +150,32 @@ impl State {
         if let Some((_, old, counted)) = self.opinions.incidents.remove(&e.incident) {
             for rule in counted {
                 let tally = self.opinions.rules.entry(rule).or_default();
-                match old.opinion {
-                    Opinion::True => tally.confirmed = tally.confirmed.saturating_sub(1),
-                    Opinion::False | Opinion::Benign => tally.refuted = tally.refuted.saturating_sub(1),
-                }
+                let count =
+                    if old.opinion == Opinion::True { &mut tally.confirmed } else { &mut tally.refuted };
+                *count = count.saturating_sub(1);
             }
         }
         for rule in &rules {
             let tally = self.opinions.rules.entry(*rule).or_default();
-            match e.opinion {
-                Opinion::True => tally.confirmed += 1,
-                Opinion::False | Opinion::Benign => tally.refuted += 1,
-            }
+            *(if matters { &mut tally.confirmed } else { &mut tally.refuted }) += 1;
         }
         self.opinions.incidents.insert(e.incident, (at, e.clone(), rules));
+        self.opinions.confidence.insert(e.incident, confidence);
+        self.learn_from(e.incident, e.opinion);
+        self.health.drift.verdict(at, e.incident, confidence, matters);
+    }
+
+    /// Takes in a correction. What it teaches about belonging together counts once an incident.
+    fn corrected(&mut self, at: Timestamp, e: &Judged) {
+        if !self.incidents.contains_key(&e.incident) {
+            return;
+        }
+        let known = self.opinions.corrections.insert((e.incident, e.opinion), (at, e.clone()));
+        match (e.opinion, e.of) {
+            (Opinion::WrongMerge, _) if known.is_none() => self.wrongly_merged(e.incident),
+            (Opinion::Duplicate, Some(of)) if known.is_none() => self.bound(e.incident, of, 1),
+            _ => {}
+        }
     }
 }
 

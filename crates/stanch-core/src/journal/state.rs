@@ -35,6 +35,12 @@ pub struct State {
     pub baseline: Baseline,
     /// What people found out about incidents, and so about rules.
     pub opinions: super::opinion::Opinions,
+    /// What people put together and took apart.
+    pub bonds: super::bonds::Bonds,
+    /// How sources speak and whether scores keep their word.
+    pub health: super::health::Health,
+    /// What the judgement has seen and been told.
+    pub learnt: super::learnt::Learnt,
     /// Who exchanged packets with whom lately.
     pub contacts: Contacts,
     /// Open alerts by the entities they speak of.

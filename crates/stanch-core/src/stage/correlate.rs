@@ -33,6 +33,9 @@ pub enum Place {
     Alone,
 }
 
+/// So many corrections say that two rules are not of one incident; as many the other way, that any link
+/// between them counts.
+const TAKEN_APART: i32 = -2;
 /// More actors than this on one victim, and the victim no longer links.
 const CROWD: usize = 8;
 
@@ -51,7 +54,12 @@ pub fn correlate(state: &State, policy: &TriagePolicy, site: &str, alert: &Joine
             else {
                 continue;
             };
-            if let Some((strong, why)) = link(incident, (&entity, attacks), score, policy) {
+            let bond = state.bonds.between(incident, &alert.rule);
+            if bond <= TAKEN_APART {
+                continue; // people keep taking such alerts out of such incidents
+            }
+            let counts = if bond >= -TAKEN_APART { score.max(policy.incident_at) } else { score };
+            if let Some((strong, why)) = link(incident, (&entity, attacks), counts, policy) {
                 let head = state.head_of(*id);
                 let best = links.entry(head).or_insert((strong, why.clone()));
                 if strong && !best.0 {

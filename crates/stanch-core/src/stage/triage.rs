@@ -10,6 +10,7 @@ use stanch_model::{Alert, Fact, Meaning, Severity};
 use crate::config::TriagePolicy;
 use crate::decided::Reason;
 use crate::journal::event::Ends;
+use crate::journal::learnt::{Described, told_about};
 use crate::journal::state::State;
 use crate::stage::fingerprint;
 use crate::stage::kill_chain::{self, Stage};
@@ -41,6 +42,8 @@ pub struct Features {
     pub established: bool,
     /// What people found out about incidents with this rule at this site.
     pub opinions: crate::journal::opinion::Tally,
+    /// What the alert looks like to a model grown from verdicts; `None` while there is none.
+    pub described: Option<Described>,
 }
 
 /// Probability that an alert matters, and why.
@@ -50,8 +53,8 @@ pub struct Score {
     pub probability: f64,
     /// The strongest first.
     pub because: Vec<Reason>,
-    /// Which model, with its version.
-    pub model: &'static str,
+    /// Which model: the number of verdicts it was grown from; 0 for the untrained one.
+    pub model: u64,
 }
 
 impl Score {
@@ -61,6 +64,9 @@ impl Score {
         (self.probability.clamp(0.0, 1.0) * 1000.0).round() as u16
     }
 }
+
+/// The untrained model, by name and version.
+pub const UNTRAINED: &str = "baselines-2";
 
 /// Turns features into a score.
 pub trait Model: Send + Sync {
@@ -100,6 +106,17 @@ pub fn features(
         learn(&mut f, fact);
     }
     f
+}
+
+/// Adds how the alert stands out, with what feeds and the inventory say; call it once the alert counts
+/// as seen, and only where a model reads it: it costs more than all other features together.
+pub fn describe(f: &mut Features, state: &State, site: &str, alert: &Alert, ends: &Ends, facts: &[Fact]) {
+    let mut described = state.learnt.describe(site, &alert.product.name, &alert.rule.name, ends);
+    if let Some(d) = &mut described {
+        let (hostile, asset) = told_about(facts.iter(), ends);
+        stanch_judge::watch::tell(&mut d.row, hostile, asset);
+    }
+    f.described = described;
 }
 
 fn severity(policy: &TriagePolicy, alert: &Alert) -> Severity {
@@ -200,7 +217,7 @@ impl Model for Baselines {
         Score {
             probability: 1.0 / (1.0 + (-sum).exp()),
             because: because.take(5).map(|(w, words)| Reason::new(format!("{words} ({w:+.1})"))).collect(),
-            model: "baselines-2",
+            model: 0,
         }
     }
 }

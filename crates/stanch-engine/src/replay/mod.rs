@@ -20,6 +20,7 @@ use stanch_core::journal::event::{ByPerson, Effect, Event};
 use stanch_core::journal::incident::Status;
 use stanch_core::journal::state::Disposition;
 use stanch_core::journal::{State, decode};
+use stanch_core::stage::health::OWN_SOURCE;
 use stanch_model::port::{Entry, JournalError, JournalReader, NewEntry, Record};
 use stanch_model::{Alert, AlertId, Failure, IncidentId, Observable, ObservableKind, Span, Timestamp};
 
@@ -159,7 +160,12 @@ impl Machine<'_> {
                     let arrived = if d.arrived == Timestamp(0) { entry.at } else { d.arrived };
                     // A second try at something that was read at once this time.
                     let done = d.retry_of.is_some_and(|q| !self.made.state.quarantine.contains_key(&q));
-                    let records = if done { Vec::new() } else { parse(&d.source, &raw.body, arrived) };
+                    let records = match d.source.as_str() {
+                        _ if done => Vec::new(),
+                        // What was raised about the sources then is taken in as it was.
+                        OWN_SOURCE => crate::health::read(&raw.body),
+                        source => parse(source, &raw.body, arrived),
+                    };
                     self.made.records += records.len() as u64;
                     received.push((
                         Received {
@@ -328,6 +334,7 @@ impl Machine<'_> {
         let Some(event) = again else { return };
         let mut turn = Turn::new(&mut self.made.state, self.rules, at, self.head);
         turn.record(event);
+        turn.grow();
         turn.advance_runs();
         let (entries, outgoing) = (turn.entries, turn.outgoing);
         self.keep(at, &entries);

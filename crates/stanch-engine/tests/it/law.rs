@@ -2,6 +2,7 @@
 //! whatever comes in, in whatever order, with restarts between.
 
 use proptest::prelude::*;
+use stanch_core::journal::opinion::Opinion;
 use stanch_engine::{Command, recover};
 use stanch_model::{IncidentId, Span};
 
@@ -16,6 +17,7 @@ enum Move {
     Resolve(u64),
     Merge(u64, u64),
     Approve(u64),
+    Judge(u64, bool),
     Restart,
 }
 
@@ -28,6 +30,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (1u64..4).prop_map(Move::Resolve),
         1 => (1u64..4, 1u64..4).prop_map(|(a, b)| Move::Merge(a, b)),
         1 => (1u64..3).prop_map(Move::Approve),
+        1 => (1u64..5, any::<bool>()).prop_map(|(n, real)| Move::Judge(n, real)),
         1 => Just(Move::Restart),
     ];
     prop::collection::vec(one, 1..24)
@@ -84,6 +87,14 @@ async fn play(moves: Vec<Move>) -> Result<(), TestCaseError> {
                         Command::Decide { approval: id, who: lead(), digest, approve: true, reason: None };
                     drop(w.order(yes).await);
                 }
+            }
+            Move::Judge(n, real) => {
+                let opinion = if real { Opinion::True } else { Opinion::False };
+                let (incident, text) = (IncidentId(n), String::new());
+                drop(
+                    w.order(Command::Judge { incident, who: lead(), opinion, of: None, team: None, text })
+                        .await,
+                );
             }
             Move::Restart => w = w.restart().await,
         }

@@ -4,7 +4,10 @@
 mod alerts;
 mod attacks;
 mod containment;
+mod earned;
+mod health;
 mod law;
+mod learning;
 mod leases;
 mod opinions;
 mod patterns;

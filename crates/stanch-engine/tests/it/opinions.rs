@@ -16,15 +16,27 @@ async fn verdicts_lower_the_rule_are_told_as_a_reason_and_survive_a_restart() {
         let incident = IncidentId(n);
         w.until("an incident", |s| s.incidents.contains_key(&incident)).await;
         scores.push(w.engine.read(|s| s.slot(AlertId(n)).unwrap().score));
-        let judge =
-            Command::Judge { incident, who: lead(), opinion: Opinion::False, text: "our scanner".into() };
+        let judge = Command::Judge {
+            incident,
+            who: lead(),
+            opinion: Opinion::False,
+            of: None,
+            team: None,
+            text: "our scanner".into(),
+        };
         w.order(judge).await.unwrap();
         w.pass(Span::hours(11));
     }
     assert!(scores[3] < scores[0], "four refusals must weigh: {scores:?}");
     // The same person may change their mind; the incident still counts once.
-    let judge =
-        |opinion| Command::Judge { incident: IncidentId(1), who: lead(), opinion, text: String::new() };
+    let judge = |opinion| Command::Judge {
+        incident: IncidentId(1),
+        who: lead(),
+        opinion,
+        of: None,
+        team: None,
+        text: String::new(),
+    };
     w.order(judge(Opinion::Benign)).await.unwrap();
     let proposals = w.engine.read(noise);
     assert_eq!(proposals.len(), 1, "{proposals:?}");
@@ -34,7 +46,13 @@ async fn verdicts_lower_the_rule_are_told_as_a_reason_and_survive_a_restart() {
     // One true incident with this rule, and nothing is proposed any more.
     w.order(judge(Opinion::True)).await.unwrap();
     assert!(w.engine.read(noise).is_empty());
-    let gone =
-        Command::Judge { incident: IncidentId(99), who: lead(), opinion: Opinion::True, text: String::new() };
+    let gone = Command::Judge {
+        incident: IncidentId(99),
+        who: lead(),
+        opinion: Opinion::True,
+        of: None,
+        team: None,
+        text: String::new(),
+    };
     assert!(w.order(gone).await.is_err());
 }

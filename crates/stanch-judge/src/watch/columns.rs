@@ -133,6 +133,22 @@ pub fn family(column: usize) -> Family {
     COLUMNS.get(column).map_or(Family::Lore, |c| c.family)
 }
 
+/// Writes into a row what feeds and the inventory say, where it was not known when the alert was seen.
+pub fn tell(row: &mut [f64], hostile: u8, asset: super::Asset) {
+    let yes = |b: bool| f64::from(u8::from(b));
+    let told = [
+        ("hostile", f64::from(hostile) / 100.0),
+        ("asset_known", yes(asset.known)),
+        ("asset_critical", yes(asset.critical)),
+        ("asset_outside", yes(asset.outside)),
+    ];
+    for (name, value) in told {
+        if let Some(at) = COLUMNS.iter().position(|c| c.name == name).and_then(|i| row.get_mut(i)) {
+            *at = at.max(value);
+        }
+    }
+}
+
 /// A family's part in words, with the numbers of this row.
 #[must_use]
 pub fn told(of: Family, row: &[f64]) -> String {

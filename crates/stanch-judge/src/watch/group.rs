@@ -2,7 +2,7 @@
 
 use stanch_model::Timestamp;
 
-use super::{Asset, Sight};
+use super::{Asset, Mark};
 
 /// A group so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Group {
     pub(super) severity: u8,
     pub(super) hostile: u8,
     pub(super) asset: Asset,
-    pub(super) tool: u32,
+    pub(super) tool: u64,
 }
 
 /// What was known when a group began.
@@ -46,34 +46,34 @@ pub(super) struct Began {
 }
 
 impl Group {
-    pub(super) fn new(sight: &Sight<'_>, tool: u32, began: Began) -> Group {
+    pub(super) fn new(mark: &Mark, began: Began) -> Group {
         Group {
-            start: sight.at,
-            last: sight.at,
+            start: mark.at,
+            last: mark.at,
             count: 1,
             gap_mean: 0.0,
             gap_spread: 0.0,
             began,
-            stage: sight.stage,
-            severity: sight.severity,
-            hostile: sight.hostile,
-            asset: sight.asset,
-            tool,
+            stage: mark.stage,
+            severity: mark.severity,
+            hostile: mark.hostile,
+            asset: mark.asset,
+            tool: mark.tool,
         }
     }
 
     /// Takes in one more alert. Mean and spread are kept running.
     /// Source: Welford, Technometrics 1962.
-    pub(super) fn grow(&mut self, sight: &Sight<'_>) {
-        let gap = sight.at.since(self.last).0 as f64 / 1_000.0;
+    pub(super) fn grow(&mut self, mark: &Mark) {
+        let gap = mark.at.since(self.last).0 as f64 / 1_000.0;
         let n = self.count as f64;
         let off = gap - self.gap_mean;
         self.gap_mean += off / n;
         self.gap_spread += off * (gap - self.gap_mean);
         self.count += 1;
-        self.last = sight.at;
-        self.severity = self.severity.max(sight.severity);
-        self.hostile = self.hostile.max(sight.hostile);
+        self.last = mark.at;
+        self.severity = self.severity.max(mark.severity);
+        self.hostile = self.hostile.max(mark.hostile);
     }
 
     /// Natural logarithm of its size plus one.

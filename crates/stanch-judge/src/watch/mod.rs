@@ -8,11 +8,11 @@ mod columns;
 mod group;
 mod site;
 
-use std::collections::BTreeMap;
-
 use stanch_model::{Span, Timestamp};
 
-pub use columns::{COLUMNS, Family, family, told};
+use crate::text::number;
+
+pub use columns::{COLUMNS, Family, family, tell, told};
 pub use group::Group;
 
 use site::Site;
@@ -54,35 +54,62 @@ pub struct Sight<'a> {
     pub asset: Asset,
 }
 
-/// Which group: site, rule and machine, as numbers given in order of appearance.
+/// One alert with its names as numbers, for callers that have them at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When.
+    pub at: Timestamp,
+    /// Site, machine, tool and rule, each as a number that stands for its text.
+    pub site: u64,
+    /// The machine; the same number at two sites is two machines.
+    pub machine: u64,
+    /// The tool that raised it.
+    pub tool: u64,
+    /// The rule.
+    pub rule: u64,
+    /// As in [`Sight`].
+    pub stage: u8,
+    /// As in [`Sight`].
+    pub severity: u8,
+    /// As in [`Sight`].
+    pub hostile: u8,
+    /// As in [`Sight`].
+    pub asset: Asset,
+}
+
+impl Sight<'_> {
+    /// The same, with names as numbers.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            at: self.at,
+            site: number(self.site),
+            machine: number(self.machine),
+            tool: number(self.tool),
+            rule: number(self.rule),
+            stage: self.stage,
+            severity: self.severity,
+            hostile: self.hostile,
+            asset: self.asset,
+        }
+    }
+}
+
+/// Which group: site, rule and machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupKey {
-    site: u32,
-    rule: u32,
-    machine: u32,
+    /// Where.
+    pub site: u64,
+    /// Which rule.
+    pub rule: u64,
+    /// On which machine.
+    pub machine: u64,
 }
 
 /// Everything seen so far. Bounded: see the limits in `site`.
 #[derive(Debug, Default)]
 pub struct Watch {
     sites: Vec<Site>,
-    names: Names,
-}
-
-/// Texts as numbers, each kind apart.
-#[derive(Debug, Default)]
-struct Names(BTreeMap<&'static str, BTreeMap<String, u32>>);
-
-impl Names {
-    fn of(&mut self, kind: &'static str, text: &str) -> u32 {
-        let names = self.0.entry(kind).or_default();
-        if let Some(n) = names.get(text) {
-            return *n;
-        }
-        let next = u32::try_from(names.len()).unwrap_or(u32::MAX);
-        names.insert(text.to_owned(), next);
-        next
-    }
 }
 
 impl Watch {
@@ -90,16 +117,17 @@ impl Watch {
     /// [`Sluice`](crate::sluice::Sluice) in front where order is not given). Says which group it
     /// belongs to and whether it began one.
     pub fn see(&mut self, sight: &Sight<'_>) -> (GroupKey, bool) {
-        let site = self.names.of("site", sight.site);
-        let rule = self.names.of("rule", sight.rule);
-        let machine = self.names.of("machine", sight.machine);
-        let tool = self.names.of("tool", sight.tool);
-        let index = self.site_index(site, sight.at);
-        let new = self.sites[index].see(sight, rule, machine, tool);
-        (GroupKey { site, rule, machine }, new)
+        self.note(&sight.mark())
     }
 
-    fn site_index(&mut self, site: u32, at: Timestamp) -> usize {
+    /// As [`Watch::see`], for names that are numbers already.
+    pub fn note(&mut self, mark: &Mark) -> (GroupKey, bool) {
+        let index = self.site_index(mark.site, mark.at);
+        let new = self.sites[index].see(mark);
+        (GroupKey { site: mark.site, rule: mark.rule, machine: mark.machine }, new)
+    }
+
+    fn site_index(&mut self, site: u64, at: Timestamp) -> usize {
         if let Some(i) = self.sites.iter().position(|s| s.id == site) {
             return i;
         }

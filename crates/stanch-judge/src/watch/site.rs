@@ -1,17 +1,18 @@
 //! What one site has seen: counts by rule and machine, and what began lately.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use stanch_model::{Span, Timestamp};
 
-use super::columns::WINDOWS;
+use super::columns::{A_WINDOW, WINDOWS};
 use super::group::{Began, Group};
-use super::{GAP, Sight};
+use super::{GAP, Mark};
 
 /// Beginnings of groups kept for the windows; six hours' worth is kept, and never more than this.
 const RECENT: usize = 4_096;
 /// Rule and machine pairs remembered; the longest silent are forgotten beyond it.
-const PAIRS: usize = 200_000;
+const PAIRS: usize = 100_000;
 /// Beginnings of one pair kept for its rhythm.
 const RHYTHM: usize = 16;
 const DAY: f64 = 86_400.0;
@@ -20,12 +21,12 @@ const NEVER: f64 = 15.0;
 
 #[derive(Debug)]
 pub(super) struct Site {
-    pub(super) id: u32,
+    pub(super) id: u64,
     since: Timestamp,
-    rules: BTreeMap<u32, Tally>,
-    machines: BTreeMap<u32, Tally>,
+    rules: BTreeMap<u64, Tally>,
+    machines: BTreeMap<u64, Tally>,
     /// Machine first, so that all rules of one machine stand together.
-    pairs: BTreeMap<(u32, u32), Pair>,
+    pairs: BTreeMap<(u64, u64), Pair>,
     recent: VecDeque<Beginning>,
 }
 
@@ -52,9 +53,9 @@ struct Pair {
 #[derive(Debug)]
 struct Beginning {
     at: Timestamp,
-    rule: u32,
-    machine: u32,
-    tool: u32,
+    rule: u64,
+    machine: u64,
+    tool: u64,
     stage: u8,
     new_here: bool,
     new_rule: bool,
@@ -62,53 +63,55 @@ struct Beginning {
 }
 
 impl Site {
-    pub(super) fn new(id: u32, since: Timestamp) -> Site {
+    pub(super) fn new(id: u64, since: Timestamp) -> Site {
         let (rules, machines, pairs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Site { id, since, rules, machines, pairs, recent: VecDeque::new() }
     }
 
     /// Takes in one alert; true when it began a group.
-    pub(super) fn see(&mut self, sight: &Sight<'_>, rule: u32, machine: u32, tool: u32) -> bool {
+    pub(super) fn see(&mut self, mark: &Mark) -> bool {
+        let (rule, machine) = (mark.rule, mark.machine);
         if let Some(pair) = self.pairs.get_mut(&(machine, rule))
-            && sight.at.since(pair.open.last) <= GAP
+            && mark.at.since(pair.open.last) <= GAP
         {
             let before = pair.open.log_size();
-            pair.open.grow(sight);
+            pair.open.grow(mark);
             if let Some(t) = self.rules.get_mut(&rule) {
                 t.log_sizes += pair.open.log_size() - before;
-                t.last = Some(sight.at);
+                t.last = Some(mark.at);
             }
             return false;
         }
-        self.begin(sight, rule, machine, tool);
+        self.begin(mark);
         true
     }
 
-    fn begin(&mut self, sight: &Sight<'_>, rule: u32, machine: u32, tool: u32) {
-        let began = self.began(sight.at, rule, machine);
+    fn begin(&mut self, mark: &Mark) {
+        let (rule, machine, tool) = (mark.rule, mark.machine, mark.tool);
+        let began = self.began(mark.at, rule, machine);
         let (new_here, new_rule, surprise) = (began.here == 0.0, began.of_rule == 0.0, began.surprise);
-        let group = Group::new(sight, tool, began);
+        let group = Group::new(mark, began);
         let size = group.log_size();
-        let hour = hour(sight.at);
+        let hour = hour(mark.at);
         for (map, key) in [(&mut self.rules, rule), (&mut self.machines, machine)] {
             let tally = map.entry(key).or_default();
             tally.groups += 1.0;
             tally.partners += f64::from(u8::from(new_here));
-            tally.last = Some(sight.at);
+            tally.last = Some(mark.at);
             tally.hours[hour] += 1.0;
             tally.log_sizes += size;
         }
         match self.pairs.get_mut(&(machine, rule)) {
             Some(pair) => pair.reopen(group),
             None => {
-                let starts = VecDeque::from([sight.at]);
+                let starts = VecDeque::from([mark.at]);
                 self.pairs.insert((machine, rule), Pair { groups: 1.0, starts, log_sizes: 0.0, open: group });
                 self.forget();
             }
         }
-        let stage = sight.stage;
+        let stage = mark.stage;
         self.recent.push_back(Beginning {
-            at: sight.at,
+            at: mark.at,
             rule,
             machine,
             tool,
@@ -117,7 +120,7 @@ impl Site {
             new_rule,
             surprise,
         });
-        let oldest = sight.at.plus(Span::secs(-WINDOWS[3]));
+        let oldest = mark.at.plus(Span::secs(-WINDOWS[3]));
         while self.recent.len() > RECENT || self.recent.front().is_some_and(|b| b.at < oldest) {
             self.recent.pop_front();
         }
@@ -132,9 +135,13 @@ impl Site {
         lasts.sort_unstable();
         let keep_from = lasts[lasts.len() / 2];
         self.pairs.retain(|_, p| p.open.last >= keep_from);
+        let rules: BTreeSet<u64> = self.pairs.keys().map(|(_, rule)| *rule).collect();
+        let machines: BTreeSet<u64> = self.pairs.keys().map(|(machine, _)| *machine).collect();
+        self.rules.retain(|rule, _| rules.contains(rule));
+        self.machines.retain(|machine, _| machines.contains(machine));
     }
 
-    fn began(&self, at: Timestamp, rule: u32, machine: u32) -> Began {
+    fn began(&self, at: Timestamp, rule: u64, machine: u64) -> Began {
         let age = at.since(self.since).0 as f64 / 1_000.0 / DAY;
         let pair = self.pairs.get(&(machine, rule));
         let (of_rule, of_machine) = (self.rules.get(&rule), self.machines.get(&machine));
@@ -155,7 +162,7 @@ impl Site {
     }
 
     /// A row in the order of [`super::COLUMNS`].
-    pub(super) fn row(&self, rule: u32, machine: u32, now: Timestamp) -> Option<Vec<f64>> {
+    pub(super) fn row(&self, rule: u64, machine: u64, now: Timestamp) -> Option<Vec<f64>> {
         let pair = self.pairs.get(&(machine, rule))?;
         let (g, b) = (&pair.open, &pair.open.began);
         let size = g.log_size();
@@ -199,31 +206,44 @@ impl Site {
     }
 
     /// Size of the loudest other group on the machine that was heard within so many seconds.
-    fn loudest(&self, (rule, machine): (u32, u32), now: Timestamp, secs: i64) -> f64 {
+    fn loudest(&self, (rule, machine): (u64, u64), now: Timestamp, secs: i64) -> f64 {
         let from = now.plus(Span::secs(-secs));
-        let others = self.pairs.range((machine, 0)..=(machine, u32::MAX)).filter(|((_, r), _)| *r != rule);
+        let others = self.pairs.range((machine, 0)..=(machine, u64::MAX)).filter(|((_, r), _)| *r != rule);
         others.filter(|(_, p)| p.open.last > from).map(|(_, p)| p.open.log_size()).fold(0.0, f64::max)
     }
 
-    /// What began around the group lately.
-    fn company(&self, row: &mut Vec<f64>, (rule, machine): (u32, u32), g: &Group, now: Timestamp) {
+    /// What began around the group lately: one walk back from the newest, read off where a window ends.
+    fn company(&self, row: &mut Vec<f64>, (rule, machine): (u64, u64), g: &Group, now: Timestamp) {
+        let from = WINDOWS.map(|secs| now.plus(Span::secs(-secs)));
+        let mut around = Around::new(rule, machine, g);
+        let mut windows = [[0.0; A_WINDOW]; WINDOWS.len()];
+        let (mut on_machine, mut site_stages) = ((1, 1), 1);
+        let mut next = 0;
         let own = |x: &&Beginning| !(x.rule == rule && x.machine == machine && x.at == g.start);
-        let within = |secs: i64| {
-            let from = now.plus(Span::secs(-secs));
-            self.recent.iter().rev().take_while(move |x| x.at > from).filter(own)
+        let mut read_off = |at: Option<Timestamp>, around: &Around| {
+            while next < WINDOWS.len() && at.is_none_or(|at| at <= from[next]) {
+                windows[next] = around.columns();
+                match next {
+                    1 => on_machine = (around.tools.len(), around.stages.len()),
+                    2 => site_stages = around.site_stages.len(),
+                    _ => {}
+                }
+                next += 1;
+            }
+            next < WINDOWS.len()
         };
-        let mut tools = BTreeSet::from([g.tool]);
-        let mut stages = BTreeSet::from([g.stage]);
-        for x in within(600).filter(|x| x.machine == machine) {
-            tools.insert(x.tool);
-            stages.insert(x.stage);
+        for x in self.recent.iter().rev().filter(own) {
+            if !read_off(Some(x.at), &around) {
+                break;
+            }
+            around.meet(x);
         }
-        let site_stages: BTreeSet<u8> = within(3_600).map(|x| x.stage).chain([g.stage]).collect();
+        read_off(None, &around);
         let yes = |b: bool| f64::from(u8::from(b));
         row.extend([
-            tools.len() as f64,
-            stages.len() as f64,
-            site_stages.len() as f64,
+            on_machine.0 as f64,
+            on_machine.1 as f64,
+            site_stages as f64,
             self.loudest((rule, machine), now, 600),
             self.loudest((rule, machine), now, 3_600),
             f64::from(g.stage),
@@ -233,30 +253,99 @@ impl Site {
             yes(g.asset.critical),
             yes(g.asset.outside),
         ]);
-        for secs in WINDOWS {
-            let (mut rules, mut machines, mut with_rule) =
-                (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-            let (mut new, mut surprise, mut around, mut surprise_around, mut new_rules) =
-                (0.0, 0.0, 0.0, 0.0, 0.0);
-            for x in within(secs) {
-                machines.insert(x.machine);
-                new_rules += yes(x.new_rule);
-                if x.rule == rule {
-                    with_rule.insert(x.machine);
-                }
-                if x.machine == machine {
-                    rules.insert(x.rule);
-                    new += yes(x.new_here);
-                    surprise += x.surprise.max(0.0);
-                } else {
-                    around += yes(x.new_here);
-                    surprise_around += x.surprise.max(0.0);
-                }
-            }
-            let count = |n: usize| n as f64;
-            row.extend([count(rules.len()), new, surprise, count(machines.len()), around, surprise_around]);
-            row.extend([new_rules, count(with_rule.len())]);
+        windows.iter().for_each(|w| row.extend(w));
+    }
+}
+
+/// What was met on the walk back so far. Only sizes of its sets are ever read.
+struct Around {
+    rule: u64,
+    machine: u64,
+    rules: Distinct,
+    machines: Distinct,
+    with_rule: Distinct,
+    tools: BTreeSet<u64>,
+    stages: BTreeSet<u8>,
+    site_stages: BTreeSet<u8>,
+    new: f64,
+    surprise: f64,
+    around: f64,
+    surprise_around: f64,
+    new_rules: f64,
+}
+
+type Distinct = HashSet<u64, BuildHasherDefault<Spread>>;
+
+/// Numbers that stand for names are spread already; one multiplication fills the bits that a set looks at.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_u64(u64::from(*b)));
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        // Source: Knuth, The Art of Computer Programming 3, 6.4: 2^64 over the golden ratio.
+        self.0 = (self.0 ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
+
+impl Around {
+    fn new(rule: u64, machine: u64, g: &Group) -> Around {
+        Around {
+            rule,
+            machine,
+            rules: Distinct::default(),
+            machines: Distinct::default(),
+            with_rule: Distinct::default(),
+            tools: BTreeSet::from([g.tool]),
+            stages: BTreeSet::from([g.stage]),
+            site_stages: BTreeSet::from([g.stage]),
+            new: 0.0,
+            surprise: 0.0,
+            around: 0.0,
+            surprise_around: 0.0,
+            new_rules: 0.0,
         }
+    }
+
+    fn meet(&mut self, x: &Beginning) {
+        let yes = |b: bool| f64::from(u8::from(b));
+        self.machines.insert(x.machine);
+        self.site_stages.insert(x.stage);
+        self.new_rules += yes(x.new_rule);
+        if x.rule == self.rule {
+            self.with_rule.insert(x.machine);
+        }
+        if x.machine == self.machine {
+            self.rules.insert(x.rule);
+            self.tools.insert(x.tool);
+            self.stages.insert(x.stage);
+            self.new += yes(x.new_here);
+            self.surprise += x.surprise.max(0.0);
+        } else {
+            self.around += yes(x.new_here);
+            self.surprise_around += x.surprise.max(0.0);
+        }
+    }
+
+    fn columns(&self) -> [f64; A_WINDOW] {
+        let count = |set: &Distinct| set.len() as f64;
+        [
+            count(&self.rules),
+            self.new,
+            self.surprise,
+            count(&self.machines),
+            self.around,
+            self.surprise_around,
+            self.new_rules,
+            count(&self.with_rule),
+        ]
     }
 }
 
