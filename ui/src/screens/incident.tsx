@@ -85,6 +85,7 @@ export function Incident() {
                 </Suspense>
               </Panel>
               <Known incident={i} story={story.data} />
+              <Before story={story.data} />
             </div>
           </div>
           <Evidence
@@ -247,6 +248,22 @@ function Summary({ story, incident }: { story: StoryView; incident: IncidentDeta
         </ul>
       </details>
     </div>
+  );
+}
+
+// What solved such incidents before and who had them: advice, and nothing is done by it.
+function Before({ story }: { story: StoryView | undefined }) {
+  const before = story?.before ?? [];
+  return before.length === 0 ? null : (
+    <Panel title="What solved it before">
+      <ul className="plain">
+        {before.map((b) => (
+          <li key={b}>
+            <T>{b}</T>
+          </li>
+        ))}
+      </ul>
+    </Panel>
   );
 }
 

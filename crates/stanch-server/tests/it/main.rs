@@ -8,6 +8,7 @@ mod described;
 mod hooks;
 mod house;
 mod intake;
+mod judgement;
 mod people;
 mod reload;
 mod secure;

@@ -1,10 +1,12 @@
 //! One file for each verb: parse, ask, show, on one page.
 
 pub(crate) mod ack;
+pub(crate) mod advice;
 pub(crate) mod alerts;
 pub(crate) mod approvals;
 pub(crate) mod approve;
 pub(crate) mod audit;
+pub(crate) mod autonomy;
 pub(crate) mod blocks;
 pub(crate) mod check;
 pub(crate) mod clock;

@@ -110,6 +110,12 @@ pub(crate) fn render(story: &StoryView, next: &[Next], paint: Paint) -> Vec<Stri
         out.push(paint.on(Style::Faint, "  nothing yet"));
     }
     sentences(&story.done, paint, &mut out);
+    if !story.before.is_empty() {
+        heading(&mut out, "BEFORE");
+        for before in &story.before {
+            hanging("  ", 2, before, &mut out);
+        }
+    }
     heading(&mut out, "NEXT");
     for n in next {
         let command = safe(&n.command);

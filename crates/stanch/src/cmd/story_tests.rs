@@ -48,6 +48,7 @@ fn story() -> StoryView {
         unknown: vec!["intel did not answer about ip 203.0.113.9: timed out".into()],
         done: vec![sentence("2026-03-04T01:00:01Z", "opened: score 0.92", &[], 0)],
         parts: vec![],
+        before: vec![],
         text: String::new(),
     }
 }

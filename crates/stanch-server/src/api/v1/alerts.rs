@@ -8,11 +8,14 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use stanch_core::journal::event::Missing;
 use stanch_core::journal::{AlertSlot, Disposition, Incident, State};
+use stanch_core::stage::autonomy;
 use stanch_core::stage::fingerprint::entities;
 use stanch_core::stage::normalise::ocsf;
+use stanch_core::stage::triage::UNTRAINED;
 use stanch_model::{Alert, AlertId, AlertState, Endpoint, Fact, IncidentId};
 
 use super::incidents::fact_view;
+use super::judgement::bar_view;
 use super::types::{
     AlertDetail, AlertPage, AlertQuery, AlertSummary, AttackRef, EndpointView, ErrorBody, FactView,
     NormalisedAlert, ObservableView,
@@ -205,7 +208,13 @@ pub(super) async fn one(viewer: Viewer, Named(id): Named<AlertId>) -> Answer<Ale
     let (alert, raw) = found.ok_or_else(|| missing(id))?;
     fill(&mut summary, &alert);
     let normalised = normalised(alert);
+    let curve = viewer.books().read(|s| autonomy::standing(s, None).curve);
+    let bar = curve.into_iter().find(|b| summary.score >= b.from && (summary.score < b.to || b.to >= 1.0));
+    let told = reasons.iter().rev().find(|r| r.starts_with("model "));
     Ok(Json(AlertDetail {
+        model: told.cloned().unwrap_or_else(|| UNTRAINED.to_owned()),
+        bucket: ((summary.score * 10.0) as u8).min(9),
+        calibration: bar.map(bar_view),
         summary,
         reasons,
         facts,

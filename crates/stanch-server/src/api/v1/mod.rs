@@ -13,6 +13,7 @@ mod graph;
 mod hooks;
 mod incidents;
 mod journal;
+mod judgement;
 mod ledger;
 mod occurrences;
 mod playbooks;
@@ -99,6 +100,8 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(incidents::resolve))
         .routes(routes!(verdicts::judge))
         .routes(routes!(verdicts::noise))
+        .routes(routes!(judgement::advice))
+        .routes(routes!(judgement::autonomy))
         .routes(routes!(incidents::merge))
         .routes(routes!(incidents::unmerge))
         .routes(routes!(incidents::split))

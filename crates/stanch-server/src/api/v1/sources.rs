@@ -6,6 +6,7 @@ use axum::Json;
 use stanch_core::Config;
 use stanch_core::config::{Credential, SourceConfig};
 use stanch_core::journal::state::SourceState;
+use stanch_core::stage::health::OWN_SOURCE;
 use stanch_model::Timestamp;
 
 use super::types::{SourcePage, SourceView};
@@ -49,6 +50,8 @@ fn view(
 ) -> SourceView {
     let door = doors.and_then(|d| d.by_name(name));
     let disabled_because = match (config, doors, door) {
+        // What stanch says about what it listens to.
+        (None, _, _) if name == OWN_SOURCE => None,
         (None, _, _) => Some("it is not configured (any more)".to_owned()),
         (Some(_), None, _) => Some("stanch is not running".to_owned()),
         (Some(_), Some(_), None) => Some("its configuration could not be used".to_owned()),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::Json;
+use stanch_core::stage::advice;
 use stanch_core::story::{self, Sentence, Story};
 use stanch_model::IncidentId;
 
@@ -17,8 +18,12 @@ use crate::auth::Viewer;
     params(("id" = String, Path, description = "For example INC-3")),
     responses((status = 200, description = "The story", body = StoryView), Failures))]
 pub(super) async fn story(viewer: Viewer, Named(id): Named<IncidentId>) -> Answer<StoryView> {
-    let told = viewer.books().read(|s| s.incidents.get(&id).map(|i| story::story(s, i)));
-    told.map(|s| Json(view(s))).ok_or_else(|| missing(id))
+    let told = viewer.books().read(|s| {
+        let incident = s.incidents.get(&id)?;
+        Some((story::story(s, incident), advice::ask(s, id)?))
+    });
+    let (story, asked) = told.ok_or_else(|| missing(id))?;
+    Ok(Json(view(story, advice::sentences(&advice::advise(asked)))))
 }
 
 fn sentence(s: &Sentence) -> SentenceView {
@@ -26,7 +31,7 @@ fn sentence(s: &Sentence) -> SentenceView {
     SentenceView { at: time(s.at), text: s.text.clone(), alerts, more: s.more }
 }
 
-fn view(s: Story) -> StoryView {
+fn view(s: Story, before: Vec<String>) -> StoryView {
     let actor = |a: &story::Actor| ActorView {
         entity: a.entity.clone(),
         known_as: a.known_as.clone(),
@@ -34,7 +39,8 @@ fn view(s: Story) -> StoryView {
         suffered: a.suffered,
     };
     StoryView {
-        text: text(&s),
+        text: text(&s, &before),
+        before,
         incident: s.incident.to_string(),
         status: word(s.status).to_owned(),
         severity: s.severity.to_owned(),
@@ -64,7 +70,7 @@ fn plain(text: &str) -> String {
 }
 
 /// The whole as plain text.
-fn text(s: &Story) -> String {
+fn text(s: &Story, before: &[String]) -> String {
     let mut out = String::new();
     let team = s.team.as_deref().map(|t| format!(", {t}")).unwrap_or_default();
     let _ = writeln!(out, "{}  {}", s.incident, plain(&s.title));
@@ -111,5 +117,6 @@ fn text(s: &Story) -> String {
     }
     section("What is not known", s.unknown.clone());
     section("What was done", s.done.iter().map(told).collect());
+    section("What solved it before", before.to_vec());
     out
 }

@@ -14,6 +14,7 @@ mod events;
 mod incidents;
 mod intake;
 mod journal;
+mod judgement;
 mod people;
 mod queue;
 mod runs;
@@ -46,6 +47,10 @@ pub use intake::{AckView, PagerDutyAnswer};
 pub use journal::{
     AuditFinding, AuditReport, AuditRequest, AuditView, JournalEntry, JournalHead, JournalPage, JournalQuery,
     VerifyBroken, VerifyView,
+};
+pub use judgement::{
+    ActionCount, AdviceView, AlikeView, AutonomyView, CandidateView, ModelView, OutcomeCount, ReliabilityBar,
+    SuggestedTeam,
 };
 pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, SignedOut, Whoami};
 pub use queue::{BulkFailure, BulkRequest, BulkView, ClockCell, Facet, QueuePage, QueueQuery, QueueRow};

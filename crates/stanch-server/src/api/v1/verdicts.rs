@@ -21,10 +21,20 @@ pub(super) async fn judge(
     Body(asked): Body<VerdictRequest>,
 ) -> Answer<DoneView> {
     let Some(opinion) = Opinion::read(&asked.verdict) else {
-        return Err(Problem::invalid("there is no such verdict", "write true, false or benign"));
+        let words: Vec<&str> = Opinion::ALL.iter().map(|o| o.word()).collect();
+        return Err(Problem::invalid(
+            "there is no such verdict",
+            format!("write one of {}", words.join(", ")),
+        ));
     };
+    let of = match asked.of.as_deref().map(str::parse::<IncidentId>) {
+        Some(Err(_)) => return Err(Problem::invalid("`of` is not an incident", "write it like INC-3")),
+        Some(Ok(of)) => Some(of),
+        None => None,
+    };
+    let team = asked.team;
     let text: String = asked.reason.unwrap_or_default().chars().take(2_000).collect();
-    Ok(done(analyst.command(|who| Command::Judge { incident, who, opinion, text }).await?))
+    Ok(done(analyst.command(|who| Command::Judge { incident, who, opinion, of, team, text }).await?))
 }
 
 /// List rules that could be kept quiet, with what that would have cost

@@ -89,6 +89,13 @@ pub struct AlertDetail {
     pub summary: AlertSummary,
     /// Why it was judged as it was.
     pub reasons: Vec<String>,
+    /// Which model judged it: the untrained one, or one grown from verdicts, with how many.
+    pub model: String,
+    /// Which tenth of the reliability curve its score lies in, 0 to 9.
+    pub bucket: u8,
+    /// What people found about incidents of that height; none where nobody judged one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<super::ReliabilityBar>,
     /// What is known about the values in it.
     pub facts: Vec<super::FactView>,
     /// Look-ups that did not answer: the knowledge is partial when this is not empty.

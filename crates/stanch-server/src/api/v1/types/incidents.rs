@@ -209,6 +209,9 @@ pub struct StoryView {
     pub done: Vec<SentenceView>,
     /// Incidents that are a part of it.
     pub parts: Vec<String>,
+    /// What solved it before, and who should have it, from past incidents.
+    #[serde(default)]
+    pub before: Vec<String>,
     /// The whole as plain text, lines of about 100 characters.
     pub text: String,
 }

@@ -8,9 +8,18 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct VerdictRequest {
     /// `true`: an attack or what comes before one. `false`: nothing of the kind. `benign`: it happened
-    /// and is meant to.
+    /// and is meant to. `duplicate`: the same as the incident named in `of`. `wrong_team`: it belongs to the
+    /// team named in `team`. `wrong_merge`: it holds what does not belong together. The last three replace
+    /// none of the first three.
     #[schema(example = "false")]
     pub verdict: String,
+    /// For `duplicate`: of which incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "INC-2")]
+    pub of: Option<String>,
+    /// For `wrong_team`: which team would have been the right one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// Why.
     #[serde(default)]
     pub reason: Option<String>,

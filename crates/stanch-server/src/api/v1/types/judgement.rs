@@ -1,0 +1,145 @@
+//! The judgement's own account.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A past incident like the one asked about.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AlikeView {
+    /// Which.
+    pub incident: String,
+    /// How much alike, 0 to 1.
+    pub likeness: f64,
+    /// What people called it; empty while nobody did.
+    pub outcome: String,
+    /// What both share.
+    pub because: String,
+}
+
+/// How often an outcome was.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OutcomeCount {
+    /// `true`, `false` or `benign`.
+    pub outcome: String,
+    /// In so many incidents.
+    pub count: u32,
+}
+
+/// How often something was done.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ActionCount {
+    /// What, without its target.
+    pub action: String,
+    /// In so many incidents.
+    pub count: u32,
+    /// Of them, where it was seen in place and did not fail.
+    pub held: u32,
+}
+
+/// A team that may be the right one.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SuggestedTeam {
+    /// The team.
+    pub team: String,
+    /// 0 to 1.
+    pub probability: f64,
+    /// In counts of earlier incidents.
+    pub reason: String,
+}
+
+/// Advice from past incidents. Nothing is done by it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AdviceView {
+    /// The likest past incidents, at most 5.
+    pub alike: Vec<AlikeView>,
+    /// What people called them.
+    pub outcomes: Vec<OutcomeCount>,
+    /// What was done about them.
+    pub actions: Vec<ActionCount>,
+    /// The likeliest teams, at most 3.
+    pub teams: Vec<SuggestedTeam>,
+    /// Why no team is suggested; none when the first is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abstains: Option<String>,
+    /// The team that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Past incidents looked at, at most 2000.
+    pub looked_at: usize,
+    /// The same as sentences.
+    pub sentences: Vec<String>,
+}
+
+/// What people found at one height of confidence.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReliabilityBar {
+    /// Confidence from here, 0 to 1.
+    pub from: f64,
+    /// To there.
+    pub to: f64,
+    /// Judged incidents.
+    pub judged: u64,
+    /// Of them, those that mattered.
+    pub mattered: u64,
+    /// The true share is above this, at 95 %.
+    pub low: f64,
+    /// And below this, at 95 %.
+    pub high: f64,
+}
+
+/// An open incident and whether it may be closed by itself.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CandidateView {
+    /// Which.
+    pub incident: String,
+    /// Probability that it matters, 0 to 1.
+    pub confidence: f64,
+    /// Why it is left to people; none when it will be closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+}
+
+/// The model that scores.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ModelView {
+    /// Verdicts given so far.
+    pub verdicts: u64,
+    /// The model in force knows the first so many of them; none: the untrained model scores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grown_from: Option<u64>,
+    /// A model that will know so many is being grown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growing: Option<u64>,
+    /// Judged alerts the model in force was grown from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<u64>,
+}
+
+/// What may be done by itself.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AutonomyView {
+    /// Incidents may be closed by themselves now.
+    pub allowed: bool,
+    /// Up to this confidence, 0 to 1; none where nothing is earned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// The part of what is closed that may have mattered; none when it is switched off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<f64>,
+    /// Incidents people judged.
+    pub judged: u64,
+    /// Of them, at or below the threshold, or the best one that was not enough.
+    pub below: u64,
+    /// Of those, mattered.
+    pub errors: u64,
+    /// Upper bound of the error rate there, 0 to 1.
+    pub bound: f64,
+    /// Why, or why not.
+    pub because: Vec<String>,
+    /// The reliability curve.
+    pub curve: Vec<ReliabilityBar>,
+    /// Open incidents nobody took, the latest 50.
+    pub candidates: Vec<CandidateView>,
+    /// The model that scores.
+    pub model: ModelView,
+}
