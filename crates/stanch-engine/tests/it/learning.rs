@@ -5,7 +5,8 @@ use stanch_core::journal::opinion::Opinion;
 use stanch_engine::{Command, recover};
 use stanch_model::{AlertId, IncidentId};
 
-use crate::world::{World, eve, lead};
+use crate::replay::again;
+use crate::world::{World, eve, lead, rules_of};
 
 const CLASS: &str = "A Network Trojan was detected";
 
@@ -55,6 +56,11 @@ async fn verdicts_grow_a_model_that_scores_tells_why_and_outlives_a_restart() {
     // The model is grown again from the fold; it must be the same model, to the last tree.
     w.send("ids", &alert(17)).await;
     let score = w.engine.read(|s| s.slots[17].score);
+    // The time machine grows the same model at the same verdict, and comes to the same digest each time.
+    let rules = rules_of(&[(low.0, low.1.to_owned())]);
+    let (one, two) = (again(&w, &rules), again(&w, &rules));
+    assert_eq!(one.digest, two.digest);
+    assert_eq!(one.state.learnt.model().map(|m| m.0), upto);
     w.engine.stop().await;
     let folded = recover(&w.journal.reopen()).unwrap();
     assert_eq!(folded.slots[17].score, score);

@@ -32,7 +32,7 @@ async fn day() -> World {
     w
 }
 
-fn again(w: &World, rules: &Rules) -> Replayed {
+pub fn again(w: &World, rules: &Rules) -> Replayed {
     let mut reader = w.journal.reader().unwrap();
     let parse = &mut |source: &str, body: &[u8], received: Timestamp| {
         format_of(source).parse(Delivery { body, received })
