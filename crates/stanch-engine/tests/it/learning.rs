@@ -51,8 +51,8 @@ async fn verdicts_grow_a_model_that_scores_tells_why_and_outlives_a_restart() {
 
     let (live, upto) = w.engine.read(|s| (s.learnt.folded(), s.learnt.model().map(|m| m.0)));
     w = w.restart().await;
-    let (again, then) = w.engine.read(|s| (s.learnt.folded(), s.learnt.model().map(|m| m.0)));
-    assert_eq!((live, upto), (again, then));
+    let (restarted, then) = w.engine.read(|s| (s.learnt.folded(), s.learnt.model().map(|m| m.0)));
+    assert_eq!((live, upto), (restarted, then));
     // The model is grown again from the fold; it must be the same model, to the last tree.
     w.send("ids", &alert(17)).await;
     let score = w.engine.read(|s| s.slots[17].score);
