@@ -235,6 +235,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The public key and the last signed checkpoint
+         * @description Keep both elsewhere: with them, not even whoever can write journal and keys can change history unseen.
+         */
+        get: operations["get_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold the journal against its signed checkpoints
+         * @description Recomputes the whole chain and checks every checkpoint beside the journal, and those sent along.
+         *     Changes nothing; takes as long as reading the journal does.
+         */
+        post: operations["post_audit_verify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/autonomy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What may be done by itself, on what evidence, and why not more */
+        get: operations["get_autonomy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/blocks": {
         parameters: {
             query?: never;
@@ -466,6 +524,23 @@ export interface paths {
         put?: never;
         /** Take an incident */
         post: operations["post_incidents_id_ack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/advice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What solved it before, and who should have it */
+        get: operations["get_incidents_id_advice"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1211,6 +1286,21 @@ export interface components {
              */
             quarantined: number;
         };
+        /** @description How often something was done. */
+        ActionCount: {
+            /** @description What, without its target. */
+            action: string;
+            /**
+             * Format: int32
+             * @description In so many incidents.
+             */
+            count: number;
+            /**
+             * Format: int32
+             * @description Of them, where it was seen in place and did not fail.
+             */
+            held: number;
+        };
         /** @description One entity's part in the story. */
         ActorView: {
             /**
@@ -1228,8 +1318,33 @@ export interface components {
              */
             suffered: number;
         };
+        /** @description Advice from past incidents. Nothing is done by it. */
+        AdviceView: {
+            /** @description Why no team is suggested; none when the first is. */
+            abstains?: string | null;
+            /** @description What was done about them. */
+            actions: components["schemas"]["ActionCount"][];
+            /** @description The likest past incidents, at most 5. */
+            alike: components["schemas"]["AlikeView"][];
+            /** @description Past incidents looked at, at most 2000. */
+            looked_at: number;
+            /** @description What people called them. */
+            outcomes: components["schemas"]["OutcomeCount"][];
+            /** @description The same as sentences. */
+            sentences: string[];
+            /** @description The team that has it. */
+            team?: string | null;
+            /** @description The likeliest teams, at most 3. */
+            teams: components["schemas"]["SuggestedTeam"][];
+        };
         /** @description One alert, whole. */
         AlertDetail: components["schemas"]["AlertSummary"] & {
+            /**
+             * Format: int32
+             * @description Which tenth of the reliability curve its score lies in, 0 to 9.
+             */
+            bucket: number;
+            calibration?: components["schemas"]["ReliabilityBar"] | null;
             /**
              * Format: int64
              * @description The journal entry that holds them.
@@ -1239,6 +1354,8 @@ export interface components {
             facts: components["schemas"]["FactView"][];
             /** @description Look-ups that did not answer: the knowledge is partial when this is not empty. */
             missing: string[];
+            /** @description Which model judged it: the untrained one, or one grown from verdicts, with how many. */
+            model: string;
             /** @description The alert in one canonical form, in OCSF's words. */
             normalised: components["schemas"]["NormalisedAlert"];
             /** @description Bytes of its first record as received; `GET …/raw` gives them. */
@@ -1316,6 +1433,20 @@ export interface components {
             state: string;
             /** @description One line for people. */
             title: string;
+        };
+        /** @description A past incident like the one asked about. */
+        AlikeView: {
+            /** @description What both share. */
+            because: string;
+            /** @description Which. */
+            incident: string;
+            /**
+             * Format: double
+             * @description How much alike, 0 to 1.
+             */
+            likeness: number;
+            /** @description What people called it; empty while nobody did. */
+            outcome: string;
         };
         /** @description A change that is made unless the NOC says no. */
         AnnouncedView: {
@@ -1426,6 +1557,112 @@ export interface components {
             tactic?: string | null;
             /** @description For example `T1071.004`; empty when only the tactic is known. */
             technique: string;
+        };
+        /** @description Something that does not fit. */
+        AuditFinding: {
+            /**
+             * Format: int64
+             * @description At which entry; 0 where there is none to name.
+             */
+            entry: number;
+            /** @description `broken`, `truncated`, `rewritten`, `forged`, `stranger`, `other`, `backwards`, `damaged` or `unsigned`. */
+            what: string;
+            /** @description In words. */
+            why: string;
+        };
+        /** @description What holding the journal against its checkpoints has shown. */
+        AuditReport: {
+            /**
+             * Format: int64
+             * @description How many checkpoints were looked at.
+             */
+            checkpoints: number;
+            /**
+             * Format: int64
+             * @description Up to which entry a believed checkpoint vouches for the journal; 0: for nothing.
+             */
+            covered: number;
+            /** @description What does not fit, at most 50. */
+            findings: components["schemas"]["AuditFinding"][];
+            /**
+             * Format: int64
+             * @description How many there are in all.
+             */
+            findings_total: number;
+            head?: components["schemas"]["JournalHead"] | null;
+            /** @description The keys that were believed. */
+            keys: string[];
+            /** @description True when nothing was found. */
+            ok: boolean;
+            /** @description True when they were given by whoever asked; false when they lay beside the journal. */
+            pinned: boolean;
+            /** @description The same, in words. */
+            took: string;
+            /**
+             * Format: int64
+             * @description How long it took.
+             */
+            took_ms: number;
+        };
+        /** @description How to hold the journal against its checkpoints. */
+        AuditRequest: {
+            /** @description More checkpoints, kept elsewhere, as text. */
+            checkpoints?: string;
+            /** @description Public keys kept elsewhere; none: those beside the journal, which whoever wrote it could replace. */
+            keys?: string[];
+        };
+        /** @description Where the audit stands. */
+        AuditView: {
+            /** @description The last signed checkpoint as text; empty before the first. */
+            checkpoint: string;
+            /**
+             * @description The public key in use: write it down elsewhere, and verify with it.
+             * @example stanch-audit+65db0653+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c
+             */
+            key: string;
+        };
+        /** @description What may be done by itself. */
+        AutonomyView: {
+            /** @description Incidents may be closed by themselves now. */
+            allowed: boolean;
+            /** @description Why, or why not. */
+            because: string[];
+            /**
+             * Format: int64
+             * @description Of them, at or below the threshold, or the best one that was not enough.
+             */
+            below: number;
+            /**
+             * Format: double
+             * @description Upper bound of the error rate there, 0 to 1.
+             */
+            bound: number;
+            /**
+             * Format: double
+             * @description The part of what is closed that may have mattered; none when it is switched off.
+             */
+            budget?: number | null;
+            /** @description Open incidents nobody took, the latest 50. */
+            candidates: components["schemas"]["CandidateView"][];
+            /** @description The reliability curve. */
+            curve: components["schemas"]["ReliabilityBar"][];
+            /**
+             * Format: int64
+             * @description Of those, mattered.
+             */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Incidents people judged.
+             */
+            judged: number;
+            /** @description The model that scores. */
+            model: components["schemas"]["ModelView"];
+            /**
+             * Format: double
+             * @description Up to this confidence, 0 to 1; none where nothing is earned.
+             */
+            threshold?: number | null;
         };
         /** @description Whom a change would hurt. */
         Blast: {
@@ -1582,6 +1819,18 @@ export interface components {
             done: number;
             /** @description Those it did not work for, and why. */
             failed: components["schemas"]["BulkFailure"][];
+        };
+        /** @description An open incident and whether it may be closed by itself. */
+        CandidateView: {
+            /**
+             * Format: double
+             * @description Probability that it matters, 0 to 1.
+             */
+            confidence: number;
+            /** @description Which. */
+            incident: string;
+            /** @description Why it is left to people; none when it will be closed. */
+            kept?: string | null;
         };
         /** @description Where escalation stands. */
         ClimbView: {
@@ -2098,6 +2347,29 @@ export interface components {
             /** @description True when the configuration can be used all the same. */
             warning: boolean;
         };
+        /** @description The model that scores. */
+        ModelView: {
+            /**
+             * Format: int64
+             * @description Judged alerts the model in force was grown from.
+             */
+            examples?: number | null;
+            /**
+             * Format: int64
+             * @description A model that will know so many is being grown.
+             */
+            growing?: number | null;
+            /**
+             * Format: int64
+             * @description The model in force knows the first so many of them; none: the untrained model scores.
+             */
+            grown_from?: number | null;
+            /**
+             * Format: int64
+             * @description Verdicts given so far.
+             */
+            verdicts: number;
+        };
         /** @description Proposals. */
         NoisePage: {
             /**
@@ -2239,6 +2511,16 @@ export interface components {
             source: string;
             /** @description When it happened, by the source's clock. */
             time: string;
+        };
+        /** @description How often an outcome was. */
+        OutcomeCount: {
+            /**
+             * Format: int32
+             * @description In so many incidents.
+             */
+            count: number;
+            /** @description `true`, `false` or `benign`. */
+            outcome: string;
         };
         /** @description The answer of `/v2/enqueue`, in PagerDuty's shape. */
         PagerDutyAnswer: {
@@ -2421,6 +2703,39 @@ export interface components {
             incident?: string | null;
             /** @description Why. */
             reason: string;
+        };
+        /** @description What people found at one height of confidence. */
+        ReliabilityBar: {
+            /**
+             * Format: double
+             * @description Confidence from here, 0 to 1.
+             */
+            from: number;
+            /**
+             * Format: double
+             * @description And below this, at 95 %.
+             */
+            high: number;
+            /**
+             * Format: int64
+             * @description Judged incidents.
+             */
+            judged: number;
+            /**
+             * Format: double
+             * @description The true share is above this, at 95 %.
+             */
+            low: number;
+            /**
+             * Format: int64
+             * @description Of them, those that mattered.
+             */
+            mattered: number;
+            /**
+             * Format: double
+             * @description To there.
+             */
+            to: number;
         };
         /** @description A new configuration is in force. */
         ReloadView: {
@@ -2749,6 +3064,8 @@ export interface components {
             actors_total: number;
             /** @description Distinct alerts after dedup. */
             alerts: number;
+            /** @description What solved it before, and who should have it, from past incidents. */
+            before?: string[];
             /**
              * Format: double
              * @description Probability that it matters, 0 to 1.
@@ -2783,6 +3100,18 @@ export interface components {
             title: string;
             /** @description What is not known, and why. */
             unknown: string[];
+        };
+        /** @description A team that may be the right one. */
+        SuggestedTeam: {
+            /**
+             * Format: double
+             * @description 0 to 1.
+             */
+            probability: number;
+            /** @description In counts of earlier incidents. */
+            reason: string;
+            /** @description The team. */
+            team: string;
         };
         /**
          * @description Where the records of one source are.
@@ -2956,11 +3285,20 @@ export interface components {
         UnmergeRequest: Record<string, never>;
         /** @description Says what an incident turned out to be. */
         VerdictRequest: {
+            /**
+             * @description For `duplicate`: of which incident.
+             * @example INC-2
+             */
+            of?: string | null;
             /** @description Why. */
             reason?: string | null;
+            /** @description For `wrong_team`: which team would have been the right one. */
+            team?: string | null;
             /**
              * @description `true`: an attack or what comes before one. `false`: nothing of the kind. `benign`: it happened
-             *     and is meant to.
+             *     and is meant to. `duplicate`: the same as the incident named in `of`. `wrong_team`: it belongs to the
+             *     team named in `team`. `wrong_merge`: it holds what does not belong together. The last three replace
+             *     none of the first three.
              * @example false
              */
             verdict: string;
@@ -3033,15 +3371,23 @@ export interface components {
 }
 export type SchemaAckRequest = components['schemas']['AckRequest'];
 export type SchemaAckView = components['schemas']['AckView'];
+export type SchemaActionCount = components['schemas']['ActionCount'];
 export type SchemaActorView = components['schemas']['ActorView'];
+export type SchemaAdviceView = components['schemas']['AdviceView'];
 export type SchemaAlertDetail = components['schemas']['AlertDetail'];
 export type SchemaAlertPage = components['schemas']['AlertPage'];
 export type SchemaAlertSummary = components['schemas']['AlertSummary'];
+export type SchemaAlikeView = components['schemas']['AlikeView'];
 export type SchemaAnnouncedView = components['schemas']['AnnouncedView'];
 export type SchemaApprovalDetail = components['schemas']['ApprovalDetail'];
 export type SchemaApprovalPage = components['schemas']['ApprovalPage'];
 export type SchemaApprovalSummary = components['schemas']['ApprovalSummary'];
 export type SchemaAttackRef = components['schemas']['AttackRef'];
+export type SchemaAuditFinding = components['schemas']['AuditFinding'];
+export type SchemaAuditReport = components['schemas']['AuditReport'];
+export type SchemaAuditRequest = components['schemas']['AuditRequest'];
+export type SchemaAuditView = components['schemas']['AuditView'];
+export type SchemaAutonomyView = components['schemas']['AutonomyView'];
 export type SchemaBlast = components['schemas']['Blast'];
 export type SchemaBlockEnd = components['schemas']['BlockEnd'];
 export type SchemaBlockPage = components['schemas']['BlockPage'];
@@ -3049,6 +3395,7 @@ export type SchemaBlockView = components['schemas']['BlockView'];
 export type SchemaBulkFailure = components['schemas']['BulkFailure'];
 export type SchemaBulkRequest = components['schemas']['BulkRequest'];
 export type SchemaBulkView = components['schemas']['BulkView'];
+export type SchemaCandidateView = components['schemas']['CandidateView'];
 export type SchemaClimbView = components['schemas']['ClimbView'];
 export type SchemaClockCell = components['schemas']['ClockCell'];
 export type SchemaClocksView = components['schemas']['ClocksView'];
@@ -3084,6 +3431,7 @@ export type SchemaMarkView = components['schemas']['MarkView'];
 export type SchemaMergeRequest = components['schemas']['MergeRequest'];
 export type SchemaMissingView = components['schemas']['MissingView'];
 export type SchemaMistakeView = components['schemas']['MistakeView'];
+export type SchemaModelView = components['schemas']['ModelView'];
 export type SchemaNoisePage = components['schemas']['NoisePage'];
 export type SchemaNoiseView = components['schemas']['NoiseView'];
 export type SchemaNormalisedAlert = components['schemas']['NormalisedAlert'];
@@ -3091,6 +3439,7 @@ export type SchemaNoteRequest = components['schemas']['NoteRequest'];
 export type SchemaObservableView = components['schemas']['ObservableView'];
 export type SchemaOccurrencePage = components['schemas']['OccurrencePage'];
 export type SchemaOccurrenceView = components['schemas']['OccurrenceView'];
+export type SchemaOutcomeCount = components['schemas']['OutcomeCount'];
 export type SchemaPagerDutyAnswer = components['schemas']['PagerDutyAnswer'];
 export type SchemaPersonView = components['schemas']['PersonView'];
 export type SchemaPhaseQuantiles = components['schemas']['PhaseQuantiles'];
@@ -3104,6 +3453,7 @@ export type SchemaQuarantinePage = components['schemas']['QuarantinePage'];
 export type SchemaQueuePage = components['schemas']['QueuePage'];
 export type SchemaQueueRow = components['schemas']['QueueRow'];
 export type SchemaReleaseRequest = components['schemas']['ReleaseRequest'];
+export type SchemaReliabilityBar = components['schemas']['ReliabilityBar'];
 export type SchemaReloadView = components['schemas']['ReloadView'];
 export type SchemaRenewRequest = components['schemas']['RenewRequest'];
 export type SchemaResolveRequest = components['schemas']['ResolveRequest'];
@@ -3125,6 +3475,7 @@ export type SchemaSourceView = components['schemas']['SourceView'];
 export type SchemaSplitOccurrenceRequest = components['schemas']['SplitOccurrenceRequest'];
 export type SchemaSplitRequest = components['schemas']['SplitRequest'];
 export type SchemaStoryView = components['schemas']['StoryView'];
+export type SchemaSuggestedTeam = components['schemas']['SuggestedTeam'];
 export type SchemaTallyView = components['schemas']['TallyView'];
 export type SchemaTaskAnswer = components['schemas']['TaskAnswer'];
 export type SchemaTaskPage = components['schemas']['TaskPage'];
@@ -4182,6 +4533,205 @@ export interface operations {
             };
         };
     };
+    get_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where the audit stands */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_audit_verify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditRequest"];
+            };
+        };
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditReport"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_autonomy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Reliability, threshold and what stands against it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutonomyView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_blocks: {
         parameters: {
             query?: {
@@ -5164,6 +5714,74 @@ export interface operations {
             };
             /** @description It does not fit */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_incidents_id_advice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description For example INC-3 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Advice from past incidents; nothing is done by it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdviceView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
