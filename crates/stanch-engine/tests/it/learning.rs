@@ -49,6 +49,7 @@ async fn verdicts_grow_a_model_that_scores_tells_why_and_outlives_a_restart() {
     assert!(why.iter().any(|r| r.starts_with("people called 0 of")), "{why:?}");
     assert_eq!(w.engine.read(scores)[..15], before, "what was scored stays as it was");
 
+    w.until("every look-up answered", |s| s.pending.is_empty()).await;
     let (live, upto) = w.engine.read(|s| (s.learnt.folded(), s.learnt.model().map(|m| m.0)));
     w = w.restart().await;
     let (restarted, then) = w.engine.read(|s| (s.learnt.folded(), s.learnt.model().map(|m| m.0)));
@@ -56,6 +57,7 @@ async fn verdicts_grow_a_model_that_scores_tells_why_and_outlives_a_restart() {
     // The model is grown again from the fold; it must be the same model, to the last tree.
     w.send("ids", &alert(17)).await;
     let score = w.engine.read(|s| s.slots[17].score);
+    w.until("every look-up answered", |s| s.pending.is_empty()).await;
     // The time machine grows the same model at the same verdict, and comes to the same digest each time.
     let rules = rules_of(&[(low.0, low.1.to_owned())]);
     let (one, two) = (again(&w, &rules), again(&w, &rules));
