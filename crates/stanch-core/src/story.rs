@@ -11,6 +11,7 @@ use stanch_model::{AlertId, IncidentId, Meaning, Timestamp};
 use crate::journal::event::Joined;
 use crate::journal::incident::{Incident, MarkKind, Status};
 use crate::journal::state::State;
+use crate::stage::health::OWN_SOURCE;
 use crate::stage::kill_chain::Stage;
 
 /// One sentence and what it rests on.
@@ -84,6 +85,9 @@ pub const ACTORS: usize = 12;
 /// One line: what kind, who, towards whom.
 #[must_use]
 pub fn title(i: &Incident) -> String {
+    if let Some(own) = i.alerts.first().filter(|a| a.source == OWN_SOURCE) {
+        return format!("Stanch itself: {}", own.rule);
+    }
     let what = match i.kind() {
         "c2" => "Command and control",
         "exfiltration" => "Data going out",

@@ -57,8 +57,9 @@ impl Turn<'_> {
             state: if a.lasts { AlertState::Firing } else { AlertState::Resolved },
             product: Product { name: OWN_SOURCE.into(), vendor_name: None },
             rule: Rule {
-                uid: a.rule.to_owned(),
-                name: a.rule.replace('-', " "),
+                // One rule for each thing that can be silenced by itself: `source-silent|ids`.
+                uid: a.key.trim_start_matches("stanch|").to_owned(),
+                name: a.name.clone(),
                 category: Some("Health of sources".into()),
             },
             ..Alert::default()

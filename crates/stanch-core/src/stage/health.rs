@@ -22,7 +22,9 @@ pub struct Ailment {
     pub site: String,
     /// Kind: `source-silent`, `schema-change`, `input-drift`, `calibration-drift`.
     pub rule: &'static str,
-    /// One line.
+    /// What it is about, in few words: the same while it lasts.
+    pub name: String,
+    /// One line, with the figures.
     pub title: String,
     /// What it means and how to mend it.
     pub message: String,
@@ -57,6 +59,7 @@ fn silence(state: &State, source: &crate::config::SourceConfig, now: Timestamp) 
         key: format!("stanch|source-silent|{name}"),
         site: source.site.clone(),
         rule: "source-silent",
+        name: format!("source {name} is silent"),
         title: format!("Source {name} is silent for longer than {after}"),
         message: format!(
             "{name} was heard {last}. While it is silent, what it watches is not watched. Look at the sender and \
@@ -79,6 +82,7 @@ fn schema(source: &str, site: &str, (field, name): (usize, &str), change: Option
         key: format!("stanch|schema-change|{source}|{field}"),
         site: site.to_owned(),
         rule: "schema-change",
+        name: format!("source {source}: {name} changed"),
         title,
         message: format!(
             "The sender, its version or the mapping has changed. What is joined, scored and routed by the {name} \
@@ -95,6 +99,7 @@ fn drift(state: &State) -> [Ailment; 2] {
         key: format!("stanch|{rule}"),
         site: crate::config::DEFAULT_SITE.to_owned(),
         rule,
+        name: rule.replace('-', " "),
         title,
         message: message.to_owned(),
         lasts,

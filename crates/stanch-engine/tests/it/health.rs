@@ -40,7 +40,7 @@ fn a_silent_source_is_an_incident_once_over_restarts_and_is_taken_back_when_it_s
     journal = journal.reopen();
     hand = open(&journal, after(60));
     hand.tick(after(61)).unwrap();
-    assert_eq!(ours(hand.state()), ["source silent"]);
+    assert_eq!(ours(hand.state()), ["source ids is silent"]);
     let i = hand.state().incidents.values().next_back().unwrap();
     assert_eq!(
         (i.status, i.site.as_str(), i.team.as_deref()),
@@ -49,7 +49,7 @@ fn a_silent_source_is_an_incident_once_over_restarts_and_is_taken_back_when_it_s
     journal = journal.reopen();
     hand = open(&journal, after(200));
     (200..400).for_each(|m| hand.tick(after(m)).unwrap());
-    assert_eq!(ours(hand.state()), ["source silent"], "it stands, and is raised once");
+    assert_eq!(ours(hand.state()), ["source ids is silent"], "it stands, and is raised once");
 
     hand.receive(after(401), parsed("ids", &scan(24_060))).unwrap();
     hand.tick(after(402)).unwrap();
@@ -74,7 +74,7 @@ fn records_that_cannot_be_read_any_more_are_told() {
     }
     hand.receive(after(2), parsed("ids", &junk)).unwrap();
     hand.tick(after(3)).unwrap();
-    assert_eq!(ours(hand.state()), ["schema change"]);
+    assert_eq!(ours(hand.state()), ["source ids: unreadable record changed"]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_field_that_vanishes_from_a_source_is_told() {
     let gone = distinct(250, "10.0.0.1").replace(r#""dest_port":443,"#, "");
     hand.receive(after(2), parsed("ids", &gone)).unwrap();
     hand.tick(after(3)).unwrap();
-    assert_eq!(ours(hand.state()), ["schema change"]);
+    assert_eq!(ours(hand.state()), ["source ids: destination port changed"]);
     let title = hand.state().incidents.values().next_back().map(stanch_core::story::title);
-    assert!(title.is_some(), "it is in the queue like any other");
+    assert_eq!(title.as_deref(), Some("Stanch itself: source ids: destination port changed"));
 }
