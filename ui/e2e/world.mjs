@@ -11,9 +11,9 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const program = process.env.STANCH_BIN ?? join(root, "target/debug/stanch");
-const run = promisify(execFile);
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+export const program = process.env.STANCH_BIN ?? join(root, "target/debug/stanch");
+export const run = promisify(execFile);
 
 /** Speaks enough SMTP to take a mail, and keeps what it took. */
 async function mailServer() {
@@ -163,20 +163,26 @@ export class World {
       locale: "en-GB",
       timezoneId: "Europe/Berlin",
     });
-    const page = await context.newPage();
-    page.trouble = [];
-    page.on("pageerror", (e) => page.trouble.push(`error: ${e.message}`));
-    page.on("dialog", (d) => {
-      page.trouble.push(`dialog: ${d.message()}`);
-      void d.dismiss();
-    });
-    page.on("console", (m) => {
-      const policy = /Content Security Policy|Trusted ?Type/i.test(m.text());
-      if (policy || (m.type() === "error" && !/Failed to load resource|net::ERR/.test(m.text()))) page.trouble.push(`console: ${m.text()}`);
-    });
+    const page = await watched(context);
     if (person) await signIn(page, this.tokens[person]);
     return page;
   }
+}
+
+/** A page that writes down every error, every dialog and every breach of the content policy. */
+export async function watched(context) {
+  const page = await context.newPage();
+  page.trouble = [];
+  page.on("pageerror", (e) => page.trouble.push(`error: ${e.message}`));
+  page.on("dialog", (d) => {
+    page.trouble.push(`dialog: ${d.message()}`);
+    void d.dismiss();
+  });
+  page.on("console", (m) => {
+    const policy = /Content Security Policy|Trusted ?Type/i.test(m.text());
+    if (policy || (m.type() === "error" && !/Failed to load resource|net::ERR/.test(m.text()))) page.trouble.push(`console: ${m.text()}`);
+  });
+  return page;
 }
 
 export async function signIn(page, token) {

@@ -33,6 +33,19 @@ const signin = createRoute({
   component: lazyRouteComponent(() => import("./screens/signin"), "SignIn"),
 });
 
+const welcome = createRoute({
+  getParentRoute: () => root,
+  path: "/welcome",
+  component: lazyRouteComponent(() => import("./screens/welcome"), "Welcome"),
+});
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: "/setup",
+  validateSearch: (s: Record<string, unknown>): { step?: number } => tidy({ step: s.step === 2 || s.step === 3 ? s.step : undefined }),
+  component: lazyRouteComponent(() => import("./screens/setup"), "SetUp"),
+});
+
 const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
@@ -166,6 +179,8 @@ const settings = createRoute({
 
 const tree = root.addChildren([
   signin,
+  welcome,
+  setup,
   shell.addChildren([
     home,
     queue,

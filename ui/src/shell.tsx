@@ -3,7 +3,8 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { api, ask } from "./api/client";
-import { approvals, settings, whoami } from "./api/queries";
+import { approvals, firstRun, settings, whoami } from "./api/queries";
+import { useAct } from "./lib/act";
 import { useKeys } from "./lib/keys";
 import { useNow } from "./lib/now";
 import { setPrefs, shownTheme, usePrefs } from "./lib/prefs";
@@ -83,6 +84,21 @@ function KillSwitchBanner() {
     <div className="banner tone-bad" role="alert">
       <strong>The kill switch is on.</strong> Nothing new is changed outside; undoing goes on.{" "}
       <Link to="/settings">Settings</Link>
+    </div>
+  );
+}
+
+/** Sample data is never mistaken for real, and goes away with one click. */
+function SampleBanner({ admin }: { admin: boolean }) {
+  const { data } = useQuery({ ...firstRun(), enabled: admin });
+  const away = useAct(() => ask(api.POST("/api/v1/admin/sample/take-away")));
+  if (!admin || !data || data.samples.length === 0) return null;
+  return (
+    <div className="banner" role="status">
+      <strong>Sample data is shown.</strong> It counts in no clock and changes nothing real.{" "}
+      <button type="button" className="btn" disabled={away.isPending} onClick={() => away.mutate(undefined as never)}>
+        Take it away
+      </button>
     </div>
   );
 }
@@ -205,6 +221,7 @@ export function Shell() {
       <main id="main" tabIndex={-1}>
         <OfflineBanner />
         <KillSwitchBanner />
+        <SampleBanner admin={me?.role === "admin"} />
         <Outlet />
       </main>
       <Toasts />

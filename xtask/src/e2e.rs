@@ -35,7 +35,13 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     let program = cargo_build(&["stanch"], false)?.join("stanch");
     let mut command = Command::new("node");
     // One world at a time: two cores, and a browser in each.
-    command.args(["--test", "--test-concurrency=1", "--test-reporter=spec", "e2e/journeys.test.mjs"]);
+    command.args([
+        "--test",
+        "--test-concurrency=1",
+        "--test-reporter=spec",
+        "e2e/journeys.test.mjs",
+        "e2e/setup.test.mjs",
+    ]);
     if !smoke {
         command.args(["e2e/hostile.test.mjs", "e2e/screens.test.mjs"]);
     }

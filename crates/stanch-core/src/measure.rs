@@ -227,8 +227,9 @@ pub struct Clocks {
 /// The clock over all incidents that are not a part of another one.
 #[must_use]
 pub fn clocks(state: &State, now: Timestamp) -> Clocks {
+    let counts = |i: &&Incident| i.merged_into.is_none() && !i.is_sample();
     let incidents: Vec<Clock> =
-        state.incidents.values().rev().filter(|i| i.merged_into.is_none()).map(|i| clock(i, now)).collect();
+        state.incidents.values().rev().filter(counts).map(|i| clock(i, now)).collect();
     let mut phases = BTreeMap::new();
     let mut waiting: BTreeMap<Waiting, Span> = BTreeMap::new();
     for c in &incidents {

@@ -88,6 +88,11 @@ pub fn title(i: &Incident) -> String {
     if let Some(own) = i.alerts.first().filter(|a| a.source == OWN_SOURCE) {
         return format!("Stanch itself: {}", own.rule);
     }
+    // Wherever it is shown, mails and chat included: nobody takes it for real.
+    if i.is_sample() { format!("Sample data: {}", real_title(i)) } else { real_title(i) }
+}
+
+fn real_title(i: &Incident) -> String {
     let what = match i.kind() {
         "c2" => "Command and control",
         "exfiltration" => "Data going out",

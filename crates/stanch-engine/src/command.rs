@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use stanch_core::config::Role;
+use stanch_core::journal::event::Access;
 use stanch_model::{ActionId, AlertId, ApprovalId, IncidentId, RunId, SilenceId, Span, Timestamp};
 
 use crate::input::{Ack, Received};
@@ -196,6 +197,17 @@ pub enum Command {
         engaged: bool,
         /// What is stopped.
         stops: Stops,
+        /// Who.
+        who: Who,
+    },
+    /// Write down who was let in, or what was changed about who may come in. Changes nothing here.
+    Access {
+        /// What.
+        what: Access,
+        /// About whom.
+        of: String,
+        /// In words; may be empty.
+        says: String,
         /// Who.
         who: Who,
     },

@@ -209,6 +209,15 @@ impl Engine {
         }
     }
 
+    /// Puts other rules in force and keeps what is connected: who may do what has changed, and nothing
+    /// else.
+    pub async fn rule(&self, rules: Rules, by: &str) {
+        let (reply, answer) = oneshot::channel();
+        if self.inputs.put(Input::Reloaded(Box::new(rules), by.to_owned(), reply)).is_ok() {
+            answer.await.ok();
+        }
+    }
+
     /// Looks at the state; keep it short, the engine waits meanwhile.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&read(&self.shared.state))

@@ -3,8 +3,8 @@
 use stanch_core::contain::lease::{LetGo, let_go};
 use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
 use stanch_core::journal::event::{
-    AlertsMoved, Answered, ByPerson, Event, IncidentOpened, IncidentsMerged, IncidentsUnmerged, NewAlert,
-    OccurrenceSplit, SilenceEnded, SilenceSet,
+    AccessChanged, AlertsMoved, Answered, ByPerson, Event, IncidentOpened, IncidentsMerged,
+    IncidentsUnmerged, NewAlert, OccurrenceSplit, SilenceEnded, SilenceSet,
 };
 use stanch_core::journal::incident::{Incident, Status};
 use stanch_core::journal::opinion::{Judged, Opinion};
@@ -59,6 +59,11 @@ impl Turn<'_> {
                 self.split_occurrence(alert, place, received, &who)
             }
             Command::KillSwitch { engaged, stops, who } => self.switch(engaged, stops, &who),
+            Command::Access { what, of, says, who } => {
+                let message = format!("{of}: {}", what.words());
+                self.record(Event::AccessChanged(AccessChanged { what, of, by: who.name, says }));
+                said(message, None)
+            }
         };
         self.advance_runs();
         answer

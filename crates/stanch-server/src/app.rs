@@ -1,7 +1,7 @@
 //! Start, reload, stop. All wiring is in [`App::start`].
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +19,7 @@ use crate::audit::{Audit, Keeper};
 use crate::auth::Desk;
 use crate::config_dir;
 use crate::connect::Kept;
+use crate::identity::{Identity, SetUp};
 use crate::intake::{self, Intake};
 use crate::live::Live;
 use crate::session::{Place, Sessions};
@@ -42,6 +43,8 @@ pub struct Options {
     pub clock: Now,
     /// May the world be changed at all?
     pub mode: Mode,
+    /// A set-up token that makes the first administrator, once; none by default.
+    pub set_up: Option<SetUp>,
     /// Names under which browsers reach the console through a proxy, beside where it listens.
     pub hosts: Vec<String>,
 }
@@ -58,7 +61,19 @@ impl Options {
             clock: system_clock(),
             mode: Mode::Live,
             hosts: Vec::new(),
+            set_up: None,
         }
+    }
+
+    /// Lets the first administrator be made with a token: 15 minutes, once, on this machine. Returns the
+    /// token; it is worth nothing where an administrator has a password already.
+    ///
+    /// # Errors
+    /// When the machine gives no random numbers.
+    pub fn let_set_up(&mut self) -> Result<String, String> {
+        let token = crate::identity::random()?;
+        self.set_up = Some(SetUp::of(&token, (self.clock)()));
+        Ok(token)
     }
 }
 
@@ -115,11 +130,17 @@ impl App {
     /// # Errors
     /// Why it did not start, in words that say how to mend it.
     pub async fn start(options: Options) -> Result<App, StartError> {
-        let Options { config_dir, data_dir, listen, clock: now, mode, hosts } = options;
+        let Options { config_dir, data_dir, listen, clock: now, mode, hosts, set_up } = options;
         let (dir, clock) = (config_dir.clone(), now.clone());
         let mut loaded = blocking(move || config_dir::load(&dir, &clock, &Kept::default()))
             .await?
             .map_err(StartError::Configuration)?;
+        let data = data_dir.clone();
+        let identity = blocking(move || open_identity(&data, set_up)).await?.map_err(StartError::Refused)?;
+        if identity.look(|b| b.has_admin(&loaded.config.people)) {
+            identity.forget_set_up();
+        }
+        loaded.enlist(&identity.book());
         for w in &loaded.warnings {
             tracing::warn!(
                 file = w.file,
@@ -134,7 +155,8 @@ impl App {
         }
         let wanted = listen.unwrap_or(loaded.config.server.listen);
         let tls = loaded.tls.take().map(|tls| RustlsConfig::from_config(Arc::new(tls)));
-        refuse_open_doors(wanted, tls.is_some(), loaded.people.nobody())?;
+        let nobody = loaded.people.nobody() && !identity.look(|b| b.can_come_in());
+        refuse_open_doors(wanted, tls.is_some(), nobody)?;
         let cannot = |why| StartError::Listen { addr: wanted, why };
         let listener = TcpListener::bind(wanted).map_err(cannot)?;
         let addr = listener.local_addr().map_err(cannot)?;
@@ -167,6 +189,8 @@ impl App {
             engine,
             intake: intake.clone(),
             people: Swap::new(loaded.people),
+            written: Swap::new(loaded.written),
+            identity,
             sessions: Sessions::new(place),
             pulse,
             audit,
@@ -190,6 +214,12 @@ impl App {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// True while the set-up token can be used.
+    #[must_use]
+    pub fn can_be_set_up(&self) -> bool {
+        self.live.identity.can_be_set_up((self.live.now)())
     }
 
     /// The engine, for those who run it in their own process: a demo, a benchmark, a test.
@@ -256,6 +286,14 @@ impl App {
         self.live.engine.stop().await;
         self.keeper.finish().await;
     }
+}
+
+/// Accounts and tokens; the folder is made first, for its owner alone.
+fn open_identity(data: &Path, set_up: Option<SetUp>) -> Result<Identity, String> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.map_err(|e| format!("{} cannot be made: {e}", data.display()))?;
+    Identity::open(data, set_up)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StartError> {

@@ -7,10 +7,17 @@
 //! Name, role and teams come from the configuration, by the token alone; nothing a client says about
 //! itself is read.
 //!
+//! Whoever wants to come in is in `knock`; what people do about their own proofs in `own`, what
+//! administrators do about those of others in `keys`.
+//!
 //! Source: SEC-14, SEC-25, SEC-27, SEC-29.
 
+mod keys;
+mod knock;
+mod own;
+
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -22,6 +29,7 @@ use stanch_engine::{Command, Done};
 
 use crate::books::Books;
 use crate::chat::slack;
+use crate::identity::who::Credential;
 use crate::intake::bearer;
 use crate::live::Live;
 use crate::metrics::{self, Numbers};
@@ -29,6 +37,9 @@ use crate::offline::Offline;
 use crate::problem::Problem;
 use crate::secrets::{self, TokenDigest};
 use crate::sse::Pulse;
+
+pub(crate) use keys::Change;
+pub(crate) use knock::{CameIn, Knock};
 
 /// What handlers share. Holds everything and gives nothing away without a check.
 #[derive(Clone)]
@@ -48,14 +59,16 @@ impl Desk {
         match &self.0 {
             Books::Live(live) => {
                 let proof = match bearer(headers) {
-                    Some(token) if token.trim().is_empty() => return Err(Problem::unauthorised()),
-                    Some(token) => Proof { token: TokenDigest::of(token), session: None },
+                    Some(token) => {
+                        let credential = live.credential(token).ok_or_else(Problem::unauthorised)?;
+                        Proof { credential, session: None }
+                    }
                     None => {
-                        let (session, token) = live.sessions.of(method, headers, (live.now)())?;
-                        Proof { token, session: Some(session) }
+                        let (session, credential) = live.sessions.of(method, headers, (live.now)())?;
+                        Proof { credential, session: Some(session) }
                     }
                 };
-                let who = live.people.now().of(&proof.token).cloned().ok_or_else(Problem::unauthorised)?;
+                let who = live.whose(&proof.credential).ok_or_else(Problem::unauthorised)?;
                 Ok((who, Some(proof)))
             }
             Books::Offline(_) => {
@@ -134,9 +147,9 @@ impl Desk {
 }
 
 /// What somebody has shown.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Proof {
-    token: TokenDigest,
+    credential: Credential,
     session: Option<TokenDigest>,
 }
 
@@ -241,7 +254,7 @@ impl HookCaller {
 /// they come from, and slowed down.
 pub(crate) struct SignIn {
     who: Who,
-    token: TokenDigest,
+    credential: Credential,
     live: Arc<Live>,
 }
 
@@ -252,13 +265,13 @@ impl FromRequestParts<Desk> for SignIn {
         let Books::Live(live) = &desk.0 else { return Err(Problem::read_only()) };
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
         let now = (live.now)();
-        live.sessions.may_try(peer, now)?;
-        let token = bearer(&parts.headers);
-        let who = token.and_then(|t| live.people.now().who(t).cloned());
-        match (token, who) {
-            (Some(token), Some(who)) => Ok(SignIn { who, token: TokenDigest::of(token), live: live.clone() }),
-            _ => {
-                live.sessions.failed(peer, now);
+        may_try(live, peer, None)?;
+        let credential = bearer(&parts.headers).and_then(|t| live.credential(t));
+        let known = credential.and_then(|c| Some((live.whose(&c)?, c)));
+        match known {
+            Some((who, credential)) => Ok(SignIn { who, credential, live: live.clone() }),
+            None => {
+                live.identity.throttle().failed(peer, None, now);
                 Err(Problem::unauthorised())
             }
         }
@@ -271,9 +284,23 @@ impl SignIn {
         &self.who
     }
 
+    /// By what they came in.
+    pub(crate) fn way(&self) -> &'static str {
+        self.credential.word()
+    }
+
     /// Opens a session; returns the cookie to set.
     pub(crate) fn open(&self, headers: &HeaderMap) -> Result<HeaderValue, Problem> {
-        self.live.sessions.open(self.token, headers, (self.live.now)())
+        self.live.sessions.open(self.credential.clone(), &self.who.name, headers, (self.live.now)())
+    }
+}
+
+/// # Errors
+/// When this address has been wrong too often, or too many have been about this account.
+fn may_try(live: &Live, peer: Option<IpAddr>, account: Option<&str>) -> Result<(), Problem> {
+    match live.identity.throttle().wait(peer, account, (live.now)()) {
+        Some(seconds) => Err(Problem::too_many(seconds)),
+        None => Ok(()),
     }
 }
 
@@ -288,9 +315,9 @@ impl<R: Rank> Authorised<R> {
 
     /// True while what was shown is still worth something, for answers that take long.
     pub(crate) fn still(&self) -> bool {
-        match (&self.books, self.proof) {
+        match (&self.books, &self.proof) {
             (Books::Live(live), Some(proof)) => {
-                let known = live.people.now().of(&proof.token).is_some_and(|w| w.role >= R::ROLE);
+                let known = live.whose(&proof.credential).is_some_and(|w| w.role >= R::ROLE);
                 known && proof.session.is_none_or(|s| live.sessions.alive(&s, (live.now)()))
             }
             (Books::Live(_), None) => false,

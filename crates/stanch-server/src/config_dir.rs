@@ -3,14 +3,16 @@
 //!
 //! [`check`] and a start see the same mistakes, because both take the same road.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use stanch_core::Config;
-use stanch_core::config::{Mistake, compile};
+use stanch_core::config::{Mistake, Person, compile};
 use stanch_engine::Now;
 
 use crate::connect::{self, Connected, Kept};
+use crate::identity::book::Book;
 use crate::intake::Doors;
 use crate::people::People;
 use crate::serve;
@@ -25,11 +27,36 @@ const FOREIGN: &[&str] = &["inventory", "intel", "warninglists", "secrets"];
 /// A folder made ready to run by.
 pub(crate) struct Loaded {
     pub(crate) config: Arc<Config>,
+    pub(crate) written: Written,
     pub(crate) people: People,
     pub(crate) doors: Doors,
     pub(crate) connected: Connected,
     pub(crate) tls: Option<rustls::ServerConfig>,
     pub(crate) warnings: Vec<Mistake>,
+}
+
+impl Loaded {
+    /// Adds those who only have an account.
+    pub(crate) fn enlist(&mut self, book: &Book) {
+        let config = Config { people: self.written.everybody(book), ..(*self.config).clone() };
+        self.people = self.people.regranted(&config);
+        self.config = Arc::new(config);
+    }
+}
+
+/// People and teams as the folder says.
+pub(crate) struct Written {
+    pub(crate) people: BTreeMap<String, Person>,
+    pub(crate) teams: BTreeSet<String>,
+}
+
+impl Written {
+    /// Everybody in force: those of the folder, and those who only have an account.
+    pub(crate) fn everybody(&self, book: &Book) -> BTreeMap<String, Person> {
+        let mut people = self.people.clone();
+        book.enlist(&mut people, &self.teams);
+        people
+    }
 }
 
 /// All mistakes and warnings of a folder, in order of file and line. Changes nothing and reaches
@@ -57,6 +84,8 @@ pub(crate) fn load(dir: &Path, now: &Now, kept: &Kept) -> Result<Loaded, Vec<Mis
             return Err(mistakes);
         }
     };
+    let teams = config.teams.keys().cloned().collect();
+    let written = Written { people: config.people.clone(), teams };
     mistakes.extend(config.warnings.iter().cloned());
     let (people, more) = People::read(dir, &config);
     mistakes.extend(more);
@@ -81,7 +110,7 @@ pub(crate) fn load(dir: &Path, now: &Now, kept: &Kept) -> Result<Loaded, Vec<Mis
     if mistakes.iter().any(|m| !m.warning) {
         return Err(mistakes);
     }
-    Ok(Loaded { config, people, doors, connected, tls, warnings: mistakes })
+    Ok(Loaded { config, written, people, doors, connected, tls, warnings: mistakes })
 }
 
 /// A folder compiled and nothing else; none when it has mistakes.

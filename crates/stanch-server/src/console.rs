@@ -41,8 +41,10 @@ const PAGES: &[&str] = &[
     "reviews",
     "runs",
     "settings",
+    "setup",
     "signin",
     "sources",
+    "welcome",
 ];
 
 /// Only our own files; no inline script or style, no frames, no other site; and no script may turn

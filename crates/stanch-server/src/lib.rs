@@ -14,6 +14,7 @@ mod chat;
 pub mod config_dir;
 mod connect;
 mod console;
+pub mod identity;
 mod intake;
 mod key_file;
 mod live;
@@ -30,6 +31,7 @@ mod session;
 mod sse;
 mod swap;
 
+pub use api::anonymous::DOORS as DOOR_PATHS;
 pub use api::anonymous::PATHS as ANONYMOUS_PATHS;
 pub use app::{App, Options, StartError};
 pub use config_dir::check;

@@ -10,8 +10,9 @@ use stanch_engine::{Engine, Now};
 use stanch_model::port::Responder;
 
 use crate::audit::Audit;
-use crate::config_dir::{self, Loaded};
+use crate::config_dir::{self, Loaded, Written};
 use crate::connect::Kept;
+use crate::identity::Identity;
 use crate::intake::Intake;
 use crate::people::People;
 use crate::session::Sessions;
@@ -23,6 +24,9 @@ pub(crate) struct Live {
     pub(crate) engine: Engine,
     pub(crate) intake: Arc<Intake>,
     pub(crate) people: Swap<People>,
+    /// People and teams as the folder says, without accounts.
+    pub(crate) written: Swap<Written>,
+    pub(crate) identity: Identity,
     pub(crate) sessions: Sessions,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) audit: Arc<Audit>,
@@ -78,6 +82,7 @@ impl Live {
         if let (Some(running), Some(tls)) = (&self.tls, loaded.tls.take()) {
             running.reload_from_config(Arc::new(tls));
         }
+        loaded.enlist(&self.identity.book());
         let hash = loaded.config.hash.clone();
         let mut rules = loaded.connected.rules(loaded.config.clone(), self.mode);
         // One key for the life of the process: what it sealed must hold until the end.
@@ -86,16 +91,30 @@ impl Live {
         *self.responders.lock().unwrap_or_else(PoisonError::into_inner) = loaded.connected.responders.clone();
         self.engine.reload(rules, ports, by).await;
         self.people.set(loaded.people);
+        self.written.set(loaded.written);
         self.intake.swap(loaded.doors);
         tracing::info!(by, hash, "a new configuration is in force");
         Ok(Reloaded { changed: hash != before.hash, hash, warnings: loaded.warnings })
+    }
+
+    /// Puts accounts in force as they are now, for sign-in and for the guard: who left cannot approve, who
+    /// came can.
+    pub(crate) async fn regrant(&self, by: &str) {
+        let _one = self.reloading.lock().await;
+        let mut rules = (*self.engine.rules()).clone();
+        let mut config = (*rules.config).clone();
+        config.people = self.written.now().everybody(&self.identity.book());
+        let people = self.people.now().regranted(&config);
+        rules.config = Arc::new(config);
+        self.engine.rule(rules, by).await;
+        self.people.set(people);
     }
 
     /// A running listener that others can reach must not lose its certificate or its last person.
     fn acceptable(&self, loaded: Loaded) -> Result<Loaded, Vec<Mistake>> {
         let why = if self.tls.is_some() && loaded.tls.is_none() {
             "stanch listens with TLS, and `tls` is gone"
-        } else if !self.open_metrics && loaded.people.nobody() {
+        } else if !self.open_metrics && loaded.people.nobody() && !self.identity.look(|b| b.can_come_in()) {
             "stanch can be reached by others, and nobody could sign in any more"
         } else {
             return Ok(loaded);

@@ -12,7 +12,8 @@ use crate::secrets::{self, TokenDigest};
 /// Who a token belongs to.
 #[derive(Default)]
 pub(crate) struct People {
-    known: Vec<(TokenDigest, Who)>,
+    known: Vec<(TokenDigest, String)>,
+    names: BTreeMap<String, Who>,
 }
 
 impl People {
@@ -21,11 +22,12 @@ impl People {
     pub(crate) fn read(folder: &Path, config: &Config) -> (People, Vec<Mistake>) {
         const FILE: &str = "policies/people.yaml";
         let mut mistakes = Vec::new();
-        let mut known: Vec<(TokenDigest, Who)> = Vec::new();
+        let mut known: Vec<(TokenDigest, String)> = Vec::new();
         let mut first: BTreeMap<TokenDigest, String> = BTreeMap::new();
         for person in config.people.values() {
-            let place = secrets::named(&person.token);
-            let read = secrets::read(folder, &person.token);
+            let Some(token) = &person.token else { continue };
+            let place = secrets::named(token);
+            let read = secrets::read(folder, token);
             let digest = read.and_then(|secret| {
                 let weak = !secret.expose().starts_with("sha256:")
                     && secret.expose().chars().count() < secrets::SHORT;
@@ -58,12 +60,10 @@ impl People {
                         known.retain(|(d, _)| *d != digest);
                         continue;
                     }
-                    let who =
-                        Who { name: person.name.clone(), role: person.role, teams: person.teams.clone() };
-                    known.push((digest, who));
+                    known.push((digest, person.name.clone()));
                 }
             }
-            if secrets::too_open(folder, &person.token) {
+            if secrets::too_open(folder, token) {
                 mistakes.push(Mistake::warning(
                     &place,
                     (0, 0),
@@ -72,30 +72,39 @@ impl People {
                 ));
             }
         }
-        (People { known }, mistakes)
+        (People { known, names: names(config) }, mistakes)
     }
 
-    /// Whose token this is. Every known token is compared, so that time tells nothing.
-    pub(crate) fn who(&self, token: &str) -> Option<&Who> {
-        if token.trim().is_empty() {
-            return None;
-        }
-        self.of(&TokenDigest::of(token))
+    /// The same tokens, with names, roles and teams as they are in this configuration.
+    pub(crate) fn regranted(&self, config: &Config) -> People {
+        People { known: self.known.clone(), names: names(config) }
     }
 
-    /// Whose token has this digest. Every known one is compared, as in [`People::who`].
+    /// Somebody by name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Who> {
+        self.names.get(name)
+    }
+
+    /// Whose token has this digest. Every known one is compared, so that time tells nothing.
     pub(crate) fn of(&self, token: &TokenDigest) -> Option<&Who> {
         let mut found = None;
-        for (digest, who) in &self.known {
+        for (digest, name) in &self.known {
             if digest.same(token) {
-                found = Some(who);
+                found = Some(name);
             }
         }
-        found
+        self.names.get(found?)
     }
 
-    /// True when nobody can sign in.
+    /// True when nobody has a token.
     pub(crate) fn nobody(&self) -> bool {
         self.known.is_empty()
     }
+}
+
+/// Everybody in force, by name.
+fn names(config: &Config) -> BTreeMap<String, Who> {
+    let who =
+        |p: &stanch_core::config::Person| Who { name: p.name.clone(), role: p.role, teams: p.teams.clone() };
+    config.people.iter().map(|(name, p)| (name.clone(), who(p))).collect()
 }

@@ -10,6 +10,7 @@ use stanch_engine::CommandError;
 use stanch_model::port::JournalError;
 
 use crate::api::v1::types::{ErrorBody, ErrorDetail, MistakeView};
+use crate::identity::book::No;
 
 /// An answer that is an error.
 #[derive(Debug)]
@@ -40,6 +41,20 @@ impl Problem {
     pub(crate) fn unauthorised() -> Problem {
         let mend = "send Authorization: Bearer TOKEN with the token of a person in policies/people.yaml";
         Problem::new(StatusCode::UNAUTHORIZED, "ST0401", "who is asking is not known", mend)
+    }
+
+    /// A name or a password that is wrong: the same words for both, and for accounts that are shut.
+    pub(crate) fn wrong_password() -> Problem {
+        let mend =
+            "try again; if you forgot it, an administrator makes a new link: stanch people invite NAME";
+        Problem::new(StatusCode::UNAUTHORIZED, "ST0401", "name or password is wrong", mend)
+    }
+
+    /// A link or set-up token that cannot be used: the same words for every cause.
+    pub(crate) fn spent() -> Problem {
+        let mend = "links to set a password hold for 24 hours and once: ask an administrator for a new one; \
+                    for the first start, run `stanch up` again";
+        Problem::new(StatusCode::UNAUTHORIZED, "ST0401", "this link is used up, too old or not ours", mend)
     }
 
     /// No sender we know, or a wrong proof: the same answer for both.
@@ -185,6 +200,18 @@ pub(crate) fn mistake_view(m: &Mistake) -> MistakeView {
         message: m.message.clone(),
         help: m.help.clone(),
         warning: m.warning,
+    }
+}
+
+impl From<No> for Problem {
+    fn from(no: No) -> Problem {
+        match no {
+            No::Unknown(what) => {
+                Problem::not_found(format!("there is no {what}"), "list what there is first")
+            }
+            No::Conflict(message, mend) => Problem::new(StatusCode::CONFLICT, "ST0409", message, mend),
+            No::Invalid(message, mend) => Problem::invalid(message, mend),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
-//! Sessions of browsers: a token shown once becomes a cookie that no script can read.
+//! Sessions of browsers: a proof shown once becomes a cookie that no script can read.
 //!
 //! Kept in memory and as digests only: a restart signs everybody out, and nothing that lies around
-//! can be used. A session is worth exactly what its token is worth: role and teams are looked up at
-//! every request, and a token that is changed or emptied ends its sessions at the next reload.
+//! can be used. A session is worth exactly what its proof is worth: role and teams are looked up at
+//! every request, and a token that is changed or emptied ends its sessions at the next reload. Each
+//! sign-in makes a new one and ends the one that the browser had.
 //!
 //! A cookie travels by itself, so whatever rests on one must prove that our own page asked: the
 //! `Origin` must be ours and a header must be there that other sites cannot set. Never reads either
@@ -17,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use stanch_model::{Span, Timestamp};
 
+use crate::identity::who::Credential;
 use crate::problem::Problem;
 use crate::secrets::TokenDigest;
 
@@ -26,14 +28,8 @@ const LONGEST: Span = Span::hours(12);
 const IDLE: Span = Span::mins(30);
 /// Sessions of all people together; the oldest is ended to make room.
 const MOST: usize = 10_000;
-/// Sessions of one token; the oldest is ended to make room.
+/// Sessions of one person; the oldest is ended to make room.
 const MOST_OF_ONE: usize = 20;
-/// Wrong tokens from one address before it has to wait.
-const TRIES: u32 = 10;
-/// For how long wrong tokens count.
-const REMEMBERED: Span = Span::mins(1);
-/// Addresses whose wrong tokens are remembered; beyond that all others share one count.
-const ADDRESSES: usize = 4_096;
 /// The header that our own pages send and other sites cannot.
 pub(crate) const OURS: &str = "x-stanch-console";
 
@@ -48,6 +44,11 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new(addr: SocketAddr, tls: bool, hosts: Vec<String>) -> Place {
         Place { addr, tls, hosts: hosts.into_iter().map(|h| h.to_ascii_lowercase()).collect() }
+    }
+
+    /// The address of this machine's own browsers and programs.
+    pub(crate) fn url(&self) -> String {
+        format!("http{}://{}", if self.tls { "s" } else { "" }, self.addr)
     }
 
     /// The name of the cookie. Cookies do not know ports, so without TLS the port is in the name.
@@ -87,9 +88,10 @@ fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|v| v.to_str().ok())
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Session {
-    token: TokenDigest,
+    proof: Credential,
+    person: String,
     opened: Timestamp,
     used: Timestamp,
 }
@@ -100,18 +102,8 @@ impl Session {
     }
 }
 
-/// Wrong tokens: how many, and since when.
-#[derive(Clone, Copy)]
-struct Failed {
-    count: u32,
-    since: Timestamp,
-}
-
-#[derive(Default)]
-struct Table {
-    sessions: BTreeMap<TokenDigest, Session>,
-    failed: BTreeMap<Option<IpAddr>, Failed>,
-}
+/// Sessions by the digest of their cookie.
+type Table = BTreeMap<TokenDigest, Session>;
 
 /// All sessions.
 pub(crate) struct Sessions {
@@ -132,13 +124,14 @@ impl Sessions {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a session for a token that is known; returns the cookie.
+    /// Opens a session for a proof that is good, and ends the one the browser had; returns the cookie.
     ///
     /// # Errors
     /// When the page that asks is not ours, or there is no randomness.
     pub(crate) fn open(
         &self,
-        token: TokenDigest,
+        proof: Credential,
+        person: &str,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<HeaderValue, Problem> {
@@ -146,12 +139,13 @@ impl Sessions {
         let mut raw = [0_u8; 32];
         getrandom::fill(&mut raw).map_err(|_| Problem::internal("the system gives no random numbers"))?;
         let id: String = raw.iter().map(|b| format!("{b:02x}")).collect();
-        let mut table = self.table();
-        let sessions = &mut table.sessions;
-        sessions.retain(|_, s| s.alive(now));
-        make_room(sessions, MOST_OF_ONE, |s| s.token == token);
-        make_room(sessions, MOST, |_| true);
-        sessions.insert(TokenDigest::of(&id), Session { token, opened: now, used: now });
+        let before = self.carried(headers);
+        let mut sessions = self.table();
+        sessions.retain(|id, s| s.alive(now) && Some(*id) != before);
+        make_room(&mut sessions, MOST_OF_ONE, |s| s.person == person);
+        make_room(&mut sessions, MOST, |_| true);
+        let session = Session { proof, person: person.to_owned(), opened: now, used: now };
+        sessions.insert(TokenDigest::of(&id), session);
         let secure =
             self.place.tls || text(headers, header::ORIGIN).is_some_and(|o| o.starts_with("https://"));
         Ok(self.cookie(&id, LONGEST.0 / 1_000, secure))
@@ -172,7 +166,7 @@ impl Sessions {
         pairs.find(|(n, id)| *n == name && id.len() == 64).map(|(_, id)| TokenDigest::of(id))
     }
 
-    /// The session of a request and the token behind it.
+    /// The session of a request and the proof behind it.
     ///
     /// # Errors
     /// No session, one that is over, or a request that our own pages did not make.
@@ -181,7 +175,7 @@ impl Sessions {
         method: &Method,
         headers: &HeaderMap,
         now: Timestamp,
-    ) -> Result<(TokenDigest, TokenDigest), Problem> {
+    ) -> Result<(TokenDigest, Credential), Problem> {
         let id = self.carried(headers).ok_or_else(Problem::unauthorised)?;
         if matches!(text(headers, "sec-fetch-site"), Some("cross-site" | "same-site")) {
             return Err(Problem::foreign("this request was made by a page of another site"));
@@ -190,30 +184,46 @@ impl Sessions {
             self.must_be_our_page(headers)?;
         }
         let mut table = self.table();
-        let Some(session) = table.sessions.get_mut(&id) else { return Err(Problem::unauthorised()) };
+        let Some(session) = table.get_mut(&id) else { return Err(Problem::unauthorised()) };
         if !session.alive(now) {
-            table.sessions.remove(&id);
+            table.remove(&id);
             return Err(Problem::unauthorised());
         }
         session.used = now;
-        Ok((id, session.token))
+        Ok((id, session.proof.clone()))
     }
 
     /// True while a session can be used; does not count as a use.
     pub(crate) fn alive(&self, id: &TokenDigest, now: Timestamp) -> bool {
-        self.table().sessions.get(id).is_some_and(|s| s.alive(now))
+        self.table().get(id).is_some_and(|s| s.alive(now))
     }
 
     /// Ends the session that a request carries; returns the cookie that forgets it.
     pub(crate) fn end(&self, headers: &HeaderMap) -> HeaderValue {
         if let Some(id) = self.carried(headers) {
-            self.table().sessions.remove(&id);
+            self.table().remove(&id);
         }
         self.cookie("", 0, self.place.tls)
     }
 
+    /// Ends every session of a person but the one named; returns how many.
+    pub(crate) fn end_all(&self, person: &str, but: Option<TokenDigest>) -> usize {
+        let mut sessions = self.table();
+        let before = sessions.len();
+        sessions.retain(|id, s| s.person != person || Some(*id) == but);
+        before - sessions.len()
+    }
+
+    /// How many sessions of a person can be used.
+    pub(crate) fn count(&self, person: &str, now: Timestamp) -> usize {
+        self.table().values().filter(|s| s.person == person && s.alive(now)).count()
+    }
+
     /// Only our own pages send both: other sites can neither set the header nor choose the origin.
-    fn must_be_our_page(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    ///
+    /// # Errors
+    /// When another page asks.
+    pub(crate) fn must_be_our_page(&self, headers: &HeaderMap) -> Result<(), Problem> {
         if !headers.contains_key(OURS) {
             return Err(Problem::foreign(format!("a change by cookie needs the header {OURS}")));
         }
@@ -223,38 +233,6 @@ impl Sessions {
             Some(_) => Err(Problem::foreign("this request was made by a page of another site")),
             None => Err(Problem::foreign("a change by cookie needs an Origin")),
         }
-    }
-
-    /// May this address try a token?
-    ///
-    /// # Errors
-    /// After too many wrong ones, until they are forgotten.
-    pub(crate) fn may_try(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<(), Problem> {
-        let table = self.table();
-        match table.failed.get(&network(peer)) {
-            Some(f) if f.count >= TRIES && now.since(f.since) < REMEMBERED => {
-                let rest = REMEMBERED.0 - now.since(f.since).0;
-                Err(Problem::too_many(rest / 1_000 + 1))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Counts a wrong token.
-    pub(crate) fn failed(&self, peer: Option<IpAddr>, now: Timestamp) {
-        let mut table = self.table();
-        table.failed.retain(|_, f| now.since(f.since) < REMEMBERED);
-        let known = table.failed.contains_key(&network(peer));
-        let key = if known || table.failed.len() < ADDRESSES { network(peer) } else { None };
-        table.failed.entry(key).or_insert(Failed { count: 0, since: now }).count += 1;
-    }
-}
-
-/// Whoever has an IPv6 address has 2^64 of them: they count as one.
-fn network(peer: Option<IpAddr>) -> Option<IpAddr> {
-    match peer?.to_canonical() {
-        IpAddr::V6(v6) => Some(IpAddr::V6((u128::from(v6) >> 64 << 64).into())),
-        v4 @ IpAddr::V4(_) => Some(v4),
     }
 }
 

@@ -16,6 +16,10 @@ fn headers(all: &[(&str, &str)]) -> HeaderMap {
         .collect()
 }
 
+fn token(text: &str) -> Credential {
+    Credential::Configured(TokenDigest::of(text))
+}
+
 /// The same request with the cookie that was set.
 fn with_cookie(mut all: HeaderMap, set: &HeaderValue) -> HeaderMap {
     let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
@@ -26,16 +30,16 @@ fn with_cookie(mut all: HeaderMap, set: &HeaderValue) -> HeaderMap {
 #[test]
 fn a_session_is_worth_its_token_until_it_is_over() {
     let s = sessions();
-    let token = TokenDigest::of("a-token");
-    let set = s.open(token, &ours(), NOW).unwrap();
+    let token = token("a-token");
+    let set = s.open(token.clone(), "maria", &ours(), NOW).unwrap();
     let text = set.to_str().unwrap();
     assert!(
         text.contains("HttpOnly") && text.contains("SameSite=Strict") && text.starts_with("stanch-7878=")
     );
     let asked = with_cookie(ours(), &set);
-    assert!(s.of(&Method::GET, &asked, NOW).unwrap().1.same(&token));
+    assert!(s.of(&Method::GET, &asked, NOW).unwrap().1 == token);
     assert!(s.of(&Method::GET, &asked, NOW.plus(Span::mins(31))).is_err(), "idle");
-    let set = s.open(token, &ours(), NOW).unwrap();
+    let set = s.open(token, "maria", &ours(), NOW).unwrap();
     let asked = with_cookie(ours(), &set);
     for minutes in (20..=700).step_by(20) {
         assert!(s.of(&Method::GET, &asked, NOW.plus(Span::mins(minutes))).is_ok(), "{minutes}");
@@ -46,7 +50,7 @@ fn a_session_is_worth_its_token_until_it_is_over() {
 #[test]
 fn signing_out_ends_it_on_our_side() {
     let s = sessions();
-    let set = s.open(TokenDigest::of("a-token"), &ours(), NOW).unwrap();
+    let set = s.open(token("a-token"), "maria", &ours(), NOW).unwrap();
     let asked = with_cookie(ours(), &set);
     assert!(s.end(&asked).to_str().unwrap().contains("Max-Age=0"));
     assert!(s.of(&Method::GET, &asked, NOW).is_err());
@@ -55,7 +59,7 @@ fn signing_out_ends_it_on_our_side() {
 #[test]
 fn a_change_by_cookie_needs_our_origin_and_our_header() {
     let s = sessions();
-    let set = s.open(TokenDigest::of("a-token"), &ours(), NOW).unwrap();
+    let set = s.open(token("a-token"), "maria", &ours(), NOW).unwrap();
     let good = with_cookie(ours(), &set);
     assert!(s.of(&Method::POST, &good, NOW).is_ok());
     for (name, value) in [
@@ -96,25 +100,32 @@ fn on_loopback_only_our_own_names_mean_us() {
 }
 
 #[test]
-fn wrong_tokens_slow_down_only_the_address_they_come_from() {
+fn signing_in_again_makes_a_new_session_and_ends_the_one_the_browser_had() {
     let s = sessions();
-    let (bad, other) = (Some("2001:db8::1".parse().unwrap()), Some("192.0.2.1".parse().unwrap()));
-    for _ in 0..TRIES {
-        assert!(s.may_try(bad, NOW).is_ok());
-        s.failed(bad, NOW);
-    }
-    assert!(s.may_try(bad, NOW).is_err());
-    assert!(s.may_try(Some("2001:db8::ffff".parse().unwrap()), NOW).is_err(), "the same network");
-    assert!(s.may_try(other, NOW).is_ok());
-    assert!(s.may_try(bad, NOW.plus(Span::secs(61))).is_ok());
+    let first = with_cookie(ours(), &s.open(token("a"), "maria", &ours(), NOW).unwrap());
+    let second = with_cookie(ours(), &s.open(token("b"), "jon", &first, NOW).unwrap());
+    assert!(s.of(&Method::GET, &first, NOW).is_err());
+    assert!(s.of(&Method::GET, &second, NOW).is_ok());
 }
 
 #[test]
-fn one_token_opens_only_so_many_sessions() {
+fn signing_out_everywhere_ends_all_sessions_of_one_person_but_the_one_in_hand() {
     let s = sessions();
-    let first = with_cookie(ours(), &s.open(TokenDigest::of("a"), &ours(), NOW).unwrap());
+    let open = |person: &str| with_cookie(ours(), &s.open(token("a"), person, &ours(), NOW).unwrap());
+    let (one, two, other) = (open("maria"), open("maria"), open("jon"));
+    let own = s.of(&Method::GET, &one, NOW).unwrap().0;
+    assert_eq!(s.end_all("maria", Some(own)), 1);
+    assert!(s.of(&Method::GET, &one, NOW).is_ok() && s.of(&Method::GET, &two, NOW).is_err());
+    assert_eq!((s.end_all("maria", None), s.count("maria", NOW), s.count("jon", NOW)), (1, 0, 1));
+    assert!(s.of(&Method::GET, &other, NOW).is_ok());
+}
+
+#[test]
+fn one_person_opens_only_so_many_sessions() {
+    let s = sessions();
+    let first = with_cookie(ours(), &s.open(token("a"), "maria", &ours(), NOW).unwrap());
     for n in 1..=MOST_OF_ONE {
-        s.open(TokenDigest::of("a"), &ours(), NOW.plus(Span::secs(n as i64))).unwrap();
+        s.open(token("a"), "maria", &ours(), NOW.plus(Span::secs(n as i64))).unwrap();
     }
     assert!(s.of(&Method::GET, &first, NOW).is_err(), "the oldest made room");
 }

@@ -76,6 +76,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 #[derive(Subcommand)]
 enum Verb {
     Demo(cmd::demo::Args),
+    Up(cmd::up::Args),
     Init(cmd::init::Args),
     Check(cmd::check::Args),
     Serve(cmd::serve::Args),
@@ -83,6 +84,8 @@ enum Verb {
     Doctor(cmd::doctor::Args),
     KillSwitch(cmd::kill_switch::Args),
     Preauth(cmd::preauth::Args),
+    People(cmd::people::Args),
+    Tokens(cmd::tokens::Args),
     Ingest(cmd::ingest::Args),
     Story(cmd::story::Args),
     Incidents(cmd::incidents::Args),
@@ -121,7 +124,11 @@ enum Verb {
 
 /// The verbs by what they are for, in the order of the help.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Begin and run", &["demo", "init", "check", "serve", "reload", "doctor", "kill-switch", "preauth"]),
+    (
+        "Begin and run",
+        &["demo", "up", "init", "check", "serve", "reload", "doctor", "kill-switch", "preauth"],
+    ),
+    ("Let in", &["people", "tokens", "whoami"]),
     ("Feed", &["ingest", "sources", "quarantine"]),
     ("Look", &["incidents", "story", "alerts", "ledger", "clock", "journal", "audit"]),
     (
@@ -145,7 +152,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Rehearse and measure", &["playbook", "replay", "radar", "eval"]),
-    ("Other", &["whoami", "completions", "version"]),
+    ("Other", &["completions", "version"]),
 ];
 
 /// The whole grammar, with the verbs in groups.
@@ -217,7 +224,7 @@ impl Cli {
     /// True for what goes on for long and does many things at once.
     #[must_use]
     pub(crate) fn is_busy(&self) -> bool {
-        matches!(self.verb, Verb::Serve(_) | Verb::Demo(_))
+        matches!(self.verb, Verb::Serve(_) | Verb::Up(_) | Verb::Demo(_))
     }
 }
 
@@ -239,6 +246,7 @@ pub(crate) fn parse() -> Result<(Ctx, Cli), clap::Error> {
 pub(crate) async fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
     match cli.verb {
         Verb::Demo(args) => cmd::demo::run(args, ctx).await,
+        Verb::Up(args) => cmd::up::run(args, ctx).await,
         Verb::Init(args) => cmd::init::run(&args, ctx),
         Verb::Check(args) => cmd::check::run(&args, ctx),
         Verb::Eval(args) => cmd::eval::run(&args, ctx),
@@ -249,6 +257,8 @@ pub(crate) async fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         Verb::Doctor(args) => cmd::doctor::run(&args, ctx).await,
         Verb::KillSwitch(args) => cmd::kill_switch::run(&args, ctx).await,
         Verb::Preauth(args) => cmd::preauth::run(&args, ctx),
+        Verb::People(args) => cmd::people::run(args, ctx).await,
+        Verb::Tokens(args) => cmd::tokens::run(args, ctx).await,
         Verb::Ingest(args) => cmd::ingest::run(&args, ctx).await,
         Verb::Story(args) => cmd::story::run(&args, ctx).await,
         Verb::Incidents(args) => cmd::incidents::run(args, ctx).await,

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::exit::{Exit, Failure};
 
 /// The file by which a configuration folder is recognised.
-const MARK: &str = "stanch.yaml";
+pub(crate) const MARK: &str = "stanch.yaml";
 
 /// The configuration folder: as named, else `./stanch`, else the current folder if it is one.
 #[must_use]

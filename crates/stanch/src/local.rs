@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use serde_json::json;
 use stanch_core::Config;
 use stanch_core::config::Mistake;
 use stanch_server::api::v1::types::MistakeView;
@@ -62,14 +63,68 @@ pub(crate) async fn serve(
     listen: Option<SocketAddr>,
     hosts: Vec<String>,
 ) -> Result<Exit> {
-    log(ctx);
+    log(ctx, "info");
     let mut options = Options::new(config, data);
     options.listen = listen;
     options.hosts = hosts;
     let app = App::start(options).await.map_err(not_started)?;
-    let tls = self::config(config).is_some_and(|c| c.server.tls.is_some());
-    let url = format!("http{}://{}", if tls { "s" } else { "" }, app.addr());
+    let url = url(config, app.addr());
     ctx.out.line(format!("listening on {url}"));
+    app.run()
+        .await
+        .map_err(|why| Failure::new(Exit::Failed, format!("the server ended: {why}"), "start it again"))?;
+    Ok(Exit::Ok)
+}
+
+/// Where browsers find it.
+fn url(config: &Path, addr: SocketAddr) -> String {
+    let tls = self::config(config).is_some_and(|c| c.server.tls.is_some());
+    format!("http{}://{addr}", if tls { "s" } else { "" })
+}
+
+/// Runs the server until it is told to stop, and lets the first administrator be made where there is
+/// none. `made`: the configuration is new.
+///
+/// # Errors
+/// Why it did not start, or could not go on.
+pub(crate) async fn up(
+    ctx: &Ctx,
+    config: &Path,
+    data: &Path,
+    listen: Option<SocketAddr>,
+    made: bool,
+) -> Result<Exit> {
+    log(ctx, "warn");
+    let mut options = Options::new(config, data);
+    options.listen = listen;
+    let token = options.let_set_up().map_err(|why| Failure::new(Exit::Failed, why, ""))?;
+    let app = App::start(options).await.map_err(not_started)?;
+    let url = url(config, app.addr());
+    let link = app.can_be_set_up().then(|| format!("{url}/setup#{token}"));
+    if ctx.out.json {
+        let said = json!({ "url": url, "set_up": link, "config": config, "data": data, "made": made });
+        ctx.out.line(said.to_string());
+    } else {
+        if made {
+            ctx.out.note(format!(
+                "a new configuration is in {}; every key is explained where it stands",
+                config.display()
+            ));
+        }
+        match &link {
+            Some(link) => {
+                ctx.out.note(
+                    "Stanch runs. Open this address on this machine, within 15 minutes; it works once:",
+                );
+                ctx.out.line(link);
+            }
+            None => {
+                ctx.out.note("Stanch runs. Open this address and sign in:");
+                ctx.out.line(&url);
+            }
+        }
+        ctx.out.note("Ctrl-C stops it; nothing is lost.");
+    }
     app.run()
         .await
         .map_err(|why| Failure::new(Exit::Failed, format!("the server ended: {why}"), "start it again"))?;
@@ -92,9 +147,9 @@ fn not_started(error: StartError) -> Failure {
 }
 
 /// The log goes to stderr; `STANCH_LOG` says how much, for example `debug` or `stanch_server=debug`.
-fn log(ctx: &Ctx) {
+fn log(ctx: &Ctx, least: &str) {
     use std::io::IsTerminal as _;
-    let least = if ctx.out.quiet { "warn" } else { "info" };
+    let least = if ctx.out.quiet { "warn" } else { least };
     let wanted = std::env::var("STANCH_LOG").unwrap_or_else(|_| least.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(&wanted)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(least));

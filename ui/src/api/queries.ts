@@ -122,6 +122,16 @@ export const quarantine = () =>
 export const settings = () =>
   queryOptions({ queryKey: ["settings"], queryFn: () => ask(api.GET("/api/v1/settings")) });
 
+export const ways = () =>
+  queryOptions({ queryKey: ["ways"], queryFn: () => ask(api.GET("/api/v1/session/ways")), staleTime: 0, retry: false });
+
+export const firstRun = () =>
+  queryOptions({ queryKey: ["first-run"], queryFn: () => ask(api.GET("/api/v1/admin/first-run")) });
+
+export const people = () => queryOptions({ queryKey: ["people"], queryFn: () => ask(api.GET("/api/v1/people")) });
+
+export const tokens = () => queryOptions({ queryKey: ["tokens"], queryFn: () => ask(api.GET("/api/v1/tokens")) });
+
 export const killSwitch = () =>
   queryOptions({ queryKey: ["settings", "kill-switch"], queryFn: () => ask(api.GET("/api/v1/admin/kill-switch")) });
 

@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/v1/admin/first-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What to do first: sources and how to send to them, and sample data that is there */
+        get: operations["get_admin_first_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/kill-switch": {
         parameters: {
             query?: never;
@@ -39,6 +56,47 @@ export interface paths {
          * @description The whole is put in force, or nothing: then all mistakes are in the answer.
          */
         post: operations["post_admin_reload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/sample": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Play sample data: a machine that was broken into calls home
+         * @description It is marked as such everywhere, counts in no clock, and nothing real is changed for it.
+         */
+        post: operations["post_admin_sample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/sample/take-away": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take sample data away
+         * @description Its incidents are closed, what was pretended for them is lifted, and they are listed nowhere any more.
+         *     The journal keeps that they were played.
+         */
+        post: operations["post_admin_sample_take_away"];
         delete?: never;
         options?: never;
         head?: never;
@@ -813,6 +871,84 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may come in, and by what they prove it */
+        get: operations["get_people"];
+        put?: never;
+        /**
+         * Make an account
+         * @description For somebody whom `policies/people.yaml` does not name. Make a link for them next.
+         */
+        post: operations["post_people"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{person}/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change what somebody may do, shut their account, or open it again
+         * @description Shutting ends every session and every token of theirs at once. Nobody changes their own account.
+         */
+        post: operations["post_people_person_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{person}/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a link with which somebody sets their password, once
+         * @description The one before is worth nothing from then on. The link holds for 24 hours and is shown only here.
+         */
+        post: operations["post_people_person_invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{person}/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End every session of somebody */
+        post: operations["post_people_person_sign_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/playbooks": {
         parameters: {
             query?: never;
@@ -973,6 +1109,121 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/everywhere/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End every session of yours, in every browser
+         * @description Tokens go on: take those back one by one.
+         */
+        post: operations["post_session_everywhere_end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Come in with a name and a password
+         * @description Send the headers `Origin` and `X-Stanch-Console`. The answer sets a cookie that no script can read, as
+         *     `POST /api/v1/session` does. A wrong name and a wrong password are answered alike, and slowed down.
+         */
+        post: operations["post_session_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set another password
+         * @description Every session of yours ends, this one included.
+         */
+        post: operations["post_session_password_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/set-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the first administrator with the set-up token, and come in
+         * @description The token is printed by `stanch up`, holds for 15 minutes and once, and only on the machine itself.
+         */
+        post: operations["post_session_set_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How one may come in here */
+        get: operations["get_session_ways"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/welcome": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set a password with a link, and come in */
+        post: operations["post_session_welcome"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/settings": {
         parameters: {
             query?: never;
@@ -1087,6 +1338,48 @@ export interface paths {
         put?: never;
         /** Answer a task: yes or no to a decision, the form of work that is done, or that it cannot be done */
         post: operations["post_tasks_id_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tokens for programs
+         * @description One's own; those of all for administrators. Never their secrets.
+         */
+        get: operations["get_tokens"];
+        put?: never;
+        /**
+         * Make a token for a program
+         * @description It does what its role may, as long as you may do that too. Its secret is shown only here. A token can
+         *     make no tokens.
+         */
+        post: operations["post_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{token}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a token back */
+        post: operations["post_tokens_token_revoke"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1317,6 +1610,15 @@ export interface components {
              * @description Alerts in which it was acted upon.
              */
             suffered: number;
+        };
+        /** @description An account to be made. */
+        AddPersonRequest: {
+            /** @description A name: small letters, digits, `-` and `_`. */
+            name: string;
+            /** @description What they may do. */
+            role: string;
+            /** @description Their teams, of those in `policies/people.yaml`. */
+            teams?: string[];
         };
         /** @description Advice from past incidents. Nothing is done by it. */
         AdviceView: {
@@ -1832,6 +2134,15 @@ export interface components {
             /** @description Why it is left to people; none when it will be closed. */
             kept?: string | null;
         };
+        /** @description What is to be changed about an account; what is left out stays. */
+        ChangePersonRequest: {
+            /** @description True shuts the account, false opens it again. */
+            disabled?: boolean | null;
+            /** @description What they may do. */
+            role?: string | null;
+            /** @description Their teams. */
+            teams?: string[] | null;
+        };
         /** @description Where escalation stands. */
         ClimbView: {
             /** @description When the next one is due. */
@@ -2026,6 +2337,31 @@ export interface components {
             name: string;
             /** @description `text`, `integer`, `number`, `bool`, `address`, `domain`, `account`, `port`, `map` or `list of …`. */
             type: string;
+        };
+        /** @description What an administrator does first. */
+        FirstRunView: {
+            /** @description The configuration folder on the machine that stanch runs on. */
+            config_dir: string;
+            /** @description Incidents of sample data that are listed. */
+            samples: string[];
+            /** @description Sources that can be sent to, by name. */
+            sources: components["schemas"]["FirstSourceView"][];
+        };
+        /** @description A source, and how to send to it. */
+        FirstSourceView: {
+            /** @description Sends a file with this program. */
+            command: string;
+            /** @description Sends a file with curl; none where a signature has to be made first. */
+            curl?: string | null;
+            /** @description Its format. */
+            format: string;
+            /** @description Its name, as in `/in/NAME`. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Records taken in from it.
+             */
+            received: number;
         };
         /** @description One card. */
         GraphCard: {
@@ -2234,6 +2570,15 @@ export interface components {
             /** @description One line. */
             title: string;
         };
+        /** @description A link to set a password. Shown once. */
+        InviteView: {
+            /** @description For whom. */
+            name: string;
+            /** @description The path of the link, with its secret behind the `#`: put the address of the console before it. */
+            path: string;
+            /** @description Until when it is good. */
+            until: string;
+        };
         /** @description One entry as it stands in the journal. */
         JournalEntry: {
             /** @description When it was committed, by our clock. */
@@ -2288,6 +2633,33 @@ export interface components {
             /** @description Responders of which nothing new is changed. */
             responders?: string[];
         };
+        /** @description Somebody who may come in, as administrators see them. */
+        KnownPersonView: {
+            /** @description True when `policies/people.yaml` says what they may do. */
+            configured: boolean;
+            /** @description True when their account is shut. */
+            disabled: boolean;
+            /** @description Until when a link to set a password is good, if there is one. */
+            invited_until?: string | null;
+            /**
+             * @description The name in the journal.
+             * @example maria
+             */
+            name: string;
+            /** @description How they prove who they are: `token`, `password`, `provider`. Empty: not at all yet. */
+            proofs: string[];
+            /**
+             * @description What they may do.
+             * @example analyst
+             */
+            role: string;
+            /** @description Sessions in browsers. */
+            sessions: number;
+            /** @description Their teams. */
+            teams: string[];
+            /** @description Tokens for programs. */
+            tokens: number;
+        };
         /** @description Where everything received is: in exactly one place. */
         LedgerView: components["schemas"]["TallyView"] & {
             /** @description True when the totals and every source balance, exactly. */
@@ -2303,6 +2675,24 @@ export interface components {
             name: string;
             /** @description Its value, with its unit. */
             value: string;
+        };
+        /** @description A token that was just made. Shown once. */
+        MadeTokenView: {
+            /** @description Its name. */
+            id: string;
+            /** @description The secret: send it as `Authorization: Bearer`. */
+            token: string;
+            /** @description Until when it is good. */
+            until: string;
+        };
+        /** @description A token to be made, for oneself. */
+        MakeTokenRequest: {
+            /** @description For how long, from `1m` to `366d`. Default 90 days. */
+            lasts?: string | null;
+            /** @description What it is for, in a few words. */
+            name: string;
+            /** @description The most it may do; not more than oneself. */
+            role: string;
         };
         /** @description Something that happened to the incident. */
         MarkView: {
@@ -2369,6 +2759,13 @@ export interface components {
              * @description Verdicts given so far.
              */
             verdicts: number;
+        };
+        /** @description Another password. */
+        NewPasswordRequest: {
+            /** @description The one from now on: 12 characters or more. */
+            after: string;
+            /** @description The one before. */
+            before: string;
         };
         /** @description Proposals. */
         NoisePage: {
@@ -2535,6 +2932,18 @@ export interface components {
              * @example success
              */
             status: string;
+        };
+        /** @description A name and a password. */
+        PasswordRequest: {
+            /** @description The name in the journal. */
+            name: string;
+            /** @description The password. */
+            password: string;
+        };
+        /** @description Everybody who may come in. */
+        PeoplePage: {
+            /** @description By name. */
+            people: components["schemas"]["KnownPersonView"][];
         };
         /** @description Somebody who may sign in. */
         PersonView: {
@@ -2917,6 +3326,15 @@ export interface components {
             /** @description What they said. */
             reason: string;
         };
+        /** @description The first administrator. */
+        SetUpRequest: {
+            /** @description A name: small letters, digits, `-` and `_`. */
+            name: string;
+            /** @description The password to set: 12 characters or more. */
+            password: string;
+            /** @description The set-up token that `stanch up` printed. */
+            token: string;
+        };
         /** @description The session is over. */
         SignedOut: {
             /** @description In words. */
@@ -3270,6 +3688,31 @@ export interface components {
              */
             wall_ms: number;
         };
+        /** @description Tokens for programs: one's own, or all for administrators. */
+        TokenPage: {
+            /** @description In the order they were made. */
+            tokens: components["schemas"]["TokenView"][];
+        };
+        /** @description A token for programs, without its secret. */
+        TokenView: {
+            /** @description When it was made. */
+            created: string;
+            /**
+             * @description Its name.
+             * @example TOK-3
+             */
+            id: string;
+            /** @description What it is for. */
+            name: string;
+            /** @description Whose it is. */
+            person: string;
+            /** @description The most it may do. */
+            role: string;
+            /** @description Until when it is good. */
+            until: string;
+            /** @description When it was last used, to the hour; none: never. */
+            used?: string | null;
+        };
         /** @description One of our machines that would be touched. */
         TouchedAssetView: {
             /** @description Its address. */
@@ -3347,6 +3790,20 @@ export interface components {
              */
             time_ms: number;
         };
+        /** @description How one may come in here. */
+        WaysView: {
+            /** @description True when somebody has a password. */
+            password: boolean;
+            /** @description True while the set-up token can make the first administrator; only ever told to this machine. */
+            set_up: boolean;
+        };
+        /** @description A link to set a password, and the password to set. */
+        WelcomeRequest: {
+            /** @description The password to set: 12 characters or more. */
+            password: string;
+            /** @description What the link holds behind its `#`. */
+            token: string;
+        };
         /** @description Who the token belongs to. */
         Whoami: {
             /**
@@ -3361,6 +3818,8 @@ export interface components {
             role: string;
             /** @description Their teams. */
             teams: string[];
+            /** @description By what this request proved itself: `token`, `api_token`, `account`, or `none` without a server. */
+            way?: string;
         };
     };
     responses: never;
@@ -3373,6 +3832,7 @@ export type SchemaAckRequest = components['schemas']['AckRequest'];
 export type SchemaAckView = components['schemas']['AckView'];
 export type SchemaActionCount = components['schemas']['ActionCount'];
 export type SchemaActorView = components['schemas']['ActorView'];
+export type SchemaAddPersonRequest = components['schemas']['AddPersonRequest'];
 export type SchemaAdviceView = components['schemas']['AdviceView'];
 export type SchemaAlertDetail = components['schemas']['AlertDetail'];
 export type SchemaAlertPage = components['schemas']['AlertPage'];
@@ -3396,6 +3856,7 @@ export type SchemaBulkFailure = components['schemas']['BulkFailure'];
 export type SchemaBulkRequest = components['schemas']['BulkRequest'];
 export type SchemaBulkView = components['schemas']['BulkView'];
 export type SchemaCandidateView = components['schemas']['CandidateView'];
+export type SchemaChangePersonRequest = components['schemas']['ChangePersonRequest'];
 export type SchemaClimbView = components['schemas']['ClimbView'];
 export type SchemaClockCell = components['schemas']['ClockCell'];
 export type SchemaClocksView = components['schemas']['ClocksView'];
@@ -3411,6 +3872,8 @@ export type SchemaErrorDetail = components['schemas']['ErrorDetail'];
 export type SchemaFacet = components['schemas']['Facet'];
 export type SchemaFactView = components['schemas']['FactView'];
 export type SchemaFieldView = components['schemas']['FieldView'];
+export type SchemaFirstRunView = components['schemas']['FirstRunView'];
+export type SchemaFirstSourceView = components['schemas']['FirstSourceView'];
 export type SchemaGraphCard = components['schemas']['GraphCard'];
 export type SchemaGraphLink = components['schemas']['GraphLink'];
 export type SchemaGraphPair = components['schemas']['GraphPair'];
@@ -3420,18 +3883,23 @@ export type SchemaHookView = components['schemas']['HookView'];
 export type SchemaIncidentDetail = components['schemas']['IncidentDetail'];
 export type SchemaIncidentPage = components['schemas']['IncidentPage'];
 export type SchemaIncidentSummary = components['schemas']['IncidentSummary'];
+export type SchemaInviteView = components['schemas']['InviteView'];
 export type SchemaJournalEntry = components['schemas']['JournalEntry'];
 export type SchemaJournalHead = components['schemas']['JournalHead'];
 export type SchemaJournalPage = components['schemas']['JournalPage'];
 export type SchemaKillSwitchRequest = components['schemas']['KillSwitchRequest'];
 export type SchemaKillSwitchView = components['schemas']['KillSwitchView'];
+export type SchemaKnownPersonView = components['schemas']['KnownPersonView'];
 export type SchemaLedgerView = components['schemas']['LedgerView'];
 export type SchemaLimitView = components['schemas']['LimitView'];
+export type SchemaMadeTokenView = components['schemas']['MadeTokenView'];
+export type SchemaMakeTokenRequest = components['schemas']['MakeTokenRequest'];
 export type SchemaMarkView = components['schemas']['MarkView'];
 export type SchemaMergeRequest = components['schemas']['MergeRequest'];
 export type SchemaMissingView = components['schemas']['MissingView'];
 export type SchemaMistakeView = components['schemas']['MistakeView'];
 export type SchemaModelView = components['schemas']['ModelView'];
+export type SchemaNewPasswordRequest = components['schemas']['NewPasswordRequest'];
 export type SchemaNoisePage = components['schemas']['NoisePage'];
 export type SchemaNoiseView = components['schemas']['NoiseView'];
 export type SchemaNormalisedAlert = components['schemas']['NormalisedAlert'];
@@ -3441,6 +3909,8 @@ export type SchemaOccurrencePage = components['schemas']['OccurrencePage'];
 export type SchemaOccurrenceView = components['schemas']['OccurrenceView'];
 export type SchemaOutcomeCount = components['schemas']['OutcomeCount'];
 export type SchemaPagerDutyAnswer = components['schemas']['PagerDutyAnswer'];
+export type SchemaPasswordRequest = components['schemas']['PasswordRequest'];
+export type SchemaPeoplePage = components['schemas']['PeoplePage'];
 export type SchemaPersonView = components['schemas']['PersonView'];
 export type SchemaPhaseQuantiles = components['schemas']['PhaseQuantiles'];
 export type SchemaPhaseTime = components['schemas']['PhaseTime'];
@@ -3466,6 +3936,7 @@ export type SchemaRunWait = components['schemas']['RunWait'];
 export type SchemaSentenceView = components['schemas']['SentenceView'];
 export type SchemaSettingsView = components['schemas']['SettingsView'];
 export type SchemaSettledView = components['schemas']['SettledView'];
+export type SchemaSetUpRequest = components['schemas']['SetUpRequest'];
 export type SchemaSignedOut = components['schemas']['SignedOut'];
 export type SchemaSilencePage = components['schemas']['SilencePage'];
 export type SchemaSilenceRequest = components['schemas']['SilenceRequest'];
@@ -3483,6 +3954,8 @@ export type SchemaTaskView = components['schemas']['TaskView'];
 export type SchemaTeamView = components['schemas']['TeamView'];
 export type SchemaTimelineRow = components['schemas']['TimelineRow'];
 export type SchemaTimelineView = components['schemas']['TimelineView'];
+export type SchemaTokenPage = components['schemas']['TokenPage'];
+export type SchemaTokenView = components['schemas']['TokenView'];
 export type SchemaTouchedAssetView = components['schemas']['TouchedAssetView'];
 export type SchemaUnmergeRequest = components['schemas']['UnmergeRequest'];
 export type SchemaVerdictRequest = components['schemas']['VerdictRequest'];
@@ -3490,9 +3963,76 @@ export type SchemaVerifyBroken = components['schemas']['VerifyBroken'];
 export type SchemaVerifyView = components['schemas']['VerifyView'];
 export type SchemaVetoRequest = components['schemas']['VetoRequest'];
 export type SchemaWaitingTime = components['schemas']['WaitingTime'];
+export type SchemaWaysView = components['schemas']['WaysView'];
+export type SchemaWelcomeRequest = components['schemas']['WelcomeRequest'];
 export type SchemaWhoami = components['schemas']['Whoami'];
 export type $defs = Record<string, never>;
 export interface operations {
+    get_admin_first_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What to do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirstRunView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_admin_kill_switch: {
         parameters: {
             query?: never;
@@ -3688,6 +4228,136 @@ export interface operations {
             };
             /** @description Refused, with all mistakes */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_admin_sample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_admin_sample_take_away: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken away */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6850,6 +7520,380 @@ export interface operations {
             };
         };
     };
+    get_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Everybody */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeoplePage"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "maria",
+                 *       "role": "analyst",
+                 *       "teams": [
+                 *         "secops"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["AddPersonRequest"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is one of this name */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_people_person_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Whom */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "role": "viewer"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChangePersonRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_people_person_invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description For whom */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The account is shut */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_people_person_sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Whose */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_playbooks: {
         parameters: {
             query?: never;
@@ -7641,6 +8685,374 @@ export interface operations {
             };
         };
     };
+    post_session_everywhere_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended, this one included */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_session_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "maria",
+                 *       "password": "four words of it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Signed in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Whoami"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Name or password is wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not one of our own pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many wrong ones */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_session_password_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "after": "five other words of it",
+                 *       "before": "four words of it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Set */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many wrong passwords */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_session_set_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "maria",
+                 *       "password": "four words of it",
+                 *       "token": "behind the #"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetUpRequest"];
+            };
+        };
+        responses: {
+            /** @description Signed in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Whoami"];
+                };
+            };
+            /** @description This cannot be a name or a password */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token is used up, too old or not ours */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not one of our own pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many wrong ones */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_session_ways: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ways */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaysView"];
+                };
+            };
+        };
+    };
+    post_session_welcome: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "password": "four words of it",
+                 *       "token": "behind the #"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WelcomeRequest"];
+            };
+        };
+        responses: {
+            /** @description Signed in */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Whoami"];
+                };
+            };
+            /** @description This cannot be a password */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The link is used up, too old or not ours */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not one of our own pages */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many wrong ones */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_settings: {
         parameters: {
             query?: never;
@@ -8205,6 +9617,224 @@ export interface operations {
             };
             /** @description Answered before, over, or something else was shown */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tokens */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenPage"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "lasts": "30d",
+                 *       "name": "nightly report",
+                 *       "role": "viewer"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MakeTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description The token, this once */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeTokenView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description You have too many */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_tokens_token_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Which, for example TOK-3 */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is worth nothing any more */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -6,19 +6,19 @@ import { toast } from "../parts/toasts";
 /** Wraps a change. What fails is told where it was asked, when `quiet`, and as a toast otherwise. */
 export function useAct<A, R extends { message?: string } | object>(
   act: (asked: A) => Promise<R>,
-  options: { said?: (r: R) => string; after?: (r: R) => void; quiet?: boolean } = {},
+  options: { said?: (r: R) => string; after?: (r: R, asked: A) => void; quiet?: boolean } = {},
 ) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: act,
     retry: false,
     networkMode: "always",
-    onSuccess: (r) => {
+    onSuccess: (r, asked) => {
       toast(options.said?.(r) ?? ("message" in r && typeof r.message === "string" ? r.message : "done"));
       void client.invalidateQueries({
         predicate: ({ queryKey: [first] }) => first !== "whoami" && first !== "journal",
       });
-      options.after?.(r);
+      options.after?.(r, asked);
     },
     onError: (e) => {
       if (options.quiet) return;

@@ -9,11 +9,13 @@ import { setPrefs, usePrefs } from "../lib/prefs";
 import { human, plural } from "../lib/text";
 import { Page, Panel, Show, T, Time, Wide } from "../parts/basics";
 import { Dialog } from "../parts/dialog";
+import { Accounts, Tokens } from "./settings-access";
 
 const route = getRouteApi("/shell/settings");
 
 export function Settings() {
   const asked = useQuery(q.settings());
+  const admin = useQuery(q.whoami()).data?.role === "admin";
   return (
     <Page title="Settings">
       <div className="columns">
@@ -74,6 +76,9 @@ export function Settings() {
           <Show of={asked} what="the people">
             {(s) => (
               <>
+                {admin ? (
+                  <Accounts />
+                ) : (
                 <Panel title={`People (${s.people.length})`}>
                   <Wide label="People">
                     <table>
@@ -98,6 +103,8 @@ export function Settings() {
                     </table>
                   </Wide>
                 </Panel>
+                )}
+                <Tokens />
                 <Configuration hash={s.config_hash} version={s.version} warnings={s.warnings} />
               </>
             )}

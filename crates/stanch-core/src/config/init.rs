@@ -208,7 +208,7 @@ mod tests {
         };
         let mut used: BTreeSet<String> = BTreeSet::new();
         let sources = config.sources.values().filter_map(|s| s.credential.as_ref()).flat_map(of_source);
-        for secret in sources.chain(config.people.values().map(|p| p.token.clone())) {
+        for secret in sources.chain(config.people.values().filter_map(|p| p.token.clone())) {
             let SecretRef::File(path) = secret else { panic!("{secret:?} is no file") };
             used.insert(path);
         }

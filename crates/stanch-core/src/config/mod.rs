@@ -30,7 +30,7 @@ pub use matcher::{Subject, all_match};
 pub use mistake::Mistake;
 pub use preauthorisations::entries as preauthorisation_entries;
 pub use responders::{LdapResponder, OvsResponder, ResponderConfig, RpzResponder};
-pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS};
+pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS, SAMPLE_SITE};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -304,8 +304,8 @@ pub enum NotifierConfig {
 pub struct Person {
     /// The name shown in the journal.
     pub name: String,
-    /// The token's SHA-256 in hexadecimal, or where to read the token.
-    pub token: SecretRef,
+    /// Where to read the token, or its SHA-256 in hexadecimal; none for those who sign in otherwise.
+    pub token: Option<SecretRef>,
     /// Member of which teams.
     pub teams: BTreeSet<String>,
     /// What this person may do.
@@ -334,6 +334,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// All, from the least to the greatest.
+    pub const ALL: &[Role] = &[Role::Viewer, Role::Analyst, Role::Approver, Role::Admin];
+
+    /// The role of a word, as in files and on screens.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Role> {
+        Role::ALL.iter().copied().find(|r| r.word() == word)
+    }
+
     /// The word used in files and on screens.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -7,8 +7,6 @@ use super::connectors::mail_address;
 use super::yaml::{Fields, NAME_HELP, Node, is_name};
 use super::{ConnectorsConfig, Mistake, NotifierConfig, Person, Role, SecretRef, Team};
 
-const ROLES: &[Role] = &[Role::Viewer, Role::Analyst, Role::Approver, Role::Admin];
-
 /// What the file says.
 #[derive(Default)]
 pub(super) struct People {
@@ -42,8 +40,9 @@ pub(super) fn read(
         named(&entries, "person", mistakes, |name, node, m| {
             all.anyone = true;
             let Some(person) = person(name, node, &known, m) else { return };
-            let (SecretRef::File(place) | SecretRef::Env(place)) = &person.token;
-            if let Some(first) = tokens.insert(place.clone(), name.to_owned()) {
+            if let Some(SecretRef::File(place) | SecretRef::Env(place)) = &person.token
+                && let Some(first) = tokens.insert(place.clone(), name.to_owned())
+            {
                 let message = format!("\"{name}\" has the same token as \"{first}\"");
                 m.push(node.mistake(message, "a token names one person: give each their own"));
             }
@@ -115,17 +114,17 @@ fn sends_mail(connectors: &ConnectorsConfig, wanted: &str) -> bool {
 fn person(name: &str, node: &Node, teams: &Known, m: &mut Vec<Mistake>) -> Option<Person> {
     let fields = node.map(m)?;
     fields.finish(&["token", "teams", "role", "slack", "key", "accounts"], m);
-    let token = fields.required("token", m).and_then(|n| secret(n, m));
+    let token = fields.optional("token").and_then(|n| secret(n, m));
     let member = fields.optional("teams").and_then(|n| n.list(m, |n, m| refer(n, "team", teams, m)));
-    let words: Vec<&str> = ROLES.iter().map(|v| v.word()).collect();
+    let words: Vec<&str> = Role::ALL.iter().map(|v| v.word()).collect();
     let word = fields.optional("role").and_then(|n| n.choice("role", &words, m));
     let mut role = Role::Viewer;
-    set(&mut role, ROLES.iter().copied().find(|v| Some(v.word()) == word));
+    set(&mut role, word.and_then(Role::of_word));
     let teams = member.unwrap_or_default().into_iter().collect();
     let slack = fields.optional("slack").and_then(|n| slack_id(n, m));
     let key = fields.optional("key").and_then(|n| public_key(n, m));
     let accounts = fields.optional("accounts").and_then(|n| n.list(m, account)).unwrap_or_default();
-    Some(Person { name: name.to_owned(), token: token?, teams, role, slack, key, accounts })
+    Some(Person { name: name.to_owned(), token, teams, role, slack, key, accounts })
 }
 
 /// A member's name in Slack. Source: Slack's `user.id`, which begins with U or W.

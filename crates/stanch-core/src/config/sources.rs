@@ -40,6 +40,9 @@ pub const MAPPED_FIELDS: &[&str] = &[
     "group_key",
 ];
 
+/// The site of sample data: kept for us, so that what is played is never taken for what is real.
+pub const SAMPLE_SITE: &str = "sample";
+
 /// The site of a source that names none.
 pub const DEFAULT_SITE: &str = "default";
 
@@ -63,6 +66,11 @@ pub(super) fn read(name: &str, root: &Node, mistakes: &mut Vec<Mistake>) -> Opti
     }
     let mut site = DEFAULT_SITE.to_owned();
     set(&mut site, fields.optional("site").and_then(|n| n.name(m)));
+    if let Some(node) = fields.optional("site").filter(|_| site == SAMPLE_SITE) {
+        let message =
+            format!("`site: {SAMPLE_SITE}` is kept for sample data, for which nothing real is changed");
+        m.push(node.mistake(message, "choose another name"));
+    }
     let mut authenticated = true;
     set(&mut authenticated, fields.optional("authenticated").and_then(|n| n.boolean(m)));
     let range = Span::mins(1)..=Span::hours(24 * 30);

@@ -14,7 +14,7 @@ use super::ladder::{Rung, classes, ladder};
 use super::preauthorised::{BUDGET_OVER, Preauthorised, Proposed};
 use super::target::observable;
 use super::{Approved, names};
-use crate::config::{Config, EnricherConfig, NotifierConfig, Protected, Role, Thing};
+use crate::config::{Config, EnricherConfig, NotifierConfig, Protected, ResponderConfig, Role, Thing};
 use crate::journal::event::Joined;
 use crate::journal::incident::Incident;
 use crate::journal::state::{ActionState, State, Stop};
@@ -72,7 +72,8 @@ pub fn judge(
     };
     let level = ladder(policy, rung);
     let preauthorised = preauthorised(world, by, action, &classes, &target_facts);
-    let stopped = stopped(world.state, &action.responder, by.playbook);
+    let stopped = stopped(world.state, &action.responder, by.playbook)
+        .or_else(|| sample(world.config, incident, &action.responder));
     let work = planned_work(world.config, incident, &seen(action), world.now);
     let facts = GuardFacts {
         now: world.now,
@@ -92,6 +93,15 @@ pub fn judge(
         mode: world.mode,
     };
     Judged { decided: guard(action, &facts), preauthorised }
+}
+
+/// Sample data changes nothing real, whatever anybody approves.
+fn sample(config: &Config, incident: &Incident, responder: &str) -> Option<String> {
+    let pretends = |r: &ResponderConfig| r.name() == responder && r.kind() == "simulated";
+    let real = !config.connectors.responders.iter().any(pretends);
+    (incident.is_sample() && real).then(|| {
+        format!("this is sample data, and {responder} is a real device: it is always engaged for that")
+    })
 }
 
 /// What the kill switch is engaged for, if it stops changes of this responder by this playbook.

@@ -139,5 +139,6 @@ kinds! {
     AlertsClosed => "alerts_closed", |_: &super::event::AlertsClosed| "intake".into();
     OccurrenceSplit => "occurrence_split", |e: &super::event::OccurrenceSplit| e.from.to_string();
     KillSwitch => "kill_switch", |_: &super::event::KillSwitch| "stanch".into();
+    AccessChanged => "access_changed", |_: &super::event::AccessChanged| "access".into();
     Loaded => "loaded", |_: &super::event::Loaded| "stanch".into();
 }

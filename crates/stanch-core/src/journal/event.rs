@@ -1,5 +1,6 @@
 //! Stored facts. Their JSON is a promise: fields may be added, never renamed or given new meaning.
 
+mod access;
 mod run;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use stanch_model::{
     Observed, RunId, Severity, SilenceId, Timestamp,
 };
 
+pub use access::*;
 pub use run::*;
 
 use crate::contain::{Approval, Permit};
@@ -65,6 +67,7 @@ pub enum Event {
     OccurrenceSplit(OccurrenceSplit),
     Loaded(Loaded),
     KillSwitch(KillSwitch),
+    AccessChanged(AccessChanged),
 }
 
 /// Deliveries that came in, and what became of each record. The bytes lie in the entry's detail.

@@ -156,6 +156,20 @@ pub struct Incident {
     pub parts: BTreeSet<IncidentId>,
 }
 
+impl Incident {
+    /// True when it is made of sample data.
+    #[must_use]
+    pub fn is_sample(&self) -> bool {
+        self.site == crate::config::SAMPLE_SITE
+    }
+
+    /// True when it is sample data that was taken away: it stays in the journal and is listed nowhere.
+    #[must_use]
+    pub fn is_taken_away(&self) -> bool {
+        self.is_sample() && self.status == Status::Resolved
+    }
+}
+
 /// Which kind an incident is named after which stage, the most telling first: a machine that calls
 /// home is the matter, whatever else was tried on the way.
 pub(crate) const KINDS: [(Stage, &str); 10] = [

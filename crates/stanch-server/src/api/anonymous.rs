@@ -1,4 +1,5 @@
-//! Every route that answers without a person: all of them, and only here.
+//! Every route that answers without a person: all of them, and only here. Some tell how Stanch is; the
+//! others are doors, at which one shows a proof that is not a token.
 //!
 //! None tells anything about alerts, people or configuration; metrics are free only where nobody but
 //! this machine can ask.
@@ -14,10 +15,22 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::Desk;
+use super::extract::Body;
+use super::v1::session::with_cookie;
+use super::v1::types::{ErrorBody, PasswordRequest, SetUpRequest, WaysView, WelcomeRequest, Whoami};
+use crate::auth::{CameIn, Desk, Knock};
+use crate::problem::Problem;
 
 /// The paths of this file: all that answer without a person.
 pub const PATHS: &[&str] = &["/healthz", "/readyz", "/metrics", OPENAPI];
+
+/// The doors of this file: they answer without a person, because they are how one comes in.
+pub const DOORS: &[&str] = &[
+    "/api/v1/session/ways",
+    "/api/v1/session/password",
+    "/api/v1/session/welcome",
+    "/api/v1/session/set-up",
+];
 
 /// Where the description of the API is.
 const OPENAPI: &str = "/api/v1/openapi.json";
@@ -69,9 +82,68 @@ async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
     }
 }
 
+fn come_in(came: CameIn) -> Response {
+    with_cookie(came.cookie, &came.who, "account")
+}
+
+/// How one may come in here
+#[utoipa::path(get, path = "/api/v1/session/ways", tag = "people", security(()),
+    responses((status = 200, description = "The ways", body = WaysView)))]
+async fn ways(knock: Knock) -> Json<WaysView> {
+    Json(WaysView { password: knock.has_passwords(), set_up: knock.can_be_set_up() })
+}
+
+/// Come in with a name and a password
+///
+/// Send the headers `Origin` and `X-Stanch-Console`. The answer sets a cookie that no script can read, as
+/// `POST /api/v1/session` does. A wrong name and a wrong password are answered alike, and slowed down.
+#[utoipa::path(post, path = "/api/v1/session/password", tag = "people", security(()),
+    request_body(content = PasswordRequest, example = json!({ "name": "maria", "password": "four words of it" })),
+    responses((status = 200, description = "Signed in", body = Whoami),
+        (status = 400, description = "What was asked makes no sense", body = ErrorBody),
+        (status = 401, description = "Name or password is wrong", body = ErrorBody),
+        (status = 403, description = "Not one of our own pages", body = ErrorBody),
+        (status = 429, description = "Too many wrong ones", body = ErrorBody)))]
+async fn by_password(knock: Knock, Body(asked): Body<PasswordRequest>) -> Result<Response, Problem> {
+    Ok(come_in(knock.by_password(&asked.name, asked.password).await?))
+}
+
+/// Set a password with a link, and come in
+#[utoipa::path(post, path = "/api/v1/session/welcome", tag = "people", security(()),
+    request_body(content = WelcomeRequest, example = json!({ "token": "behind the #", "password": "four words of it" })),
+    responses((status = 200, description = "Signed in", body = Whoami),
+        (status = 400, description = "This cannot be a password", body = ErrorBody),
+        (status = 401, description = "The link is used up, too old or not ours", body = ErrorBody),
+        (status = 403, description = "Not one of our own pages", body = ErrorBody),
+        (status = 429, description = "Too many wrong ones", body = ErrorBody)))]
+async fn by_invite(knock: Knock, Body(asked): Body<WelcomeRequest>) -> Result<Response, Problem> {
+    Ok(come_in(knock.by_invite(&asked.token, asked.password).await?))
+}
+
+/// Make the first administrator with the set-up token, and come in
+///
+/// The token is printed by `stanch up`, holds for 15 minutes and once, and only on the machine itself.
+#[utoipa::path(post, path = "/api/v1/session/set-up", tag = "people", security(()),
+    request_body(content = SetUpRequest, example = json!({ "token": "behind the #", "name": "maria", "password": "four words of it" })),
+    responses((status = 200, description = "Signed in", body = Whoami),
+        (status = 400, description = "This cannot be a name or a password", body = ErrorBody),
+        (status = 401, description = "The token is used up, too old or not ours", body = ErrorBody),
+        (status = 403, description = "Not one of our own pages", body = ErrorBody),
+        (status = 429, description = "Too many wrong ones", body = ErrorBody)))]
+async fn by_set_up(knock: Knock, Body(asked): Body<SetUpRequest>) -> Result<Response, Problem> {
+    Ok(come_in(knock.by_set_up(&asked.token, &asked.name, asked.password).await?))
+}
+
 /// The routes of this file, but for the description.
 pub(super) fn router() -> OpenApiRouter<Desk> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .routes(routes!(ways))
+        .routes(routes!(by_password))
+        .routes(routes!(by_invite))
+        .routes(routes!(by_set_up))
 }
 
 /// Gives every operation a name of its own, from method and path: generators key by it, and the names

@@ -7,6 +7,7 @@ mod console;
 mod described;
 mod hooks;
 mod house;
+mod identity;
 mod intake;
 mod judgement;
 mod people;

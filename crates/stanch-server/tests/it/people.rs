@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
-use stanch_server::ANONYMOUS_PATHS;
+use stanch_server::{ANONYMOUS_PATHS, DOOR_PATHS};
 
 use crate::house::{Answer, House, call};
 
@@ -36,6 +36,8 @@ pub(crate) fn concrete(path: &str) -> String {
         .replace("{id}", id)
         .replace("{incident}", id)
         .replace("{playbook}", "c2-beacon")
+        .replace("{person}", "secops-lead")
+        .replace("{token}", "TOK-1")
         .replace("{source}", "suricata")
 }
 
@@ -70,6 +72,13 @@ async fn every_route_is_closed_to_strangers_and_to_those_with_too_small_a_role()
         }
         if ANONYMOUS_PATHS.contains(&path.as_str()) {
             assert!(with_token(&house, &method, &at, None).await.status.is_success(), "{path}");
+            continue;
+        }
+        if DOOR_PATHS.contains(&path.as_str()) {
+            // A door: it answers, and opens to nobody who shows nothing.
+            let answer = with_token(&house, &method, &at, None).await;
+            assert!(method == Method::GET || answer.status.is_client_error(), "{path}");
+            assert!(answer.headers.get("set-cookie").is_none(), "{path}");
             continue;
         }
         let role = role.unwrap_or_else(|| panic!("{path} is open to everyone and not in the list"));
@@ -131,7 +140,8 @@ async fn only_one_spelling_of_a_path_is_answered_and_unknown_ones_are_not_found(
 async fn a_person_is_what_the_configuration_says() {
     let house = House::new().await;
     let me = house.ask("secops-lead", Method::GET, "/api/v1/whoami", None).await.json();
-    assert_eq!(me, json!({ "name": "secops-lead", "role": "approver", "teams": ["secops"] }));
+    let expected = json!({ "name": "secops-lead", "role": "approver", "teams": ["secops"], "way": "token" });
+    assert_eq!(me, expected);
 }
 
 #[tokio::test]

@@ -34,18 +34,7 @@ pub(crate) fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
         let mend = "name another folder, or add --force: it adds what is missing and changes no file";
         return Err(Failure::new(Exit::Refused, message, mend).into());
     }
-    let mut written = Vec::new();
-    let mut kept = Vec::new();
-    for (path, text) in template() {
-        let new = put(&dir.join(path), text.as_bytes(), 0o644)?;
-        if new { written.push(path) } else { kept.push(path) }
-    }
-    for path in SECRETS {
-        let mut token = random_token()?;
-        token.push('\n');
-        let new = put(&dir.join(path), token.as_bytes(), 0o600)?;
-        if new { written.push(path) } else { kept.push(path) }
-    }
+    let (written, kept) = write(dir)?;
     if ctx.out.json {
         ctx.out.json(&json!({ "dir": dir, "written": written, "kept": kept }));
         return Ok(Exit::Ok);
@@ -62,6 +51,28 @@ pub(crate) fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
          \n\nEvery key is explained where it stands; begin with {shown}/README.md."
     ));
     Ok(Exit::Ok)
+}
+
+/// Paths in the folder.
+type Paths = Vec<&'static str>;
+
+/// Writes what is missing; returns what was written, and what was there and stays.
+///
+/// # Errors
+/// When a file cannot be written, or there are no random numbers.
+pub(crate) fn write(dir: &Path) -> Result<(Paths, Paths)> {
+    let (mut written, mut kept) = (Vec::new(), Vec::new());
+    for (path, text) in template() {
+        let new = put(&dir.join(path), text.as_bytes(), 0o644)?;
+        if new { written.push(path) } else { kept.push(path) }
+    }
+    for path in SECRETS {
+        let mut token = random_token()?;
+        token.push('\n');
+        let new = put(&dir.join(path), token.as_bytes(), 0o600)?;
+        if new { written.push(*path) } else { kept.push(*path) }
+    }
+    Ok((written, kept))
 }
 
 /// Writes a new file, the folders above it included; false when there is one already.

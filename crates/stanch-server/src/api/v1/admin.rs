@@ -4,7 +4,7 @@ use axum::Json;
 use stanch_core::config::Role;
 use stanch_core::journal::state::Stop;
 use stanch_engine::Command;
-use stanch_engine::command::Stops;
+use stanch_engine::command::{Stops, Who};
 
 use super::types::{DoneView, ErrorBody, KillSwitchRequest, KillSwitchView, ReloadView, Whoami};
 use super::{Answer, Failures, done};
@@ -12,13 +12,21 @@ use crate::api::extract::Body;
 use crate::auth::{Admin, Approver, Viewer};
 use crate::problem::{Problem, mistake_view};
 
+/// Somebody as they see themselves.
+pub(crate) fn me(who: &Who, way: &str) -> Whoami {
+    Whoami {
+        name: who.name.clone(),
+        role: who.role.word().to_owned(),
+        teams: who.teams.iter().cloned().collect(),
+        way: way.to_owned(),
+    }
+}
+
 /// Who the token belongs to
 #[utoipa::path(get, path = "/api/v1/whoami", tag = "people", security(("person" = ["viewer"])),
     responses((status = 200, description = "You", body = Whoami), Failures))]
 pub(super) async fn whoami(viewer: Viewer) -> Json<Whoami> {
-    let who = viewer.who();
-    let role = who.role.word().to_owned();
-    Json(Whoami { name: who.name.clone(), role, teams: who.teams.iter().cloned().collect() })
+    Json(me(viewer.who(), viewer.way()))
 }
 
 /// Read the configuration again

@@ -154,7 +154,7 @@ pub(super) async fn list(viewer: Viewer, Query(asked): Query<IncidentQuery>) -> 
             .range(..before)
             .rev()
             .map(|(_, i)| i)
-            .filter(|i| parts || i.merged_into.is_none())
+            .filter(|i| (parts || i.merged_into.is_none()) && !i.is_taken_away())
             .filter(|i| status.is_none_or(|all| all.contains(&i.status)))
             .take(most + 1)
             .map(|i| summary(s, i))

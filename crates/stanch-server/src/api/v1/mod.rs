@@ -9,6 +9,7 @@ mod bulk;
 mod clock;
 mod dry_run;
 mod events;
+mod first_run;
 mod graph;
 mod hooks;
 mod incidents;
@@ -16,17 +17,19 @@ mod journal;
 mod judgement;
 mod ledger;
 mod occurrences;
+mod people;
 mod playbooks;
 mod quarantine;
 mod queue;
 mod runs;
-mod session;
+pub(crate) mod session;
 mod settings;
 mod silences;
 mod sources;
 mod story;
 mod tasks;
 mod timeline;
+mod tokens;
 pub mod types;
 mod verdicts;
 
@@ -77,6 +80,14 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .routes(routes!(admin::whoami))
         .routes(routes!(session::sign_in, session::sign_out))
+        .routes(routes!(session::sign_out_everywhere))
+        .routes(routes!(session::change_password))
+        .routes(routes!(people::list, people::add))
+        .routes(routes!(people::change))
+        .routes(routes!(people::invite))
+        .routes(routes!(people::sign_out))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(events::events))
         .routes(routes!(queue::queue))
         .routes(routes!(bulk::incidents))
@@ -134,6 +145,9 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(tasks::one))
         .routes(routes!(tasks::answer))
         .routes(routes!(runs::one))
+        .routes(routes!(first_run::first_run))
+        .routes(routes!(first_run::sample))
+        .routes(routes!(first_run::take_away))
         .routes(routes!(admin::reload))
         .routes(routes!(admin::kill_switch_state, admin::kill_switch))
 }

@@ -211,7 +211,7 @@ pub(super) async fn queue(viewer: Viewer, Query(asked): Query<QueueQuery>) -> An
     let now = viewer.books().now();
     let page = viewer.books().read(|s| {
         let (waits, live) = (waits(s, now), live(s));
-        let heads = s.incidents.values().filter(|i| i.merged_into.is_none());
+        let heads = s.incidents.values().filter(|i| i.merged_into.is_none() && !i.is_taken_away());
         let of_status: Vec<&Incident> =
             heads.filter(|i| wanted.status.is_none_or(|all| all.contains(&i.status))).collect();
         let mut found: Vec<&Incident> =

@@ -4,8 +4,12 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Failures;
-use super::types::{ErrorBody, SignedOut, Whoami};
+use stanch_engine::command::Who;
+
+use super::admin::me;
+use super::types::{DoneView, ErrorBody, NewPasswordRequest, SignedOut, Whoami};
+use super::{Answer, Failures};
+use crate::api::extract::Body;
 use crate::auth::{SignIn, Viewer};
 use crate::problem::Problem;
 
@@ -19,11 +23,13 @@ use crate::problem::Problem;
         (status = 429, description = "Too many wrong tokens from this address", body = ErrorBody), Failures))]
 pub(super) async fn sign_in(who: SignIn, headers: HeaderMap) -> Result<Response, Problem> {
     let cookie = who.open(&headers)?;
-    let role = who.who().role.word().to_owned();
-    let teams = who.who().teams.iter().cloned().collect();
-    let body = Json(Whoami { name: who.who().name.clone(), role, teams });
     tracing::info!(person = who.who().name, "signed in to the console");
-    Ok(([(header::SET_COOKIE, cookie)], body).into_response())
+    Ok(with_cookie(cookie, &who.who().clone(), who.way()))
+}
+
+/// The answer to somebody who has just come in.
+pub(crate) fn with_cookie(cookie: HeaderValue, who: &Who, way: &str) -> Response {
+    ([(header::SET_COOKIE, cookie)], Json(me(who, way))).into_response()
 }
 
 /// End the session of this browser
@@ -33,4 +39,30 @@ pub(super) async fn sign_out(viewer: Viewer, headers: HeaderMap) -> Response {
     let cookie = viewer.sign_out(&headers).unwrap_or_else(|| HeaderValue::from_static(""));
     let body = Json(SignedOut { message: "signed out".to_owned() });
     ([(header::SET_COOKIE, cookie)], body).into_response()
+}
+
+/// End every session of yours, in every browser
+///
+/// Tokens go on: take those back one by one.
+#[utoipa::path(post, path = "/api/v1/session/everywhere/end", tag = "people", security(("person" = ["viewer"])),
+    responses((status = 200, description = "Ended, this one included", body = DoneView), Failures))]
+pub(super) async fn sign_out_everywhere(viewer: Viewer) -> Answer<DoneView> {
+    let ended = viewer.sign_out_everywhere().await?;
+    Ok(Json(DoneView { message: format!("{ended} sessions ended"), incident: None, run: None, ack: None }))
+}
+
+/// Set another password
+///
+/// Every session of yours ends, this one included.
+#[utoipa::path(post, path = "/api/v1/session/password/change", tag = "people", security(("person" = ["viewer"])),
+    request_body(content = NewPasswordRequest, example = json!({ "before": "four words of it", "after": "five other words of it" })),
+    responses((status = 200, description = "Set", body = DoneView),
+        (status = 429, description = "Too many wrong passwords", body = ErrorBody), Failures))]
+pub(super) async fn change_password(
+    viewer: Viewer,
+    Body(asked): Body<NewPasswordRequest>,
+) -> Answer<DoneView> {
+    viewer.change_password(asked.before, asked.after).await?;
+    let message = "the password was changed; sign in with it".to_owned();
+    Ok(Json(DoneView { message, incident: None, run: None, ack: None }))
 }

@@ -11,6 +11,8 @@ mod blocks;
 mod clock;
 mod common;
 mod events;
+mod first_run;
+mod identity;
 mod incidents;
 mod intake;
 mod journal;
@@ -38,6 +40,12 @@ pub use blocks::{
 pub use clock::{ClockView, ClocksView, PhaseQuantiles, PhaseTime, WaitingTime};
 pub use common::{DoneView, ErrorBody, ErrorDetail, MistakeView};
 pub use events::{ChangeView, EventsQuery};
+pub use first_run::{FirstRunView, FirstSourceView};
+pub use identity::{
+    AddPersonRequest, ChangePersonRequest, InviteView, KnownPersonView, MadeTokenView, MakeTokenRequest,
+    NewPasswordRequest, PasswordRequest, PeoplePage, SetUpRequest, TokenPage, TokenView, WaysView,
+    WelcomeRequest,
+};
 pub use incidents::{
     AckRequest, ActorView, ClimbView, EntityView, FactView, IncidentDetail, IncidentPage, IncidentQuery,
     IncidentSummary, MarkView, MergeRequest, MissingView, NoteRequest, ResolveRequest, SentenceView,

@@ -16,6 +16,9 @@ pub struct Whoami {
     pub role: String,
     /// Their teams.
     pub teams: Vec<String>,
+    /// By what this request proved itself: `token`, `api_token`, `account`, or `none` without a server.
+    #[serde(default)]
+    pub way: String,
 }
 
 /// A new configuration is in force.
