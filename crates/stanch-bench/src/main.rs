@@ -21,6 +21,7 @@ mod records;
 mod report;
 mod runs;
 mod start;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -36,8 +37,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The parts with a peer or a goal, in the order of the page.
 type Part = (&'static str, fn(&Plan) -> Result<Section>);
 
-const PARTS: [Part; 4] =
-    [("intake", intake::run), ("start", start::run), ("enrich", enrich::run), (plan::RUNS, runs::run)];
+const PARTS: [Part; 5] = [
+    ("intake", intake::run),
+    ("start", start::run),
+    ("enrich", enrich::run),
+    (plan::RUNS, runs::run),
+    (plan::WAITING, waiting::run),
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

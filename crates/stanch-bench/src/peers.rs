@@ -51,6 +51,13 @@ impl Drop for Running {
     }
 }
 
+/// For data directories: on the disk that is measured, and not in memory as a temporary directory may be.
+pub(crate) fn work() -> Result<PathBuf> {
+    let dir = crate::report::history().join("work");
+    std::fs::create_dir_all(&dir)?;
+    Ok(dir)
+}
+
 /// Stanch: a program, a configuration folder and a data directory.
 pub(crate) struct Stanch {
     binary: PathBuf,

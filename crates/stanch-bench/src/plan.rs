@@ -9,6 +9,8 @@ use crate::peers;
 
 /// The part about playbook runs.
 pub(crate) const RUNS: &str = "runs";
+/// The part about runs that wait; `runs` brings it along.
+pub(crate) const WAITING: &str = "waiting";
 
 /// How thoroughly to measure.
 pub(crate) struct Plan {
@@ -21,6 +23,8 @@ pub(crate) struct Plan {
     /// Alerts the peer is filled with for the memory figures; the result is scaled.
     pub(crate) peer_alerts: u64,
     pub(crate) write_docs: bool,
+    /// In `runs` only this engine, for whoever changes the hot path; empty means all.
+    pub(crate) only: String,
     /// Parts to run; empty means all.
     pub(crate) parts: Vec<String>,
     pub(crate) peer_version: String,
@@ -37,6 +41,7 @@ impl Plan {
             shrink: 1,
             peer_alerts: 100_000,
             write_docs: false,
+            only: String::new(),
             parts: Vec::new(),
             peer_version: String::new(),
             machine: String::new(),
@@ -49,6 +54,7 @@ impl Plan {
                 "--server" => plan.server = PathBuf::from(value()?),
                 "--runs" => plan.runs = value()?.parse().context("--runs")?,
                 "--peer-alerts" => plan.peer_alerts = value()?.parse().context("--peer-alerts")?,
+                "--only" => plan.only = value()?.to_lowercase(),
                 "--write-docs" => plan.write_docs = true,
                 "--quick" => (plan.runs, plan.shrink, plan.peer_alerts) = (1, 4, 25_000),
                 "--help" => bail!("{HELP}"),
@@ -59,7 +65,7 @@ impl Plan {
         if plan.runs == 0 {
             bail!("--runs 0 measures nothing");
         }
-        if plan.parts.iter().any(|p| p != RUNS) || plan.parts.is_empty() {
+        if plan.parts.iter().any(|p| p != RUNS && p != WAITING) || plan.parts.is_empty() {
             plan.peer_version = peers::alertmanager_version()?;
         }
         plan.machine = machine(&plan)?;
@@ -68,11 +74,12 @@ impl Plan {
 
     /// True when a part is wanted. Runs only by name: their peers take minutes and 2 GB to install.
     pub(crate) fn wants(&self, part: &str) -> bool {
-        (self.parts.is_empty() && part != RUNS) || self.parts.iter().any(|p| p == part)
+        let named = |part: &str| self.parts.iter().any(|p| p == part);
+        (self.parts.is_empty() && part != RUNS) || named(part) || (part == WAITING && named(RUNS))
     }
 }
 
-const HELP: &str = "cargo xtask bench [intake] [start] [enrich] [runs] [--runs 3] [--quick] [--peer-alerts 100000] [--write-docs]";
+const HELP: &str = "cargo xtask bench [intake] [start] [enrich] [runs] [waiting] [--runs 3] [--quick] [--only stanch] [--peer-alerts 100000] [--write-docs]";
 
 fn machine(plan: &Plan) -> Result<String> {
     let first = |file: &str, key: &str| {

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 
 use super::install::{Installed, path};
 use crate::load::{Door, Wire};
-use crate::peers::{Running, Stanch};
-use crate::{proc, report};
+use crate::peers::{Running, Stanch, work};
+use crate::proc;
 
 /// The longest an engine may take until its flow answers.
 const START: Duration = Duration::from_secs(180);
@@ -80,13 +80,6 @@ pub(super) fn start(engine: Engine, server: &Path, peers: &Installed, echo: Sock
     let up = up.with_context(|| format!("{engine:?} cannot be started"))?;
     ready(&up.door).with_context(|| format!("{engine:?}"))?;
     Ok(up)
-}
-
-/// On the disk that is measured, and not in memory as a temporary directory may be.
-pub(super) fn work() -> Result<std::path::PathBuf> {
-    let dir = report::history().join("work");
-    std::fs::create_dir_all(&dir)?;
-    Ok(dir)
 }
 
 /// The right answer to [`GIVEN`].

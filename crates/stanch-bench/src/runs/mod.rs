@@ -1,9 +1,8 @@
-//! `runs`: playbook runs beside other engines, and a hundred thousand that wait. Goals S12 to S16.
+//! `runs`: playbook runs beside other engines. Goals S12 to S16.
 
 mod echo;
 mod engines;
 mod install;
-mod waiting;
 
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use anyhow::Result;
 
 use crate::limits;
 use crate::load::{Window, drive_for};
+use crate::peers::work;
 use crate::plan::Plan;
 use crate::report::{Figures, Row, Section};
 use engines::{Engine, GIVEN};
@@ -51,7 +51,7 @@ struct Measured {
     sync: Figures,
 }
 
-/// Measures all engines, then what waits.
+/// Measures all engines.
 pub(crate) fn run(plan: &Plan) -> Result<Section> {
     let peers = install::install()?;
     let echo = echo::start()?;
@@ -64,7 +64,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Section> {
             // Who goes first changes, so that none always meets the warmer machine.
             let which = (n + round) % ENGINES.len();
             let engine = ENGINES[which];
-            if quick && engine == Engine::N8nFast {
+            let name = format!("{engine:?}").to_lowercase();
+            if (quick && engine == Engine::N8nFast) || !(plan.only.is_empty() || plan.only == name) {
                 continue;
             }
             let up = engines::start(engine, &plan.server, &peers, echo)?;
@@ -82,12 +83,10 @@ pub(crate) fn run(plan: &Plan) -> Result<Section> {
                 done.add(&window, time, up.rss()?);
             }
         }
-        let dir = tempfile::tempdir_in(engines::work()?)?;
+        let dir = tempfile::tempdir_in(work()?)?;
         measured.sync.add(limits::sync(dir.path())?);
     }
-    let mut rows = rows(&measured);
-    rows.extend(waiting::rows(plan)?);
-    Ok(section(plan, rows))
+    Ok(section(plan, rows(&measured)))
 }
 
 fn rows(measured: &Measured) -> Vec<Row> {
@@ -182,9 +181,7 @@ fn section(plan: &Plan, rows: Vec<Row>) -> Section {
              connections, each asks again as soon as it is answered; one driver thread. Stanch: a playbook `on: hook`, \
              every step in the journal, synced before the call goes out and before the caller is answered. Restate: \
              three `ctx.run` steps, its own defaults, the handler's Node process counted with it. Node-RED keeps nothing. \
-             n8n keeps what has run, on SQLite. Node-RED {}, n8n {}, Restate {} with its SDK {}, all from npm. \
-             Waiting: runs that wait for a time, each with a timer, begun by calls from outside, then SIGKILL; all are due when \
-             the server is started again.",
+             n8n keeps what has run, on SQLite. Node-RED {}, n8n {}, Restate {} with its SDK {}, all from npm.",
             install::NODE_RED,
             install::N8N,
             install::RESTATE,
