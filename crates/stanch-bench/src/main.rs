@@ -83,7 +83,8 @@ fn measure(plan: &Plan) -> Result<bool> {
         missed.extend(section.rows.iter().filter(|r| r.met == Some(false)).map(|r| r.goal.clone()));
     }
     if plan.write_docs {
-        report::write_docs(&PARTS.map(|p| p.0))?;
+        let measured: Vec<&str> = PARTS.iter().map(|p| p.0).filter(|name| plan.wants(name)).collect();
+        report::write_docs(&measured)?;
     }
     println!(
         "{}",

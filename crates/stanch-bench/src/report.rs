@@ -162,21 +162,42 @@ fn root() -> PathBuf {
     here.ancestors().nth(2).map(Path::to_owned).unwrap_or(here)
 }
 
-/// Writes `docs/benchmarks.md` from the latest result of each part.
+/// Writes the latest result of these parts into `docs/benchmarks.md`; the others stay as they are.
 pub(crate) fn write_docs(names: &[&str]) -> Result<()> {
-    let mut text = String::from(HEAD);
+    let mut sections = Vec::new();
     for name in names {
         let Ok(all) = std::fs::read_to_string(history().join(format!("{name}.json"))) else { continue };
         let last = all.lines().last().context("an empty history")?;
-        let section: Section = serde_json::from_str(last)?;
-        let Section { title, method, machine, date, .. } = &section;
-        let _ =
-            write!(text, "\n## {title}\n\n{method}\n\nMeasured {date}; {machine}.\n\n{}", section.table());
+        sections.push(serde_json::from_str(last)?);
     }
     let file = root().join("docs/benchmarks.md");
-    std::fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+    let old = std::fs::read_to_string(&file).unwrap_or_default();
+    std::fs::write(&file, page(&old, &sections))
+        .with_context(|| format!("{} cannot be written", file.display()))?;
     println!("written: docs/benchmarks.md");
     Ok(())
+}
+
+/// The page: sections of the old one, those measured now in their places or at the end.
+fn page(old: &str, sections: &[Section]) -> String {
+    let mut pieces: Vec<(String, String)> = old
+        .split("\n## ")
+        .skip(1)
+        .map(|piece| {
+            let title = piece.lines().next().unwrap_or_default().to_owned();
+            (title, format!("\n## {}\n", piece.trim_end()))
+        })
+        .collect();
+    for section in sections {
+        let Section { title, method, machine, date, .. } = section;
+        let text = format!("\n## {title}\n\n{method}\n\nMeasured {date}; {machine}.\n\n{}", section.table());
+        match pieces.iter_mut().find(|(there, _)| there == title) {
+            Some((_, piece)) => *piece = text,
+            None => pieces.push((title.clone(), text)),
+        }
+    }
+    let pieces: String = pieces.into_iter().map(|(_, piece)| piece).collect();
+    format!("{HEAD}{pieces}")
 }
 
 const HEAD: &str = "# Benchmarks
@@ -193,6 +214,24 @@ acknowledged only after the disk has it. CPU is user and system time of the whol
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_was_measured_changes_on_the_page() {
+        let section = |title: &str, date: &str| Section {
+            name: title.to_lowercase(),
+            title: title.to_owned(),
+            method: "By hand.".to_owned(),
+            rows: vec![Row::plain("x", &Figures(vec![1.0]), None)],
+            machine: "a machine".to_owned(),
+            date: date.to_owned(),
+        };
+        let old = page("", &[section("Intake", "monday"), section("Start", "monday")]);
+        let new = page(&old, &[section("Start", "friday"), section("Runs", "friday")]);
+        let titles: Vec<&str> = new.lines().filter(|l| l.starts_with("## ")).collect();
+        assert_eq!(titles, ["## Intake", "## Start", "## Runs"]);
+        assert_eq!((new.matches("monday").count(), new.matches("friday").count()), (1, 2));
+        assert_eq!(page(&new, &[]), new, "nothing measured changes nothing");
+    }
 
     #[test]
     fn figures_are_told_with_their_spread() {
