@@ -178,3 +178,33 @@ fn a_run_goes_on_after_a_crash_behind_every_commit() {
         assert_eq!(play(crash).0, whole, "crashed after {crash}");
     }
 }
+
+const NAP: (&str, &str) = (
+    "playbooks/nap.yaml",
+    "name: nap\nsummary: waits\non: hook\nsteps:\n  - { id: nap, wait: 1m }\nsop: by hand\n",
+);
+
+/// More than are asked in one turn.
+#[test]
+fn very_many_runs_due_at_once_go_on_in_batches_and_none_is_forgotten() {
+    const RUNS: usize = 5_000;
+    let rules = crate::world::rules_of(&[(NAP.0, NAP.1.to_owned())]);
+    let journal = MemoryJournal::new();
+    let open = |now| Hand::open(Box::new(journal.reopen()), rules.clone(), now).unwrap();
+    let mut hand = open(START);
+    for _ in 0..RUNS {
+        let (playbook, inputs) = ("nap".to_owned(), json!({}));
+        let asked = Start { playbook, incident: None, inputs, hook: true, waiter: None };
+        hand.order(START, Command::Start { asked, who: lead() }).unwrap().unwrap();
+    }
+    let live = |hand: &Hand| hand.state().agenda.live_runs.len();
+    assert_eq!(live(&hand), RUNS);
+    // Stopped, and begun again when all are due.
+    let now = START.plus(Span::mins(1));
+    hand = open(now);
+    let left = live(&hand);
+    assert!(left > 0 && left < RUNS, "{left}");
+    hand.tick(now).unwrap();
+    assert_eq!(live(&hand), 0);
+    assert!(hand.state().runs.values().all(|r| matches!(r.ended, Some((_, RunEnd::Completed, _)))));
+}
