@@ -10,6 +10,7 @@ mod args;
 mod bench;
 mod crash;
 mod e2e;
+mod fuzz;
 mod http;
 mod lab;
 mod sim;
@@ -29,6 +30,7 @@ const VERBS: &[Verb] = &[
     ("bench", "measure against peers and write the table", bench::run),
     ("crash", "kill the server and cut its power at enumerated points; count what is lost", crash::run),
     ("e2e", "journeys through the console in a real browser", e2e::run),
+    ("fuzz-api", "requests made from the API's description; --cases N, --seed S", fuzz::run),
     ("lab", "block, kill, and see that the kernel lets go: in network namespaces", lab::run),
     ("sim", "seeded worlds in which everything goes wrong; --seeds N, --from S, or one --seed S", sim::run),
     ("test", "everything that must hold; installs what it needs", test::run),
@@ -77,6 +79,12 @@ fn cargo_build_with(packages: &[&str], more: &[&str], release: bool) -> Result<P
         command.arg("--release");
     }
     ensure!(command.status().context("cargo cannot be run")?.success(), "the build failed");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join(if release { "release" } else { "debug" }))
+    Ok(target()?.join(if release { "release" } else { "debug" }))
+}
+
+/// Where everything that is built lies.
+fn target() -> Result<PathBuf> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let root = root.parent().context("no workspace around xtask")?;
+    Ok(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from))
 }

@@ -61,6 +61,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         Step("helpers", "cargo", vec!["build", "--workspace", "--bins", "--examples"], vec![]),
         Step("tests", "cargo", vec!["test", "--workspace"], require),
         Step("console", "cargo", vec!["xtask", "ui", "--check"], vec![]),
+        Step("fuzz", "cargo", vec!["xtask", "fuzz-api", "--cases", "2000"], vec![]),
         Step("browser", "cargo", vec!["xtask", "e2e", "--smoke"], vec![]),
     ];
     if !quick {

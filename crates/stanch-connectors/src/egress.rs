@@ -1,4 +1,4 @@
-//! The one way out for declared calls: an allow-list of hosts and ports, and a check of the address
+//! The one way out for HTTP: an allow-list of hosts and ports, and a check of the address
 //! that is really dialled.
 //!
 //! A host that is allowed by name may still be led elsewhere by whoever answers for its name. So the
@@ -53,6 +53,25 @@ impl Egress {
         Ok(Egress { allowed, private, look_up })
     }
 
+    /// For the one host of a URL that an operator wrote. What is written as an address, or as
+    /// `localhost`, was meant; a name that leads to a private address needs `private`.
+    ///
+    /// # Errors
+    /// When the URL has no host.
+    pub fn to(url: &Url, private: &[IpNet]) -> Result<Egress, String> {
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            return Err("the URL has no host".to_owned());
+        };
+        let mut private = private.to_vec();
+        if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            private.push(ip.into());
+        } else if host == "localhost" {
+            private.push(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
+            private.push(IpAddr::V6(Ipv6Addr::LOCALHOST).into());
+        }
+        Egress::new(&[format!("{host}:{port}")], private)
+    }
+
     /// The same, with another way to look names up.
     #[must_use]
     pub fn with_look_up(mut self, look_up: LookUp) -> Egress {
@@ -98,7 +117,9 @@ impl Egress {
     /// When TLS could not be set up.
     pub fn client(&self, timeout: Duration) -> Result<reqwest::Client, String> {
         crate::enricher::install_crypto();
-        reqwest::Client::builder()
+        #[allow(clippy::disallowed_methods, reason = "the one place where a client is made")]
+        let builder = reqwest::Client::builder();
+        builder
             .user_agent("stanch")
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -138,6 +159,19 @@ impl Resolve for Checked {
             Ok(Box::new(found.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
         })
     }
+}
+
+/// Host and port of a URL as an allow-list writes them; none when it has none.
+#[must_use]
+pub fn place(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let port = url.port_or_known_default().or(match url.scheme() {
+        "ldap" => Some(389),
+        "ldaps" => Some(636),
+        _ => None,
+    })?;
+    // Schemes that URLs do not know keep the host as written.
+    Some(format!("{}:{port}", url.host_str()?.to_ascii_lowercase()))
 }
 
 /// As a URL writes them: lower case, numbers in their plain form.

@@ -15,6 +15,7 @@ use stanch_model::Timestamp;
 use stanch_model::port::JournalError;
 use stanch_store::SqliteJournal;
 
+use crate::api::manners::{Answers, Limits};
 use crate::audit::{Audit, Keeper};
 use crate::auth::Desk;
 use crate::config_dir;
@@ -25,6 +26,8 @@ use crate::live::Live;
 use crate::session::{Place, Sessions};
 use crate::sse::Pulse;
 use crate::swap::Swap;
+use crate::vault::Vault;
+use crate::webhooks::{Book, Webhooks};
 use crate::{api, seal_key, serve};
 
 /// How long requests under way may take at a stop.
@@ -121,6 +124,7 @@ pub struct App {
     handle: Handle<SocketAddr>,
     serving: tokio::task::JoinHandle<std::io::Result<()>>,
     keeper: Keeper,
+    telling: tokio::task::JoinHandle<()>,
 }
 
 impl App {
@@ -132,7 +136,8 @@ impl App {
     pub async fn start(options: Options) -> Result<App, StartError> {
         let Options { config_dir, data_dir, listen, clock: now, mode, hosts, set_up } = options;
         let (dir, clock) = (config_dir.clone(), now.clone());
-        let mut loaded = blocking(move || config_dir::load(&dir, &clock, &Kept::default()))
+        let kept = Kept { data: Some(data_dir.clone()), ..Kept::default() };
+        let mut loaded = blocking(move || config_dir::load(&dir, &clock, &kept))
             .await?
             .map_err(StartError::Configuration)?;
         let data = data_dir.clone();
@@ -180,6 +185,14 @@ impl App {
         })
         .await??;
 
+        let vault = Vault::new(&config_dir, &data_dir, loaded.config.server.master_key.clone());
+        let vault = Arc::new(vault);
+        let book = Book::open(&data_dir).map_err(StartError::Refused)?;
+        let (webhooks, telling) =
+            Webhooks::start(book, vault.clone(), engine.clone(), data_dir.clone(), now.clone());
+        let limits = Limits::new(loaded.config.server.requests_per_second);
+        let (dir, time) = (data_dir.clone(), now());
+        let answers = blocking(move || Arc::new(Answers::open(&dir, time))).await?;
         let audit = Arc::new(audit);
         let keeper = Keeper::start(audit.clone());
         let pulse = Pulse::start(engine.clone(), data_dir.clone());
@@ -194,6 +207,10 @@ impl App {
             sessions: Sessions::new(place),
             pulse,
             audit,
+            vault,
+            webhooks,
+            limits,
+            answers,
             data_dir,
             now,
             open_metrics: addr.ip().is_loopback(),
@@ -207,7 +224,7 @@ impl App {
         let handle = Handle::new();
         let serving = tokio::spawn(serve::serve(listener, router.clone(), tls, handle.clone()));
         tracing::info!(%addr, "stanch answers");
-        Ok(App { addr, live, router, handle, serving, keeper })
+        Ok(App { addr, live, router, handle, serving, keeper, telling })
     }
 
     /// Where it listens.
@@ -279,6 +296,7 @@ impl App {
     /// Takes nothing new, finishes what is in hand, and stops. Another call would find nothing.
     pub async fn stop(self) {
         self.live.pulse.close();
+        self.telling.abort();
         self.handle.graceful_shutdown(Some(DRAIN));
         if let Err(e) = self.serving.await {
             tracing::warn!(error = %e, "the listener ended badly");

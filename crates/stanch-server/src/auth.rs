@@ -23,10 +23,11 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use stanch_core::config::{NotifierConfig, Role};
+use stanch_core::config::{NotifierConfig, Role, SecretRef};
 use stanch_engine::command::Who;
 use stanch_engine::{Command, Done};
 
+use crate::api::manners::{Answers, Limits};
 use crate::books::Books;
 use crate::chat::slack;
 use crate::identity::who::Credential;
@@ -89,6 +90,33 @@ impl Desk {
         }
     }
 
+    /// Who asks, as far as that is known: for limits and kept answers, not for permission.
+    pub(crate) fn caller(&self, parts: &Parts) -> String {
+        match self.who(&parts.method, &parts.headers) {
+            Ok((who, _)) => format!("person {}", who.name),
+            Err(_) => {
+                let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_canonical());
+                format!("address {}", peer.map_or_else(String::new, |ip| ip.to_string()))
+            }
+        }
+    }
+
+    /// How fast callers may ask; none where nothing runs.
+    pub(crate) fn limits(&self) -> Option<&Limits> {
+        match &self.0 {
+            Books::Live(live) => Some(&live.limits),
+            Books::Offline(_) => None,
+        }
+    }
+
+    /// Answers that are kept for whoever asks twice.
+    pub(crate) fn answers(&self) -> Option<&Arc<Answers>> {
+        match &self.0 {
+            Books::Live(live) => Some(&live.answers),
+            Books::Offline(_) => None,
+        }
+    }
+
     /// The time by our clock.
     pub(crate) fn now(&self) -> stanch_model::Timestamp {
         self.0.now()
@@ -100,8 +128,13 @@ impl Desk {
         let Books::Live(live) = &self.0 else { return Vec::new() };
         let config = live.engine.rules().config.clone();
         let door = |n: &NotifierConfig| match n {
-            NotifierConfig::Slack { signing_secret: Some(at), workspace, .. } => {
-                let secret = secrets::read(&live.config_dir, at).ok()?.expose().to_owned();
+            NotifierConfig::Slack { name, signing_secret: Some(at), workspace, .. } => {
+                let secret = match at {
+                    // It proves what comes in and is sent nowhere.
+                    SecretRef::Stored(stored) => live.vault.open(stored, name, &[]).ok()?,
+                    SecretRef::File(_) | SecretRef::Env(_) => secrets::read(&live.config_dir, at).ok()?,
+                };
+                let secret = secret.expose().to_string();
                 Some(slack::Door { secret, workspace: workspace.clone() })
             }
             NotifierConfig::Slack { .. }

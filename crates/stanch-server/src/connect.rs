@@ -23,6 +23,7 @@ use stanch_model::port::{Caller, Enricher, Notifier, Reference, Responder};
 
 use crate::config_dir::bytes;
 use crate::secrets;
+use crate::vault::{Refused, Vault};
 
 const FILE: &str = "connectors/";
 /// The largest inventory that is read, in bytes.
@@ -44,7 +45,17 @@ pub(crate) struct Connected {
 
 /// What outlives a reload because it holds what is in force: pretended devices.
 #[derive(Default)]
-pub(crate) struct Kept(pub(crate) Vec<Arc<dyn Responder>>);
+pub(crate) struct Kept {
+    pub(crate) devices: Vec<Arc<dyn Responder>>,
+    /// Where stored secrets lie; none where a folder is only looked at.
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Where secrets are found.
+pub(super) struct Safe<'a> {
+    pub(super) folder: &'a Path,
+    vault: Option<Vault>,
+}
 
 impl Connected {
     /// What decisions are made by.
@@ -85,12 +96,14 @@ fn answer(a: enricher::Answer) -> Answer {
 /// Builds everything that is configured, and all mistakes.
 pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) -> (Connected, Vec<Mistake>) {
     let mut m = Vec::new();
+    let vault = kept.data.as_ref().map(|d| Vault::new(folder, d, config.server.master_key.clone()));
+    let safe = &Safe { folder, vault };
     let mut references: Vec<Arc<dyn Reference>> = Vec::new();
     let mut asked: Vec<Arc<dyn Enricher>> = Vec::new();
     let mut lists = false;
     for enricher in &config.connectors.enrichers {
         lists |= matches!(enricher, EnricherConfig::Warninglists { .. });
-        look_up(folder, enricher, &mut references, &mut asked, &mut m);
+        look_up(safe, enricher, &mut references, &mut asked, &mut m);
     }
     if !lists {
         references.push(Arc::new(Warninglists::embedded()));
@@ -102,13 +115,13 @@ pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) ->
         if let ResponderConfig::Nftables { netns: Some(netns), .. } = responder {
             places.push(Some(netns.clone()));
         }
-        if let Some((responder, caller)) = device::device(folder, responder, now, kept, &mut m) {
+        if let Some((responder, caller)) = device::device(safe, responder, now, kept, &mut m) {
             responders.push(responder);
             callers.extend(caller);
         }
     }
     let notifiers =
-        config.connectors.notifiers.iter().filter_map(|n| notifier(folder, config, n, &mut m)).collect();
+        config.connectors.notifiers.iter().filter_map(|n| notifier(safe, config, n, &mut m)).collect();
     let (discovered, blind) = protect(&places, &responders);
     let enrichers = asked.iter().map(|e| e.name().to_owned()).collect();
     let schedule = Arc::new(Schedule::new(asked, config.server.enrich_deadline));
@@ -151,12 +164,13 @@ fn file(folder: &Path, named: &str, limit: u64, m: &mut Vec<Mistake>) -> Option<
 }
 
 fn look_up(
-    folder: &Path,
+    safe: &Safe<'_>,
     config: &EnricherConfig,
     references: &mut Vec<Arc<dyn Reference>>,
     asked: &mut Vec<Arc<dyn Enricher>>,
     m: &mut Vec<Mistake>,
 ) {
+    let folder = safe.folder;
     match config {
         EnricherConfig::Assets { path } => {
             let Some(bytes) = file(folder, path, INVENTORY_LIMIT, m) else { return };
@@ -181,11 +195,17 @@ fn look_up(
             m.extend(foreign(path, folder, found, true));
             references.push(Arc::new(lists));
         }
-        EnricherConfig::Http { name, url, kinds, token, deadline } => {
+        EnricherConfig::Http { name, url, kinds, token, deadline, allow_private } => {
             let mut config = HttpLookupConfig::new(name.clone(), url.clone());
             config.deadline = *deadline;
             config.kinds = kinds_of(kinds);
-            config.token = token.as_ref().and_then(|at| secret(folder, at, name, m));
+            config.allow_private.clone_from(allow_private);
+            let to = to(url);
+            match token.as_ref().map(|at| secret(safe, at, name, &to, m)) {
+                // Asking without the token would only tell the service whom we look for.
+                Some(None) => return,
+                other => config.token = other.flatten(),
+            }
             match HttpLookup::new(config) {
                 Ok(look_up) => asked.push(Arc::new(look_up)),
                 Err(found) => m.extend(found.into_iter().map(|e| said(name, e.message, e.help))),
@@ -199,12 +219,48 @@ fn said(name: &str, message: String, help: impl Into<String>) -> Mistake {
     Mistake::error(FILE, (0, 0), message, help)
 }
 
+/// The one place that a URL leads to.
+fn to(url: &str) -> Vec<String> {
+    stanch_connectors::egress::place(url).into_iter().collect()
+}
+
+/// A secret for one connector, which will send it `to` these places.
 fn secret(
-    folder: &Path,
+    Safe { folder, vault }: &Safe<'_>,
     at: &SecretRef,
     name: &str,
+    to: &[String],
     m: &mut Vec<Mistake>,
 ) -> Option<stanch_connectors::notifier::Secret> {
+    if let SecretRef::Stored(stored) = at {
+        let Some(vault) = vault else {
+            let why = format!("{name}: whether the stored secret {stored} fits is seen when stanch runs");
+            m.push(Mistake::warning(FILE, (0, 0), why, "run it, or ask: stanch secret list"));
+            return None;
+        };
+        return match vault.open(stored, name, to) {
+            Ok(secret) => Some(secret),
+            Err(why @ Refused::Bound(_)) => {
+                m.push(said(
+                    name,
+                    why.words().to_owned(),
+                    "a secret is bound to where it is sent; see stanch secret list",
+                ));
+                None
+            }
+            // Not there yet: it can only be handed over to a server that runs.
+            Err(why) => {
+                let text = format!("{name} does not work: {}", why.words());
+                m.push(Mistake::warning(
+                    FILE,
+                    (0, 0),
+                    text,
+                    format!("stanch secret set {stored} --connector {name} --host …"),
+                ));
+                None
+            }
+        };
+    }
     secrets::read(folder, at).map_err(|why| m.push(said(name, why, "put the secret there"))).ok()
 }
 
@@ -231,26 +287,29 @@ fn ready<N: Notifier + 'static>(
 }
 
 fn notifier(
-    folder: &Path,
+    safe: &Safe<'_>,
     config: &Config,
     n: &NotifierConfig,
     m: &mut Vec<Mistake>,
 ) -> Option<Arc<dyn Notifier>> {
     let (name, host, port, tls, from, username, password) = match n {
         NotifierConfig::Log { name } => return Some(Arc::new(Log::new(name.clone()))),
-        NotifierConfig::Webhook { name, url, secret: at } => {
-            let (url, secret) = (url.clone(), secret(folder, at, name, m)?);
-            let config = WebhookConfig { name: name.clone(), url, secret };
+        NotifierConfig::Webhook { name, url, secret: at, allow_private } => {
+            let secret = secret(safe, at, name, &to(url), m)?;
+            let allow_private = allow_private.clone();
+            let config = WebhookConfig { name: name.clone(), url: url.clone(), secret, allow_private };
             return ready(Webhook::new(&config), name, m);
         }
-        NotifierConfig::Slack { name, url, token, .. } => {
-            let (url, token) = (url.clone(), secret(folder, token, name, m)?);
-            let config = SlackConfig { name: name.clone(), url, token };
+        NotifierConfig::Slack { name, url, token, allow_private, .. } => {
+            let token = secret(safe, token, name, &to(url), m)?;
+            let allow_private = allow_private.clone();
+            let config = SlackConfig { name: name.clone(), url: url.clone(), token, allow_private };
             return ready(Slack::new(&config), name, m);
         }
-        NotifierConfig::Rt { name, url, token, queue } => {
-            let (url, token, queue) = (url.clone(), secret(folder, token, name, m)?, queue.clone());
-            let config = RtConfig { name: name.clone(), url, token, queue };
+        NotifierConfig::Rt { name, url, token, queue, allow_private } => {
+            let token = secret(safe, token, name, &to(url), m)?;
+            let (url, queue, allow_private) = (url.clone(), queue.clone(), allow_private.clone());
+            let config = RtConfig { name: name.clone(), url, token, queue, allow_private };
             return ready(Rt::new(&config), name, m);
         }
         NotifierConfig::Smtp { name, host, port, tls, from, username, password } => {
@@ -269,7 +328,7 @@ fn notifier(
         ));
         return None;
     }
-    let password = password.as_ref().map(|at| secret(folder, at, name, m));
+    let password = password.as_ref().map(|at| secret(safe, at, name, &[format!("{host}:{port}")], m));
     let login = match (username, password) {
         (Some(user), Some(password)) => Some((user.clone(), password?)),
         _ => None,

@@ -30,6 +30,8 @@ mod serve;
 mod session;
 mod sse;
 mod swap;
+mod vault;
+mod webhooks;
 
 pub use api::anonymous::DOORS as DOOR_PATHS;
 pub use api::anonymous::PATHS as ANONYMOUS_PATHS;

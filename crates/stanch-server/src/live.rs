@@ -9,6 +9,7 @@ use stanch_core::contain::Mode;
 use stanch_engine::{Engine, Now};
 use stanch_model::port::Responder;
 
+use crate::api::manners::{Answers, Limits};
 use crate::audit::Audit;
 use crate::config_dir::{self, Loaded, Written};
 use crate::connect::Kept;
@@ -18,6 +19,8 @@ use crate::people::People;
 use crate::session::Sessions;
 use crate::sse::Pulse;
 use crate::swap::Swap;
+use crate::vault::Vault;
+use crate::webhooks::Webhooks;
 
 /// A running Stanch.
 pub(crate) struct Live {
@@ -30,6 +33,10 @@ pub(crate) struct Live {
     pub(crate) sessions: Sessions,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) limits: Limits,
+    pub(crate) answers: Arc<Answers>,
     pub(crate) data_dir: PathBuf,
     pub(crate) now: Now,
     /// True when `/metrics` needs no token: the listener is loopback.
@@ -56,7 +63,8 @@ impl Live {
     /// All mistakes, when nothing was changed.
     pub(crate) async fn reload(&self, by: &str) -> Result<Reloaded, Vec<Mistake>> {
         let _one = self.reloading.lock().await;
-        let kept = Kept(self.responders.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let devices = self.responders.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = Kept { devices, data: Some(self.data_dir.clone()) };
         let (dir, now) = (self.config_dir.clone(), self.now.clone());
         let loaded = tokio::task::spawn_blocking(move || config_dir::load(&dir, &now, &kept)).await;
         let loaded = loaded.unwrap_or_else(|_| Err(vec![bug()])).and_then(|l| self.acceptable(l));

@@ -20,6 +20,8 @@ pub(crate) struct Problem {
     message: String,
     mend: String,
     mistakes: Vec<MistakeView>,
+    /// Whole seconds to wait, where that is known better than by the status.
+    wait: Option<u64>,
 }
 
 impl Problem {
@@ -29,7 +31,7 @@ impl Problem {
         message: impl Into<String>,
         mend: impl Into<String>,
     ) -> Problem {
-        Problem { status, code, message: message.into(), mend: mend.into(), mistakes: Vec::new() }
+        Problem { status, code, message: message.into(), mend: mend.into(), mistakes: Vec::new(), wait: None }
     }
 
     /// What was asked makes no sense.
@@ -78,6 +80,44 @@ impl Problem {
     pub(crate) fn too_many(seconds: i64) -> Problem {
         let message = format!("too many failed sign-ins from this address; wait {seconds} s");
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "ST0429", message, "then try again with the right token")
+    }
+
+    /// More requests than one caller may send.
+    pub(crate) fn too_fast(seconds: u64) -> Problem {
+        let mend = "ask less often, or raise requests_per_second in stanch.yaml";
+        let mut problem =
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "ST0430", "too many requests from this caller", mend);
+        problem.wait = Some(seconds);
+        problem
+    }
+
+    /// What was to be changed is not what the caller has read.
+    pub(crate) fn changed(path: &str) -> Problem {
+        let message =
+            format!("{path} is not what If-Match names: it was changed, or there is nothing to compare");
+        Problem::new(StatusCode::PRECONDITION_FAILED, "ST0412", message, "read it again, then decide anew")
+    }
+
+    /// An `Idempotency-Key` that came with another body.
+    pub(crate) fn key_reused() -> Problem {
+        let message = "this Idempotency-Key came with another body before";
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "ST0423",
+            message,
+            "use a fresh key for each thing to be done",
+        )
+    }
+
+    /// An `Idempotency-Key` whose first request has no answer.
+    pub(crate) fn key_unknown() -> Problem {
+        let message = "a request with this Idempotency-Key is under way, or began before a crash: whether it was done is not known";
+        Problem::new(
+            StatusCode::CONFLICT,
+            "ST0424",
+            message,
+            "look whether it was done; if not, use a fresh key",
+        )
     }
 
     /// A request of a browser that does not come from our own pages.
@@ -246,20 +286,34 @@ impl From<stanch_model::id::BadId> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status;
+        let title = status.canonical_reason().unwrap_or("Error").to_owned();
+        let kind = format!("urn:stanch:error:{}", self.code);
+        let detail = if self.mend.is_empty() {
+            self.message.clone()
+        } else {
+            format!("{}: {}", self.message, self.mend)
+        };
         let error = ErrorDetail {
             code: self.code.to_owned(),
             message: self.message,
             mend: self.mend,
             mistakes: self.mistakes,
         };
-        let mut response = (status, Json(ErrorBody { error })).into_response();
+        let body = ErrorBody { kind, title, status: status.as_u16(), detail, error };
+        let mut response = (status, Json(body)).into_response();
         let mut put = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // Source: RFC 9457, 3.
+        put(header::CONTENT_TYPE, "application/problem+json");
         if status == StatusCode::UNAUTHORIZED {
             put(header::WWW_AUTHENTICATE, "Bearer realm=\"stanch\"");
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
             put(header::RETRY_AFTER, "60");
         }
+        if let Some(seconds) = self.wait {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        let mut put = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             put(header::RETRY_AFTER, "1");
         }

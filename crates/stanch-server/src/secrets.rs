@@ -27,8 +27,9 @@ impl TokenDigest {
 
     /// Of what a secret file holds: the token itself, or `sha256:` and the digest in hexadecimal.
     pub(crate) fn stored(secret: &Secret) -> Result<TokenDigest, String> {
-        match secret.expose().strip_prefix("sha256:") {
-            None => Ok(TokenDigest::of(secret.expose())),
+        let text = secret.expose();
+        match text.strip_prefix("sha256:") {
+            None => Ok(TokenDigest::of(&text)),
             Some(hex) => from_hex(hex.trim())
                 .map(TokenDigest)
                 .ok_or_else(|| "after sha256: there must be 64 hexadecimal digits".to_owned()),
@@ -72,6 +73,11 @@ pub(crate) fn read(folder: &Path, at: &SecretRef) -> Result<Secret, String> {
             Ok(text) => Secret::new(text.trim_end_matches(['\r', '\n'])),
             Err(_) => return Err(format!("the environment variable {name} is not set")),
         },
+        SecretRef::Stored(name) => {
+            return Err(format!(
+                "the stored secret {name} is for connectors; name a file or a variable here"
+            ));
+        }
     };
     if secret.expose().trim().is_empty() {
         return Err(format!("{} is empty", named(at)));
@@ -84,6 +90,7 @@ pub(crate) fn named(at: &SecretRef) -> String {
     match at {
         SecretRef::File(path) => path.clone(),
         SecretRef::Env(name) => format!("${name}"),
+        SecretRef::Stored(name) => format!("stored secret {name}"),
     }
 }
 

@@ -106,6 +106,22 @@ impl Api {
         json(&self.send("POST", path, Some(serde_json::to_vec(body)?)).await?)
     }
 
+    /// Puts something in its place.
+    ///
+    /// # Errors
+    /// As [`Api::post`].
+    pub(crate) async fn put(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Value> {
+        json(&self.send("PUT", path, Some(serde_json::to_vec(body)?)).await?)
+    }
+
+    /// Removes something.
+    ///
+    /// # Errors
+    /// As [`Api::post`].
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value> {
+        json(&self.send("DELETE", path, None).await?)
+    }
+
     async fn send(&self, method: &str, path: &str, body: Option<Vec<u8>>) -> Result<Bytes> {
         let (status, bytes) = match &self.door {
             Door::Http { client, base, token } => {
@@ -214,7 +230,7 @@ async fn in_process(
 #[must_use]
 pub(crate) fn refused(status: u16, body: &[u8]) -> Failure {
     let exit = Exit::of_status(status);
-    let Ok(ErrorBody { error }) = serde_json::from_slice::<ErrorBody>(body) else {
+    let Ok(ErrorBody { error, .. }) = serde_json::from_slice::<ErrorBody>(body) else {
         let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
         let mend = if status == 401 { "name your token with --token-file" } else { "" };
         return Failure::new(exit, format!("the server answered {status}: {text}"), mend);

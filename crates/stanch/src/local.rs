@@ -64,6 +64,7 @@ pub(crate) async fn serve(
     hosts: Vec<String>,
 ) -> Result<Exit> {
     log(ctx, "info");
+    keep_memory_in(ctx);
     let mut options = Options::new(config, data);
     options.listen = listen;
     options.hosts = hosts;
@@ -95,6 +96,7 @@ pub(crate) async fn up(
     made: bool,
 ) -> Result<Exit> {
     log(ctx, "warn");
+    keep_memory_in(ctx);
     let mut options = Options::new(config, data);
     options.listen = listen;
     let token = options.let_set_up().map_err(|why| Failure::new(Exit::Failed, why, ""))?;
@@ -129,6 +131,17 @@ pub(crate) async fn up(
         .await
         .map_err(|why| Failure::new(Exit::Failed, format!("the server ended: {why}"), "start it again"))?;
     Ok(Exit::Ok)
+}
+
+/// No core dumps, and no debuggers of other users: memory holds secrets while they are used.
+/// Source: SEC-42; prctl(2), `PR_SET_DUMPABLE`.
+fn keep_memory_in(ctx: &Ctx) {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let limited = setrlimit(Resource::Core, none);
+    if let Err(e) = limited.and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable)) {
+        ctx.out.say(&format!("a crash could leave a core dump with secrets in it: {e}"));
+    }
 }
 
 fn not_started(error: StartError) -> Failure {

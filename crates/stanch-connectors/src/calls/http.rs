@@ -197,7 +197,7 @@ impl Http<'_> {
             ready = ready.header("Idempotency-Key", format!("\"{key}\""));
         }
         if let Some(token) = self.token {
-            ready = ready.bearer_auth(token.expose());
+            ready = ready.bearer_auth(&*token.expose());
         }
         if let Some(body) = &request.body {
             ready = ready.json(&template::body(body, values).map_err(bad)?);

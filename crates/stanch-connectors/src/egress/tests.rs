@@ -182,3 +182,36 @@ async fn the_address_that_was_judged_is_the_one_that_is_dialled() {
     assert_eq!(answer.status(), 302, "a redirect is an answer, and not followed");
     assert_eq!((came.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (1, 1));
 }
+
+#[tokio::test]
+async fn a_connector_with_a_url_goes_to_its_host_and_nowhere_else() {
+    let (port, came) = a_trap().await;
+    let there = url(&format!("http://127.0.0.1:{port}/hook"));
+    let out = Egress::to(&there, &[]).expect("a host");
+    assert_eq!(out.permit(&there), Ok(()), "an address that was written was meant");
+    assert!(out.permit(&url("http://127.0.0.2/hook")).is_err());
+    assert!(out.permit(&url("https://other.example/hook")).is_err());
+    // A name is not an address: the same host by name needs the range.
+    let named = url(&format!("http://hooks.example:{port}/"));
+    let (look_up, _) = liar("127.0.0.1", "127.0.0.1");
+    let out = Egress::to(&named, &[]).expect("a host").with_look_up(look_up.clone());
+    let client = out.client(Duration::from_secs(2)).expect("a client");
+    assert!(client.get(named.clone()).send().await.expect_err("refused").is_connect());
+    assert_eq!(came.load(Ordering::SeqCst), 0);
+    let out =
+        Egress::to(&named, &["127.0.0.0/8".parse().expect("a range")]).expect("a host").with_look_up(look_up);
+    let client = out.client(Duration::from_secs(2)).expect("a client");
+    assert_eq!(client.get(named).send().await.expect("answered").status(), 302);
+    assert_eq!(came.load(Ordering::SeqCst), 1, "a redirect was not followed");
+}
+
+#[test]
+fn metadata_services_are_refused_even_when_written_out() {
+    for text in
+        ["http://169.254.169.254/latest", "http://[fd00:ec2::254]/", "http://[::ffff:169.254.169.254]/"]
+    {
+        let there = url(text);
+        let out = Egress::to(&there, &[]).expect("a host");
+        assert!(out.permit(&there).is_err(), "{text}");
+    }
+}

@@ -25,11 +25,13 @@ use std::net::IpAddr;
 use std::sync::Once;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use reqwest::{StatusCode, Url, header};
 use stanch_model::port::Enricher;
 use stanch_model::{Fact, Failure, Observable, ObservableKind, Span};
 
 use super::{Mistake, Mistakes, brief};
+use crate::egress::Egress;
 pub use crate::notifier::Secret;
 
 /// The largest answer that is read, in bytes: 256 KiB.
@@ -55,6 +57,8 @@ pub struct HttpLookupConfig {
     pub private_addresses: bool,
     /// The longest it is waited for. Default: 2 seconds.
     pub deadline: Span,
+    /// Ranges that its name may lead to although they are not on the internet. Default: none.
+    pub allow_private: Vec<IpNet>,
 }
 
 impl HttpLookupConfig {
@@ -69,6 +73,7 @@ impl HttpLookupConfig {
             kinds: vec![Ip, Hostname, Url, Hash],
             private_addresses: false,
             deadline: Span::secs(2),
+            allow_private: Vec::new(),
         }
     }
 
@@ -97,7 +102,7 @@ impl HttpLookupConfig {
             }
             Ok(_) => {}
         }
-        if self.token.as_ref().is_some_and(|t| header::HeaderValue::from_str(t.expose()).is_err()) {
+        if self.token.as_ref().is_some_and(|t| header::HeaderValue::from_str(&t.expose()).is_err()) {
             say(format!("{name}: the token holds characters that no header can"), "");
         }
         mistakes.done()
@@ -122,20 +127,14 @@ impl HttpLookup {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        install_crypto();
         let failed = |why: String| {
             let mut mistakes = Mistakes::new(&config.name);
             mistakes.add((0, 0), why, "");
             mistakes.done()
         };
-        let client = reqwest::Client::builder()
-            .user_agent("stanch")
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(config.deadline.to_std())
-            .build()
-            .map_err(|e| failed(format!("no HTTP client: {}", chain(&e))))?;
         let host = endpoint(&config.url).map_err(|why| failed(why.to_owned()))?;
+        let egress = Egress::to(&host, &config.allow_private).map_err(failed)?;
+        let client = egress.client(config.deadline.to_std()).map_err(failed)?;
         Ok(HttpLookup { config, client, host })
     }
 
@@ -162,7 +161,7 @@ impl HttpLookup {
     async fn fetch(&self, url: Url) -> Result<Vec<u8>, Failure> {
         let mut request = self.client.get(url).header(header::ACCEPT, "application/json");
         if let Some(token) = &self.config.token {
-            request = request.bearer_auth(token.expose());
+            request = request.bearer_auth(&*token.expose());
         }
         let mut response = request.send().await.map_err(|e| self.failure(&e))?;
         let json = response.headers().get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok());

@@ -1,5 +1,6 @@
 //! Ways to tell people.
 
+pub mod hook;
 pub mod log;
 mod post;
 pub mod rt;
@@ -13,6 +14,7 @@ pub mod webhook;
 #[cfg(test)]
 mod strict;
 
+pub use hook::Hook;
 pub use log::Log;
 pub use rt::{Rt, RtConfig};
 pub use secret::Secret;

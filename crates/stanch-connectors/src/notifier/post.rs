@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use reqwest::{Method, StatusCode, Url, header};
 use stanch_model::{Failure, Span};
+
+use crate::egress::Egress;
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -13,7 +16,10 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const RETRY_AFTER: Span = Span::secs(30);
 
 /// Talks to one configured host.
-pub(super) struct Post(reqwest::Client);
+pub(super) struct Post {
+    client: reqwest::Client,
+    egress: Egress,
+}
 
 /// What came back.
 pub(super) struct Reply {
@@ -46,18 +52,18 @@ pub(super) fn endpoint(text: &str) -> Result<Url, String> {
 }
 
 impl Post {
+    /// For the one host of this URL.
+    ///
     /// # Errors
     /// Why TLS could not be set up.
-    pub(super) fn new() -> Result<Post, String> {
-        crate::enricher::install_crypto();
-        reqwest::Client::builder()
-            .user_agent("stanch")
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(TIMEOUT)
-            .build()
-            .map(Post)
-            .map_err(|e| format!("no HTTP client: {e}"))
+    pub(super) fn to(url: Option<&Url>, private: &[IpNet]) -> Result<Post, String> {
+        let egress = match url {
+            Some(url) => Egress::to(url, private)?,
+            // The URL is wrong and has been reported; nothing will be sent.
+            None => Egress::new(&[], Vec::new())?,
+        };
+        let client = egress.client(TIMEOUT)?;
+        Ok(Post { client, egress })
     }
 
     /// Sends, and reads an answer of any status but those that say "later" or "not you".
@@ -72,10 +78,11 @@ impl Post {
         body: Vec<u8>,
     ) -> Result<Reply, Failure> {
         let host = url.host_str().unwrap_or_default().to_owned();
+        self.egress.permit(&url).map_err(Failure::permanent)?;
         // Never the URL itself: it may hold a secret.
         let lost = |e: reqwest::Error| Failure::transient(format!("{host}: {}", e.without_url()));
         let mut answer =
-            self.0.request(method, url).headers(headers).body(body).send().await.map_err(lost)?;
+            self.client.request(method, url).headers(headers).body(body).send().await.map_err(lost)?;
         let status = answer.status();
         let wait = answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok());
         let wait = wait.and_then(|v| v.parse::<i64>().ok()).filter(|s| (0..=86_400).contains(s));

@@ -7,11 +7,13 @@
 //! Source: RT 5 documentation, REST2.
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use stanch_model::port::Notifier;
 use stanch_model::{Failure, Notice};
+use zeroize::Zeroizing;
 
 use super::Secret;
 use super::post::{Post, Reply, endpoint};
@@ -28,6 +30,8 @@ pub struct RtConfig {
     pub token: Secret,
     /// The queue new tickets go to.
     pub queue: String,
+    /// Ranges that its name may lead to although they are not on the internet.
+    pub allow_private: Vec<IpNet>,
 }
 
 /// A ticket system.
@@ -51,10 +55,10 @@ impl Rt {
         if config.queue.trim().is_empty() {
             wrong.push("queue: name the queue that new tickets go to".to_owned());
         }
-        if HeaderValue::from_str(config.token.expose()).is_err() {
+        if HeaderValue::from_str(&config.token.expose()).is_err() {
             wrong.push("token: it holds characters that no token has".to_owned());
         }
-        let post = Post::new().map_err(|why| wrong.push(why)).ok();
+        let post = Post::to(url.as_ref(), &config.allow_private).map_err(|why| wrong.push(why)).ok();
         match (url, post) {
             (Some(url), Some(post)) if wrong.is_empty() => Ok(Rt {
                 name: config.name.clone(),
@@ -70,7 +74,7 @@ impl Rt {
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Reply, Failure> {
         let url = self.url.join(path).map_err(|e| Failure::permanent(e.to_string()))?;
         let mut headers = HeaderMap::new();
-        let token = format!("token {}", self.token.expose());
+        let token = Zeroizing::new(format!("token {}", *self.token.expose()));
         let mut token = HeaderValue::from_str(&token).map_err(|e| Failure::permanent(e.to_string()))?;
         token.set_sensitive(true);
         headers.insert("authorization", token);

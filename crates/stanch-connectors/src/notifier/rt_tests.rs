@@ -2,8 +2,13 @@ use super::super::strict::{Reply, Strict, class, notice, ok};
 use super::*;
 
 fn rt(url: &str, token: &str, queue: &str) -> Rt {
-    let config =
-        RtConfig { name: "tickets".into(), url: url.into(), token: Secret::new(token), queue: queue.into() };
+    let config = RtConfig {
+        name: "tickets".into(),
+        url: url.into(),
+        token: Secret::new(token),
+        queue: queue.into(),
+        allow_private: Vec::new(),
+    };
     Rt::new(&config).unwrap_or_else(|why| panic!("{why:?}"))
 }
 
@@ -68,6 +73,7 @@ fn a_mark_holds_nothing_that_a_query_would_obey() {
     assert_eq!(mark_of(&hostile), "stanch:xOROwnerroot");
     assert_eq!(mark_of(&notice()), "stanch:ACT-4");
     let config = RtConfig {
+        allow_private: Vec::new(),
         name: "t".into(),
         url: "http://example.com".into(),
         token: Secret::new("x"),

@@ -9,11 +9,13 @@
 //! Source: Slack's documentation of `chat.postMessage` and Block Kit, read in 2026; SEC-69.
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use stanch_model::port::Notifier;
 use stanch_model::{Failure, Notice, Span, Urgency};
+use zeroize::Zeroizing;
 
 use super::Secret;
 use super::post::{Post, endpoint};
@@ -40,6 +42,8 @@ pub struct SlackConfig {
     pub url: String,
     /// The bot token, `xoxb-…`.
     pub token: Secret,
+    /// Ranges that its name may lead to although they are not on the internet.
+    pub allow_private: Vec<IpNet>,
 }
 
 /// A workspace in which people are told.
@@ -59,10 +63,10 @@ impl Slack {
         let mut wrong = Vec::new();
         let method = format!("{}/chat.postMessage", config.url.trim_end_matches('/'));
         let url = endpoint(&method).map_err(|why| wrong.push(why)).ok();
-        if HeaderValue::from_str(config.token.expose()).is_err() {
+        if HeaderValue::from_str(&config.token.expose()).is_err() {
             wrong.push("token: it holds characters that no token has".to_owned());
         }
-        let post = Post::new().map_err(|why| wrong.push(why)).ok();
+        let post = Post::to(url.as_ref(), &config.allow_private).map_err(|why| wrong.push(why)).ok();
         match (url, post) {
             (Some(url), Some(post)) if wrong.is_empty() => {
                 Ok(Slack { name: config.name.clone(), url, token: config.token.clone(), post })
@@ -73,7 +77,7 @@ impl Slack {
 
     async fn tell(&self, channel: &str, notice: &Notice) -> Result<String, Failure> {
         let mut headers = HeaderMap::new();
-        let bearer = format!("Bearer {}", self.token.expose());
+        let bearer = Zeroizing::new(format!("Bearer {}", *self.token.expose()));
         let mut bearer = HeaderValue::from_str(&bearer).map_err(|e| Failure::permanent(e.to_string()))?;
         bearer.set_sensitive(true);
         headers.insert("authorization", bearer);

@@ -5,7 +5,8 @@ use super::*;
 
 fn slack(url: &str) -> Slack {
     let (name, url, token) = ("chat".to_owned(), format!("{url}/api/"), Secret::new("xoxb-1-secret"));
-    Slack::new(&SlackConfig { name, url, token }).unwrap_or_else(|why| panic!("{why:?}"))
+    Slack::new(&SlackConfig { name, url, token, allow_private: Vec::new() })
+        .unwrap_or_else(|why| panic!("{why:?}"))
 }
 
 #[tokio::test]
@@ -74,4 +75,30 @@ async fn slack_says_200_and_means_no() {
     assert_eq!(class(&slack(&slow.url).notify(&notice()).await), "slow down");
     let nobody = Notice { to: vec![], ..notice() };
     assert_eq!(class(&slack("http://127.0.0.1:9").notify(&nobody).await), "permanent");
+}
+
+#[test]
+fn hostile_text_mentions_nobody_links_nowhere_and_stays_in_its_frame() {
+    let hostile = [
+        "<!channel> <!here> <@U123> <#C1> <http://evil.example|bank> <mailto:x@evil.example|mail>",
+        "``` *bold* _it_ ~no~ `code` ```\n> quote",
+        "=cmd|' /C calc'!A0\u{202e}gpj.exe\u{200b}\u{1b}[31m",
+        "&lt;!channel&gt; &amp;lt;",
+    ];
+    for text in hostile {
+        let told = Notice { subject: text.to_owned(), body: format!("{text}\n{text}"), ..notice() };
+        let said = message("C1", &told);
+        let mut texts = vec![said["text"].as_str().expect("a text").to_owned()];
+        for block in said["blocks"].as_array().expect("blocks").iter().filter(|b| b["type"] == "section") {
+            assert_eq!(block["text"]["verbatim"], true);
+            let framed = block["text"]["text"].as_str().expect("a text");
+            let inner = framed.strip_prefix("```").and_then(|t| t.strip_suffix("```")).expect("a frame");
+            assert!(!inner.contains("```"), "{inner}");
+            texts.push(inner.to_owned());
+        }
+        for text in texts {
+            assert!(!text.contains(['<', '>']), "{text}");
+            assert!(!text.chars().any(|c| c == '\u{202e}' || c == '\u{200b}' || c == '\u{1b}'), "{text}");
+        }
+    }
 }

@@ -173,7 +173,7 @@ impl Smtp {
             connection.starttls(tls()?, &hello).await.map_err(|e| failure("STARTTLS", &e))?;
         }
         if let Some((user, password)) = &config.login {
-            let login = Credentials::new(user.clone(), password.expose().to_owned());
+            let login = Credentials::new(user.clone(), password.expose().to_string());
             connection.auth(DEFAULT_MECHANISMS, &login).await.map_err(|e| match e.is_permanent() {
                 true => Failure::Unauthorised { why: chain(&e) },
                 false => failure("AUTH", &e),

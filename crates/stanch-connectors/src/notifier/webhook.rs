@@ -16,11 +16,13 @@
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ipnet::IpNet;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use ring::hmac;
 use stanch_model::port::Notifier;
 use stanch_model::{Failure, Notice};
+use zeroize::Zeroizing;
 
 use super::Secret;
 use super::post::{Post, endpoint};
@@ -38,6 +40,15 @@ pub struct WebhookConfig {
     pub url: String,
     /// The key: `whsec_` and base64, of 24 bytes or more.
     pub secret: Secret,
+    /// Ranges that its name may lead to although they are not on the internet.
+    pub allow_private: Vec<IpNet>,
+}
+
+/// The bytes of a key as written: `whsec_` and base64, or none when it is no such key or too short.
+pub(super) fn key_bytes(secret: &Secret) -> Option<Zeroizing<Vec<u8>>> {
+    let text = secret.expose();
+    let bytes = Zeroizing::new(STANDARD.decode(text.strip_prefix("whsec_")?).ok()?);
+    (bytes.len() >= SHORTEST).then_some(bytes)
 }
 
 /// Another program that is told.
@@ -56,12 +67,11 @@ impl Webhook {
     pub fn new(config: &WebhookConfig) -> Result<Webhook, Vec<String>> {
         let mut wrong = Vec::new();
         let url = endpoint(&config.url).map_err(|why| wrong.push(why)).ok();
-        let bytes = config.secret.expose().strip_prefix("whsec_").and_then(|t| STANDARD.decode(t).ok());
-        let bytes = bytes.filter(|b| b.len() >= SHORTEST);
+        let bytes = key_bytes(&config.secret);
         if bytes.is_none() {
             wrong.push(format!("secret: write whsec_ and at least {SHORTEST} bytes as base64, for example from `openssl rand -base64 32`"));
         }
-        let post = Post::new().map_err(|why| wrong.push(why)).ok();
+        let post = Post::to(url.as_ref(), &config.allow_private).map_err(|why| wrong.push(why)).ok();
         match (url, bytes, post) {
             (Some(url), Some(bytes), Some(post)) => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
@@ -73,7 +83,7 @@ impl Webhook {
 }
 
 /// The signature over an attempt.
-fn sign(key: &hmac::Key, id: &str, seconds: i64, body: &[u8]) -> String {
+pub(super) fn sign(key: &hmac::Key, id: &str, seconds: i64, body: &[u8]) -> String {
     let mut over = format!("{id}.{seconds}.").into_bytes();
     over.extend_from_slice(body);
     format!("v1,{}", STANDARD.encode(hmac::sign(key, &over)))
@@ -107,7 +117,7 @@ fn body_of(notice: &Notice) -> Vec<u8> {
 }
 
 /// Seconds since 1970, now.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

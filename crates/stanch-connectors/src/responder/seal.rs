@@ -24,7 +24,8 @@ impl std::fmt::Debug for Seal {
 impl Seal {
     /// From what a key file holds: any text of at least 32 characters, best made by a machine.
     pub(super) fn new(key: &Secret) -> Result<Seal, String> {
-        let text = key.expose().trim();
+        let text = key.expose();
+        let text = text.trim();
         if text.len() < SHORTEST {
             return Err(format!(
                 "the seal key has {} characters; at least {SHORTEST} are needed, for example from `openssl rand -hex 32`",

@@ -46,14 +46,24 @@ pub(super) fn path(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<String> {
 /// A secret by reference: `{ file: … }` or `{ env: … }`. What stands there instead is never shown.
 pub(super) fn secret(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<SecretRef> {
     use super::yaml::Value;
-    const HELP: &str = "write { file: secrets/NAME } or { env: NAME } and keep the secret there";
+    const HELP: &str =
+        "write { file: secrets/NAME }, { env: NAME } or { stored: NAME } and keep the secret there";
     if matches!(node.value, Value::Scalar { .. }) {
         let message = format!("`{}` holds the secret itself; write where to find it", node.name);
         mistakes.push(node.mistake(message, HELP));
         return None;
     }
     let fields = node.map(mistakes)?;
-    fields.finish(&["file", "env"], mistakes);
+    fields.finish(&["file", "env", "stored"], mistakes);
+    if let Some(stored) = fields.optional("stored") {
+        if fields.optional("file").is_some() || fields.optional("env").is_some() {
+            mistakes.push(
+                node.mistake(format!("`{}` says twice where the secret is", node.name), "keep one of them"),
+            );
+            return None;
+        }
+        return stored.string(mistakes).map(SecretRef::Stored);
+    }
     match (fields.optional("file"), fields.optional("env")) {
         (Some(file), None) => path(file, mistakes).map(SecretRef::File),
         (None, Some(env)) => env_name(env, mistakes).map(SecretRef::Env),

@@ -120,9 +120,15 @@ fn http(fields: &Fields<'_>, taken: &mut Taken, m: &mut Vec<Mistake>) -> Option<
     let mut deadline = Span::secs(1);
     let range = Span(10)..=Span::mins(1);
     set(&mut deadline, fields.optional("deadline").and_then(|n| n.span_within(range, m)));
-    fields.finish(&["type", "name", "url", "kinds", "token", "deadline"], m);
+    let allow_private = private(fields, m);
+    fields.finish(&["type", "name", "url", "kinds", "token", "deadline", "allow_private"], m);
     let kinds = kinds.unwrap_or_default().into_iter().map(str::to_owned).collect();
-    Some(EnricherConfig::Http { name: name?, url: url?, kinds, token, deadline })
+    Some(EnricherConfig::Http { name: name?, url: url?, kinds, token, deadline, allow_private })
+}
+
+/// Ranges that a name may lead to although they are not on the internet.
+fn private(fields: &Fields<'_>, m: &mut Vec<Mistake>) -> Vec<ipnet::IpNet> {
+    fields.optional("allow_private").and_then(|n| n.list(m, Node::net_of)).unwrap_or_default()
 }
 
 fn url(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<String> {
@@ -161,8 +167,9 @@ fn notifier(node: &Node, taken: &mut Taken, m: &mut Vec<Mistake>) -> Option<Noti
 fn webhook(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {
     let url = fields.required("url", m).and_then(|n| n.string(m));
     let secret = fields.required("secret", m).and_then(|n| secret(n, m));
-    fields.finish(&["name", "type", "url", "secret"], m);
-    Some(NotifierConfig::Webhook { name: name?, url: url?, secret: secret? })
+    let allow_private = private(fields, m);
+    fields.finish(&["name", "type", "url", "secret", "allow_private"], m);
+    Some(NotifierConfig::Webhook { name: name?, url: url?, secret: secret?, allow_private })
 }
 
 fn slack(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {
@@ -171,8 +178,9 @@ fn slack(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Opt
     let token = fields.required("token", m).and_then(|n| secret(n, m));
     let signing_secret = fields.optional("signing_secret").and_then(|n| secret(n, m));
     let workspace = fields.optional("workspace").and_then(|n| n.string(m));
-    fields.finish(&["name", "type", "url", "token", "signing_secret", "workspace"], m);
-    Some(NotifierConfig::Slack { name: name?, url, token: token?, signing_secret, workspace })
+    let allow_private = private(fields, m);
+    fields.finish(&["name", "type", "url", "token", "signing_secret", "workspace", "allow_private"], m);
+    Some(NotifierConfig::Slack { name: name?, url, token: token?, signing_secret, workspace, allow_private })
 }
 
 fn rt(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {
@@ -180,8 +188,9 @@ fn rt(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option
     let token = fields.required("token", m).and_then(|n| secret(n, m));
     let mut queue = "General".to_owned();
     set(&mut queue, fields.optional("queue").and_then(|n| n.string(m)));
-    fields.finish(&["name", "type", "url", "token", "queue"], m);
-    Some(NotifierConfig::Rt { name: name?, url: url?, token: token?, queue })
+    let allow_private = private(fields, m);
+    fields.finish(&["name", "type", "url", "token", "queue", "allow_private"], m);
+    Some(NotifierConfig::Rt { name: name?, url: url?, token: token?, queue, allow_private })
 }
 
 fn smtp(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {

@@ -30,6 +30,7 @@ pub use matcher::{Subject, all_match};
 pub use mistake::Mistake;
 pub use preauthorisations::entries as preauthorisation_entries;
 pub use responders::{LdapResponder, OvsResponder, ResponderConfig, RpzResponder};
+pub use server::{AuditFiles, MasterKey};
 pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS, SAMPLE_SITE};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,17 +107,12 @@ pub struct ServerConfig {
     pub intake_queue: usize,
     /// Longest wait for all look-ups of one alert. Default 2 s.
     pub enrich_deadline: Span,
+    /// Requests a second that one caller of the API may send, over ten seconds. Default 200.
+    pub requests_per_second: u32,
     /// Where the journal's signed checkpoints and their key lie.
     pub audit: AuditFiles,
-}
-
-/// Files of the audit, relative to the configuration folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AuditFiles {
-    /// The private key. Default `audit.key` in the data folder, made at the first start.
-    pub key: Option<String>,
-    /// Files to which each checkpoint is appended too: on other machines, or media that only grow.
-    pub copies: Vec<String>,
+    /// Where the key of stored secrets is.
+    pub master_key: MasterKey,
 }
 
 /// PEM files for TLS.
@@ -135,6 +131,8 @@ pub enum SecretRef {
     File(String),
     /// An environment variable.
     Env(String),
+    /// A secret that was handed over by API or command line (`stanch secret set`), by its name.
+    Stored(String),
 }
 
 /// One sender of alerts.
@@ -236,6 +234,8 @@ pub enum EnricherConfig {
         token: Option<SecretRef>,
         /// Longest wait. Default 1 s.
         deadline: Span,
+        /// Ranges that its name may lead to although they are not on the internet.
+        allow_private: Vec<IpNet>,
     },
 }
 
@@ -267,6 +267,8 @@ pub enum NotifierConfig {
         url: String,
         /// The key, `whsec_` and base64.
         secret: SecretRef,
+        /// Ranges that its name may lead to although they are not on the internet.
+        allow_private: Vec<IpNet>,
     },
     /// A workspace of Slack; a team's `to` names channels.
     Slack {
@@ -280,6 +282,8 @@ pub enum NotifierConfig {
         signing_secret: Option<SecretRef>,
         /// The workspace, for example `T0123ABCD`; answers from others are refused. None: not looked at.
         workspace: Option<String>,
+        /// Ranges that its name may lead to although they are not on the internet.
+        allow_private: Vec<IpNet>,
     },
     /// A queue of Request Tracker 5.
     Rt {
@@ -291,6 +295,8 @@ pub enum NotifierConfig {
         token: SecretRef,
         /// Queue of new tickets. Default `General`.
         queue: String,
+        /// Ranges that its name may lead to although they are not on the internet.
+        allow_private: Vec<IpNet>,
     },
     /// The log only.
     Log {

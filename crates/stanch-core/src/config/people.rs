@@ -40,7 +40,8 @@ pub(super) fn read(
         named(&entries, "person", mistakes, |name, node, m| {
             all.anyone = true;
             let Some(person) = person(name, node, &known, m) else { return };
-            if let Some(SecretRef::File(place) | SecretRef::Env(place)) = &person.token
+            if let Some(SecretRef::File(place) | SecretRef::Env(place) | SecretRef::Stored(place)) =
+                &person.token
                 && let Some(first) = tokens.insert(place.clone(), name.to_owned())
             {
                 let message = format!("\"{name}\" has the same token as \"{first}\"");

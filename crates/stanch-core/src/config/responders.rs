@@ -481,7 +481,7 @@ impl Node {
     }
 
     /// For lists of prefixes.
-    fn net_of(&self, m: &mut Vec<Mistake>) -> Option<IpNet> {
+    pub(super) fn net_of(&self, m: &mut Vec<Mistake>) -> Option<IpNet> {
         self.net(m)
     }
 }

@@ -6,7 +6,33 @@ use stanch_model::Span;
 
 use super::common::{path, set};
 use super::yaml::{Fields, Node};
-use super::{AuditFiles, Mistake, ServerConfig, TlsFiles};
+use super::{Mistake, ServerConfig, TlsFiles};
+
+/// Where the key is that wraps the keys of stored secrets: 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MasterKey {
+    /// A file. None: `secrets.key` in the data folder, made with the first secret.
+    File(Option<String>),
+    /// A systemd credential (`LoadCredential=`, `LoadCredentialEncrypted=`), by its name.
+    Credential(String),
+    /// A program and its arguments; what it prints is the key. For a KMS.
+    Command(Vec<String>),
+}
+
+impl Default for MasterKey {
+    fn default() -> MasterKey {
+        MasterKey::File(None)
+    }
+}
+
+/// Files of the audit, relative to the configuration folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFiles {
+    /// The private key. Default `audit.key` in the data folder, made at the first start.
+    pub key: Option<String>,
+    /// Files to which each checkpoint is appended too: on other machines, or media that only grow.
+    pub copies: Vec<String>,
+}
 
 impl Default for ServerConfig {
     fn default() -> ServerConfig {
@@ -17,13 +43,24 @@ impl Default for ServerConfig {
             max_inflate_ratio: 100,
             intake_queue: 1024,
             enrich_deadline: Span::secs(2),
+            requests_per_second: 200,
             audit: AuditFiles::default(),
+            master_key: MasterKey::default(),
         }
     }
 }
 
-const KEYS: &[&str] =
-    &["listen", "tls", "max_body", "max_inflate_ratio", "intake_queue", "enrich_deadline", "audit"];
+const KEYS: &[&str] = &[
+    "listen",
+    "tls",
+    "max_body",
+    "max_inflate_ratio",
+    "intake_queue",
+    "enrich_deadline",
+    "requests_per_second",
+    "audit",
+    "secrets",
+];
 
 /// Reads `stanch.yaml`. `people` is false when nobody has a token yet.
 pub(super) fn read(root: &Node, people: bool, mistakes: &mut Vec<Mistake>) -> ServerConfig {
@@ -44,9 +81,13 @@ pub(super) fn read(root: &Node, people: bool, mistakes: &mut Vec<Mistake>) -> Se
         &mut config.enrich_deadline,
         fields.optional("enrich_deadline").and_then(|n| n.span_within(deadline, m)),
     );
+    if let Some(n) = fields.optional("requests_per_second").and_then(|n| n.integer(1..=1_000_000, m)) {
+        config.requests_per_second = u32::try_from(n).unwrap_or(config.requests_per_second);
+    }
     if let Some(audit) = fields.optional("audit").and_then(|n| audit(n, m)) {
         config.audit = audit;
     }
+    set(&mut config.master_key, fields.optional("secrets").and_then(|n| master_key(n, m)));
     fields.finish(KEYS, m);
     reachable(&config, &fields, people, m);
     config
@@ -95,4 +136,26 @@ fn audit(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<AuditFiles> {
     let copies = fields.optional("copies").and_then(|n| n.list(mistakes, path)).unwrap_or_default();
     fields.finish(&["key", "copies"], mistakes);
     Some(AuditFiles { key, copies })
+}
+
+fn master_key(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<MasterKey> {
+    const HELP: &str =
+        "write key: { file: PATH }, key: { credential: NAME } or key: { command: [PROGRAM, ARGUMENT] }";
+    let fields = node.map(mistakes)?;
+    fields.finish(&["key"], mistakes);
+    let key = fields.required("key", mistakes)?;
+    let fields = key.map(mistakes)?;
+    fields.finish(&["file", "credential", "command"], mistakes);
+    let found = (fields.optional("file"), fields.optional("credential"), fields.optional("command"));
+    match found {
+        (Some(file), None, None) => path(file, mistakes).map(|p| MasterKey::File(Some(p))),
+        (None, Some(name), None) => name.string(mistakes).map(MasterKey::Credential),
+        (None, None, Some(words)) => {
+            words.list(mistakes, |n, m| n.string(m)).filter(|w| !w.is_empty()).map(MasterKey::Command)
+        }
+        _ => {
+            mistakes.push(key.mistake("`key` has to say one place where the key is", HELP));
+            None
+        }
+    }
 }

@@ -16,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::Body;
+use super::manners;
 use super::v1::session::with_cookie;
 use super::v1::types::{ErrorBody, PasswordRequest, SetUpRequest, WaysView, WelcomeRequest, Whoami};
 use crate::auth::{CameIn, Desk, Knock};
@@ -179,7 +180,9 @@ pub(super) fn described(mut api: OpenApi) -> Router {
     let item = utoipa::openapi::PathItem::new(utoipa::openapi::HttpMethod::Get, own);
     api.paths.paths.insert(OPENAPI.to_owned(), item);
     named(&mut api);
-    let text: bytes::Bytes = api.to_json().unwrap_or_default().into();
+    let mut api = serde_json::to_value(&api).unwrap_or_default();
+    manners::describe(&mut api);
+    let text: bytes::Bytes = serde_json::to_string(&api).unwrap_or_default().into();
     let answer = move || async move {
         ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text.clone()).into_response()
     };

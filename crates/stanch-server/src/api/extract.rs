@@ -27,6 +27,14 @@ pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     }
 }
 
+/// Cuts a list that was read one too long to the page that was asked for; gives the name of the last
+/// one when there is more.
+pub(crate) fn page<T>(list: &mut Vec<T>, most: usize, id: impl Fn(&T) -> &String) -> Option<String> {
+    let more = list.len() > most;
+    list.truncate(most);
+    list.last().filter(|_| more).map(|last| id(last).clone())
+}
+
 /// A name in a query, if there is one.
 pub(crate) fn named<T>(text: Option<&String>) -> Result<Option<T>, Problem>
 where

@@ -5,6 +5,7 @@
 
 pub(crate) mod anonymous;
 mod extract;
+pub(crate) mod manners;
 pub mod v1;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -33,11 +34,13 @@ pub(crate) fn router(desk: Desk, intake: Option<OpenApiRouter>) -> Router {
         .layer(middleware::from_fn(guarded))
         .with_state(desk.clone());
     let pages = console::router()
-        .layer(middleware::from_fn_with_state(desk, hosted))
+        .layer(middleware::from_fn_with_state(desk.clone(), hosted))
         .layer(middleware::from_fn(canonical_only));
     let all = OpenApiRouter::with_openapi(about()).merge(people).merge(intake.unwrap_or_default());
     let (router, described) = all.split_for_parts();
-    router.merge(anonymous::described(described)).merge(pages).fallback(no_route)
+    let inner = router.merge(anonymous::described(described)).merge(pages).fallback(no_route);
+    let around = manners::Around { desk, inner: inner.clone() };
+    inner.layer(middleware::from_fn_with_state(around, manners::manners))
 }
 
 /// What stands at the head of the description.

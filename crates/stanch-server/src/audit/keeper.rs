@@ -82,7 +82,7 @@ impl Audit {
     }
 
     /// Writes a checkpoint when one is due, or, `anyway`, when anything was written since the last.
-    pub(super) fn look(&self, anyway: bool) -> Result<(), String> {
+    pub(crate) fn look(&self, anyway: bool) -> Result<(), String> {
         let said = |e: JournalError| e.to_string();
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = match reader.take() {

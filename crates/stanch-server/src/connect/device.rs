@@ -19,7 +19,7 @@ use stanch_core::config::{
 use stanch_engine::Now;
 use stanch_model::port::{Caller, Responder};
 
-use super::{FILE, Kept, said, secret};
+use super::{FILE, Kept, Safe, said, secret, to};
 use crate::secrets::place;
 
 /// How long one connection of our own path may take.
@@ -30,7 +30,7 @@ pub(super) type Built = (Arc<dyn Responder>, Option<Arc<dyn Caller>>);
 
 /// Builds one device; none when its settings are wrong.
 pub(super) fn device(
-    folder: &Path,
+    safe: &Safe<'_>,
     config: &ResponderConfig,
     now: &Now,
     kept: &Kept,
@@ -38,17 +38,17 @@ pub(super) fn device(
 ) -> Option<Built> {
     let built: Result<Arc<dyn Responder>, Vec<String>> = match config {
         ResponderConfig::Simulated { name } => {
-            let before = kept.0.iter().find(|r| r.simulated() && r.name() == name).cloned();
+            let before = kept.devices.iter().find(|r| r.simulated() && r.name() == name).cloned();
             Ok(before.unwrap_or_else(|| Arc::new(Simulated::new(name.clone(), now.clone()))))
         }
         ResponderConfig::Nftables { name, netns, table, own_path } => {
             firewall(name, netns.as_ref(), table, own_path, m)
         }
         ResponderConfig::OpenVswitch(ovs) => switch(ovs),
-        ResponderConfig::Ldap(ldap) => directory(folder, ldap, m)?,
-        ResponderConfig::Rpz(zone) => sinkhole(folder, zone, m),
+        ResponderConfig::Ldap(ldap) => directory(safe, ldap, m)?,
+        ResponderConfig::Rpz(zone) => sinkhole(safe.folder, zone, m),
         ResponderConfig::Http { name, .. } | ResponderConfig::Exec { name, .. } => {
-            return match Calls::new(declared(folder, config, m)?) {
+            return match Calls::new(declared(safe, config, m)?) {
                 Ok(calls) => {
                     let calls = Arc::new(calls);
                     Some((calls.clone(), Some(calls)))
@@ -114,14 +114,14 @@ fn switch(ovs: &OvsResponder) -> Result<Arc<dyn Responder>, Vec<String>> {
 
 /// None when a secret is not there, which has been said.
 fn directory(
-    folder: &Path,
+    safe: &Safe<'_>,
     ldap: &LdapResponder,
     m: &mut Vec<Mistake>,
 ) -> Option<Result<Arc<dyn Responder>, Vec<String>>> {
-    let password = secret(folder, &ldap.password, &ldap.name, m)?;
+    let password = secret(safe, &ldap.password, &ldap.name, &to(&ldap.url), m)?;
     let mut config = LdapConfig::new(&ldap.name, &ldap.url, &ldap.bind_dn, password, &ldap.people);
     config.tls = if ldap.tls == "none" { LdapTls::None } else { LdapTls::StartTls };
-    config.ca = ldap.ca.as_ref().map(|path| place(folder, path));
+    config.ca = ldap.ca.as_ref().map(|path| place(safe.folder, path));
     config.account_attribute.clone_from(&ldap.account_attribute);
     config.groups.clone_from(&ldap.groups);
     config.group_attribute.clone_from(&ldap.group_attribute);
@@ -132,7 +132,7 @@ fn directory(
         _ => Lock::Auto,
     };
     if let Some(at) = &ldap.seal_key {
-        config.seal_key = Some(secret(folder, at, &ldap.name, m)?);
+        config.seal_key = Some(secret(safe, at, &ldap.name, &[], m)?);
     }
     Some(Directory::new(config).map(|d| Arc::new(d) as Arc<dyn Responder>))
 }
@@ -166,7 +166,7 @@ fn sinkhole(
 }
 
 /// The declared calls of a responder of type http or exec; none when something was missing.
-fn declared(folder: &Path, config: &ResponderConfig, m: &mut Vec<Mistake>) -> Option<CallsConfig> {
+fn declared(safe: &Safe<'_>, config: &ResponderConfig, m: &mut Vec<Mistake>) -> Option<CallsConfig> {
     let calls = config.calls().iter().map(|c| (c.name.clone(), call(c))).collect();
     let mut all = CallsConfig {
         name: config.name().to_owned(),
@@ -185,7 +185,7 @@ fn declared(folder: &Path, config: &ResponderConfig, m: &mut Vec<Mistake>) -> Op
         };
         all.timeout = timeout.to_std();
         if let Some(at) = token {
-            all.token = Some(secret(folder, at, name, m)?);
+            all.token = Some(secret(safe, at, name, allow, m)?);
         }
     }
     Some(all)

@@ -112,7 +112,9 @@ async fn every_operation_answers_as_described() {
             let status = answer.status.as_u16().to_string();
             let documented = resolve(&api, &op["responses"][&status]);
             assert!(documented.is_object(), "{method} {path}: {status} is not documented: {}", answer.text());
-            if let Some(schema) = documented["content"]["application/json"].get("schema") {
+            let content = &documented["content"];
+            let schema = content["application/json"].get("schema");
+            if let Some(schema) = schema.or(content["application/problem+json"].get("schema")) {
                 assert_eq!(
                     misfit(&api, schema, &answer.json(), ""),
                     None,

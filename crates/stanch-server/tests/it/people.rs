@@ -30,6 +30,9 @@ pub(crate) fn concrete(path: &str) -> String {
         p if p.contains("/runs/") => "RUN-1",
         p if p.contains("/silences/") => "SIL-1",
         p if p.contains("/quarantine/") => "1",
+        // The bare one is for taking it away.
+        "/api/v1/webhooks/{id}" => "HOOK-9",
+        p if p.contains("/webhooks/") => "HOOK-1",
         _ => "INC-1",
     };
     path.replace("{name}", "c2-beacon")

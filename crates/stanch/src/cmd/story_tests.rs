@@ -54,7 +54,10 @@ fn story() -> StoryView {
 }
 
 fn nothing() -> (ApprovalPage, BlockPage) {
-    (ApprovalPage { approvals: vec![], pending: 0 }, BlockPage { blocks: vec![], live: 0, announced: vec![] })
+    (
+        ApprovalPage { approvals: vec![], pending: 0, next_before: None },
+        BlockPage { blocks: vec![], live: 0, announced: vec![], next_before: None },
+    )
 }
 
 #[test]

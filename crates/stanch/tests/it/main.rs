@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod answers;
+mod audit;
 mod demo;
+mod hostile;
 mod lifecycle;
+mod mcp;
+mod memory;
 mod offline;
 mod playbook;
 mod site;

@@ -81,6 +81,16 @@ impl Site {
         self.server = Some((child, out, url.to_owned()));
     }
 
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.as_ref().unwrap().0.id()
+    }
+
+    /// Waits until the server has ended.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.server.take().unwrap().0.wait().unwrap()
+    }
+
     /// Stops the server in order and gives its exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
         let (mut child, _, _) = self.server.take().unwrap();

@@ -53,7 +53,7 @@ impl<'a> Session<'a> {
         });
         let bound = ldap
             .with_timeout(config.timeout)
-            .simple_bind(&config.bind_dn, config.password.expose())
+            .simple_bind(&config.bind_dn, &config.password.expose())
             .await
             .map_err(reach)?;
         match bound.rc {

@@ -12,7 +12,7 @@ use super::types::{
     SettledView, TouchedAssetView,
 };
 use super::{Answer, Failures, done};
-use crate::api::extract::{Body, Named, Query, limit, named, time};
+use crate::api::extract::{Body, Named, Query, limit, named, page, time};
 use crate::auth::{Approver, Viewer};
 use crate::problem::Problem;
 
@@ -112,17 +112,20 @@ fn detail(asked: &Asked, now: Timestamp) -> ApprovalDetail {
 pub(super) async fn list(viewer: Viewer, Query(asked): Query<ApprovalQuery>) -> Answer<ApprovalPage> {
     let most = limit(asked.limit)?;
     let incident: Option<IncidentId> = named(asked.incident.as_ref())?;
+    let before = named(asked.before.as_ref())?.unwrap_or(ApprovalId(u64::MAX));
     let only = asked.pending.unwrap_or(false);
     let now = viewer.books().now();
-    let page = viewer.books().read(|s| {
-        let all = s.approvals.values().rev();
+    let answer = viewer.books().read(|s| {
+        let all = s.approvals.range(..before).rev().map(|(_, a)| a);
         let kept = all
             .filter(|a| !only || pending(a, now))
             .filter(|a| incident.is_none_or(|i| a.approval.incident == i));
-        let approvals = kept.take(most).map(|a| summary(a, now)).collect();
-        ApprovalPage { approvals, pending: s.approvals.values().filter(|a| pending(a, now)).count() as u64 }
+        let mut approvals: Vec<ApprovalSummary> = kept.take(most + 1).map(|a| summary(a, now)).collect();
+        let next_before = page(&mut approvals, most, |a| &a.id);
+        let pending = s.approvals.values().filter(|a| pending(a, now)).count() as u64;
+        ApprovalPage { approvals, pending, next_before }
     });
-    Ok(Json(page))
+    Ok(Json(answer))
 }
 
 /// One question, with everything a person has to see

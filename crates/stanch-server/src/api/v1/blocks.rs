@@ -13,7 +13,7 @@ use super::types::{
     RenewRequest, VetoRequest,
 };
 use super::{Answer, Failures, done};
-use crate::api::extract::{Body, Named, Query, limit, named, time, words};
+use crate::api::extract::{Body, Named, Query, limit, named, page, time, words};
 use crate::auth::{Analyst, Approver, Viewer};
 use crate::books::Books;
 use crate::problem::Problem;
@@ -97,17 +97,19 @@ pub(super) async fn list(viewer: Viewer, Query(asked): Query<BlockQuery>) -> Ans
     let all = asked.all.unwrap_or(false);
     let books = viewer.books();
     let now = books.now();
-    let page = books.read(|s| {
-        let kept = s.actions.values().rev().filter(|a| all || a.ended.is_none());
+    let before = named(asked.before.as_ref())?.unwrap_or(ActionId(u64::MAX));
+    let answer = books.read(|s| {
+        let kept = s.actions.range(..before).rev().map(|(_, a)| a).filter(|a| all || a.ended.is_none());
         let kept = kept.filter(|a| incident.is_none_or(|i| a.action.incident == i));
-        let blocks = kept.take(most).map(|a| view(s, a, books, now)).collect();
+        let mut blocks: Vec<BlockView> = kept.take(most + 1).map(|a| view(s, a, books, now)).collect();
+        let next_before = page(&mut blocks, most, |b| &b.id);
         let waits = |a: &&AnnouncedState| {
             a.vetoed.is_none() && a.what.at > now && !s.actions.contains_key(&a.what.action.id)
         };
         let announced = s.announced.values().filter(waits).map(announced).collect();
-        BlockPage { blocks, live: s.live_actions().count() as u64, announced }
+        BlockPage { blocks, live: s.live_actions().count() as u64, announced, next_before }
     });
-    Ok(Json(page))
+    Ok(Json(answer))
 }
 
 /// One block

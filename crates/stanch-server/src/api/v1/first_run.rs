@@ -53,6 +53,8 @@ fn curl(source: &SourceConfig, dir: &str, url: &str) -> Option<String> {
     let secret = match secret {
         SecretRef::File(path) => format!("$(cat {})", quoted(&format!("{dir}/{path}"))),
         SecretRef::Env(name) => format!("${name}"),
+        // A source proves itself by a file or a variable: `check` says so.
+        SecretRef::Stored(_) => "TOKEN".to_owned(),
     };
     let name = &source.name;
     Some(format!("curl -H \"Authorization: Bearer {secret}\" --data-binary @FILE {url}/in/{name}"))

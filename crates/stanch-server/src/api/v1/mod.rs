@@ -22,6 +22,7 @@ mod playbooks;
 mod quarantine;
 mod queue;
 mod runs;
+mod secrets;
 pub(crate) mod session;
 mod settings;
 mod silences;
@@ -32,6 +33,7 @@ mod timeline;
 mod tokens;
 pub mod types;
 mod verdicts;
+mod webhooks;
 
 use stanch_engine::Done;
 use utoipa_axum::router::OpenApiRouter;
@@ -148,6 +150,14 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(first_run::first_run))
         .routes(routes!(first_run::sample))
         .routes(routes!(first_run::take_away))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::remove))
+        .routes(routes!(webhooks::enable))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::redeliver))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::set, secrets::remove))
         .routes(routes!(admin::reload))
         .routes(routes!(admin::kill_switch_state, admin::kill_switch))
 }

@@ -7,7 +7,7 @@ use stanch_model::{IncidentId, RunId};
 
 use super::types::{DoneView, RunDetail, RunPage, RunQuery, RunRequest, RunStep, RunSummary, RunWait};
 use super::{Answer, Failures, done};
-use crate::api::extract::{Body, Named, Query, limit, named, time};
+use crate::api::extract::{Body, Named, Query, limit, named, page, time};
 use crate::auth::{Analyst, Viewer};
 use crate::problem::Problem;
 
@@ -92,11 +92,14 @@ fn words(w: &WaitsFor) -> String {
 pub(super) async fn list(viewer: Viewer, Query(asked): Query<RunQuery>) -> Answer<RunPage> {
     let most = limit(asked.limit)?;
     let incident: Option<IncidentId> = named(asked.incident.as_ref())?;
-    let runs = viewer.books().read(|s| {
-        let kept = s.runs.values().rev().filter(|r| incident.is_none_or(|i| r.incident == Some(i)));
-        kept.take(most).map(|r| summary(r)).collect()
+    let before = named(asked.before.as_ref())?.unwrap_or(RunId(u64::MAX));
+    let mut runs: Vec<RunSummary> = viewer.books().read(|s| {
+        let all = s.runs.range(..before).rev().map(|(_, r)| r);
+        let kept = all.filter(|r| incident.is_none_or(|i| r.incident == Some(i)));
+        kept.take(most + 1).map(|r| summary(r)).collect()
     });
-    Ok(Json(RunPage { runs }))
+    let next_before = page(&mut runs, most, |r| &r.id);
+    Ok(Json(RunPage { runs, next_before }))
 }
 
 /// One run

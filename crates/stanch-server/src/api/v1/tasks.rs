@@ -9,7 +9,7 @@ use stanch_model::{TaskId, Timestamp};
 
 use super::types::{DoneView, ErrorBody, FieldView, TaskAnswer, TaskPage, TaskQuery, TaskView};
 use super::{Answer, Failures, done};
-use crate::api::extract::{Body, Named, Query, limit, time};
+use crate::api::extract::{Body, Named, Query, limit, named, page, time};
 use crate::auth::{Analyst, Viewer};
 use crate::problem::Problem;
 
@@ -67,11 +67,13 @@ pub(super) async fn list(viewer: Viewer, Query(asked): Query<TaskQuery>) -> Answ
     let most = limit(asked.limit)?;
     let only = asked.open.unwrap_or(false);
     let now = viewer.books().now();
-    let tasks = viewer.books().read(|s| {
-        let kept = s.tasks.values().rev().filter(|t| !only || open(t, now));
-        kept.take(most).map(|t| shown(t, now)).collect()
+    let before = named(asked.before.as_ref())?.unwrap_or(TaskId(u64::MAX));
+    let mut tasks: Vec<TaskView> = viewer.books().read(|s| {
+        let kept = s.tasks.range(..before).rev().map(|(_, t)| t).filter(|t| !only || open(t, now));
+        kept.take(most + 1).map(|t| shown(t, now)).collect()
     });
-    Ok(Json(TaskPage { tasks }))
+    let next_before = page(&mut tasks, most, |t| &t.id);
+    Ok(Json(TaskPage { tasks, next_before }))
 }
 
 /// One task

@@ -20,11 +20,13 @@ mod judgement;
 mod people;
 mod queue;
 mod runs;
+mod secrets;
 mod settings;
 mod sources;
 mod tasks;
 mod timeline;
 mod verdicts;
+mod webhooks;
 
 pub use alerts::{
     AlertDetail, AlertPage, AlertQuery, AlertSummary, AttackRef, EndpointView, NormalisedAlert,
@@ -63,6 +65,7 @@ pub use judgement::{
 pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, SignedOut, Whoami};
 pub use queue::{BulkFailure, BulkRequest, BulkView, ClockCell, Facet, QueuePage, QueueQuery, QueueRow};
 pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary, RunWait};
+pub use secrets::{SecretDone, SecretPage, SecretRequest, SecretText, SecretView};
 pub use settings::{
     ConnectorView, DryRunView, LimitView, PersonView, PlaybookDetail, PlaybookPage, PlaybookView,
     ProtectedView, SettingsView, TeamView,
@@ -74,3 +77,6 @@ pub use sources::{
 pub use tasks::{FieldView, HookQuery, HookView, RunRequest, TaskAnswer, TaskPage, TaskQuery, TaskView};
 pub use timeline::{GraphCard, GraphLink, GraphPair, GraphView, TimelineRow, TimelineView};
 pub use verdicts::{NoisePage, NoiseView, VerdictRequest};
+pub use webhooks::{
+    RedeliverRequest, WebhookCreated, WebhookPage, WebhookRequest, WebhookTested, WebhookView,
+};

@@ -125,6 +125,11 @@ fn read(dir: &Path, secret: &SecretRef) -> Result<String> {
             })?;
             Ok(text.trim_end_matches(['\r', '\n']).to_owned())
         }
+        SecretRef::Stored(name) => {
+            let message = format!("the stored secret {name} is never handed out");
+            Err(Failure::new(Exit::Forbidden, message, "a source proves itself by a file or a variable")
+                .into())
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub struct ApprovalQuery {
     pub incident: Option<String>,
     /// How many; 100 by default, at most 1000.
     pub limit: Option<usize>,
+    /// Only older than this one, for example `APR-3`: the `next_before` of the page before.
+    pub before: Option<String>,
 }
 
 /// Questions to people, the newest first.
@@ -23,6 +25,9 @@ pub struct ApprovalPage {
     pub approvals: Vec<ApprovalSummary>,
     /// How many of all wait for an answer.
     pub pending: u64,
+    /// What to give as `before` for the next page; none when this is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_before: Option<String>,
 }
 
 /// One question in a list.

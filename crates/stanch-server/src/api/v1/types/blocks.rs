@@ -14,6 +14,8 @@ pub struct BlockQuery {
     pub incident: Option<String>,
     /// How many; 100 by default, at most 1000.
     pub limit: Option<usize>,
+    /// Only older than this one, for example `ACT-4`: the `next_before` of the page before.
+    pub before: Option<String>,
 }
 
 /// Blocks, the newest first.
@@ -26,6 +28,9 @@ pub struct BlockPage {
     /// Changes that wait for a no of the NOC.
     #[serde(default)]
     pub announced: Vec<AnnouncedView>,
+    /// What to give as `before` for the next page; none when this is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_before: Option<String>,
 }
 
 /// One block.

@@ -3,10 +3,25 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Every error, whatever the route.
+/// Every error, whatever the route: a problem as RFC 9457 has it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
-    /// What went wrong.
+    /// The kind of problem: `urn:stanch:error:` and the code.
+    #[serde(default, rename = "type")]
+    #[schema(example = "urn:stanch:error:ST0404")]
+    pub kind: String,
+    /// The kind in words, the same for all of it.
+    #[serde(default)]
+    #[schema(example = "Not Found")]
+    pub title: String,
+    /// The HTTP status.
+    #[serde(default)]
+    #[schema(example = 404)]
+    pub status: u16,
+    /// What went wrong this time, and how to mend it.
+    #[serde(default)]
+    pub detail: String,
+    /// The same in parts.
     pub error: ErrorDetail,
 }
 

@@ -12,6 +12,8 @@ pub struct RunQuery {
     pub incident: Option<String>,
     /// How many; 100 by default, at most 1000.
     pub limit: Option<usize>,
+    /// Only older than this one, for example `RUN-2`: the `next_before` of the page before.
+    pub before: Option<String>,
 }
 
 /// Runs, the newest first.
@@ -19,6 +21,9 @@ pub struct RunQuery {
 pub struct RunPage {
     /// The runs.
     pub runs: Vec<RunSummary>,
+    /// What to give as `before` for the next page; none when this is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_before: Option<String>,
 }
 
 /// One run in a list.

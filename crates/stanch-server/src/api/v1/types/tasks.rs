@@ -49,6 +49,8 @@ pub struct TaskQuery {
     pub open: Option<bool>,
     /// How many; 100 by default, at most 1000.
     pub limit: Option<usize>,
+    /// Only older than this one, for example `TASK-4`: the `next_before` of the page before.
+    pub before: Option<String>,
 }
 
 /// Tasks, the newest first.
@@ -56,6 +58,9 @@ pub struct TaskQuery {
 pub struct TaskPage {
     /// The tasks.
     pub tasks: Vec<TaskView>,
+    /// What to give as `before` for the next page; none when this is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_before: Option<String>,
 }
 
 /// One thing asked of people.
