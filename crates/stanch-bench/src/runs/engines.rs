@@ -42,12 +42,12 @@ pub(super) struct Up {
 impl Up {
     /// Seconds of CPU used so far by all its processes.
     pub(super) fn cpu(&self) -> Result<f64> {
-        self.processes().map(|id| proc::cpu(id)).sum()
+        self.processes().map(proc::cpu).sum()
     }
 
     /// Bytes that all its processes hold now.
     pub(super) fn rss(&self) -> Result<u64> {
-        self.processes().map(|id| proc::rss(id)).sum()
+        self.processes().map(proc::rss).sum()
     }
 
     fn processes(&self) -> impl Iterator<Item = u32> {
