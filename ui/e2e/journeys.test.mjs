@@ -1,5 +1,6 @@
 // People's journeys through the console, in a real browser against the real server and a real recording.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { accessible, calm, fits } from "./parts.mjs";
 import { beacon, signIn, World } from "./world.mjs";
@@ -149,6 +150,8 @@ journey("two incidents become one and two again, and evidence leaves for good", 
   await page.getByRole("button", { name: /^Split out/ }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Split out 1 alert" }).click();
   await world.until(`/api/v1/alerts/${chosen}`, (a) => a.incident !== "INC-1");
+  await page.keyboard.press("u");
+  await world.until(`/api/v1/alerts/${chosen}`, (a) => a.incident === "INC-1");
 });
 
 journey("many are acknowledged and resolved in one go", {}, async (page) => {
@@ -230,6 +233,130 @@ journey("the network goes and comes back: said at once, nothing decided meanwhil
   await page.getByRole("region", { name: "Timeline" }).getByText("seen as it happens").waitFor();
 });
 
+/** Puts a text into the editor, as a person who pastes it. */
+async function write(page, text) {
+  const editor = page.getByRole("textbox", { name: "Text of c2-beacon, YAML" });
+  await editor.click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await editor.evaluate((el, pasted) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", pasted);
+    el.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, text);
+}
+
+journey("a playbook is written with suggestions, its mistakes told by line, rehearsed, and saved", {}, async (page) => {
+  const { source } = await world.api("/api/v1/playbooks/c2-beacon");
+  await page.goto("/playbooks");
+  await page.getByRole("link", { name: "c2-beacon" }).first().click();
+  await page.getByRole("link", { name: "Edit and rehearse" }).click();
+  await page.getByRole("status").filter({ hasText: "this is the version in force" }).waitFor();
+  const wait = source.match(/wait: \d+\w+/)[0];
+  const line = source.split("\n").findIndex((l) => l.includes(wait)) + 1;
+  await write(page, source.replace(wait, "wait: soon"));
+  await page.getByRole("status").filter({ hasText: "1 mistake" }).waitFor();
+  await page.getByRole("button", { name: `line ${line}` }).click();
+  assert.ok(await page.getByRole("button", { name: "Save and put in force" }).isDisabled());
+  await page.keyboard.press("ControlOrMeta+Home");
+  await page.keyboard.type("cs");
+  await page.getByRole("option", { name: "csf" }).waitFor();
+  await page.keyboard.press("Escape");
+  const better = source.replace(wait, "wait: 9m");
+  await write(page, better);
+  await page.getByRole("status").filter({ hasText: "No mistakes" }).waitFor();
+  await page.getByText("+ ", { exact: true }).first().waitFor();
+  await page.getByRole("region", { name: "Against the version in force" }).getByText("wait: 9m").waitFor();
+  await page.getByRole("list", { name: "Steps" }).getByText("hold", { exact: true }).waitFor();
+  await page.getByLabel("Begin with the evidence of").selectOption({ label: await page.locator("option", { hasText: "INC-1 " }).first().innerText() });
+  await page.getByRole("button", { name: "Rehearse" }).click();
+  const transcript = page.locator(".transcript");
+  await transcript.waitFor({ timeout: 60_000 });
+  assert.equal(await transcript.getAttribute("data-sound"), "true");
+  await transcript.getByText("changed", { exact: true }).first().waitFor();
+  await accessible(page, "the editor with a rehearsal");
+  await page.getByRole("button", { name: "Save and put in force" }).click();
+  await page.getByText("c2-beacon is in force").waitFor();
+  assert.equal((await world.api("/api/v1/playbooks/c2-beacon")).source, better);
+  await page.getByRole("status").filter({ hasText: "this is the version in force" }).waitFor();
+});
+
+journey("a run shows what its steps were given and gave, what it waits for, and is begun again", {}, async (page) => {
+  await page.goto("/runs/RUN-1");
+  await page.getByRole("heading", { level: 1, name: "RUN-1" }).waitFor();
+  const first = page.locator(".run-steps li").first();
+  await first.waitFor();
+  if ((await first.locator("summary").count()) > 0) {
+    await first.locator("summary").click();
+    await first.getByText("What the plan says").waitFor();
+  }
+  await page.getByRole("button", { name: "Run again…" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: /^Run / }).click();
+  await page.waitForURL(/runs\/RUN-\d+\?beside=RUN-1/);
+  await page.getByRole("region", { name: /beside RUN-1/ }).locator("tbody tr").first().waitFor();
+});
+
+journey("a filter is written in words of playbooks, told what is wrong, kept, and acted upon", {}, async (page) => {
+  await world.send(beacon(60), beacon(61), beacon(62));
+  await world.until("/api/v1/queue?q=10.20.0.63", (v) => v.total === 1);
+  await page.goto("/queue");
+  await page.locator(".grid .row").first().waitFor();
+  await page.keyboard.press("f");
+  const box = page.getByRole("textbox", { name: "Filter" });
+  await box.fill('incident.kin == "c2"');
+  await box.press("Enter");
+  await page.getByRole("status").filter({ hasText: "kin" }).waitFor();
+  await accessible(page, "a filter that is wrong");
+  const text = 'incident.kind == "c2" && incident.owner == "" && ip_in(incident.peer, "198.51.100.60/30")';
+  await box.fill(text);
+  await box.press("Enter");
+  await page.waitForURL(/where=/);
+  const { total } = await world.api(`/api/v1/queue?where=${encodeURIComponent(text)}`);
+  assert.ok(total > 0, "some match");
+  await page.getByRole("status").filter({ hasText: `${total} incident` }).waitFor();
+  await page.getByRole("button", { name: "Keep…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("free c2 nearby");
+  await dialog.getByRole("button", { name: "Keep it" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await page.goto("/queue");
+  await page.getByRole("link", { name: "free c2 nearby" }).click();
+  await page.waitForURL(/where=/);
+  await page.locator(".grid .row").first().waitFor();
+  await page.getByRole("checkbox").first().click();
+  if (total > 1) await page.getByRole("button", { name: /Select all/ }).click();
+  await page.getByRole("region", { name: "Selected" }).getByRole("button", { name: /Acknowledge/ }).click();
+  await world.until(`/api/v1/queue?where=${encodeURIComponent(text)}`, (v) => v.total === 0);
+  await page.getByRole("button", { name: "Keep…" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Give up free c2 nearby" }).click();
+  await page.getByRole("link", { name: "free c2 nearby" }).waitFor({ state: "detached" });
+});
+
+journey("the queue and an incident leave as files of every kind", {}, async (page) => {
+  const take = async (where, words) => {
+    await page.locator("details.export summary").click();
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("list", { name: `Export ${where}` }).getByText(words).click()]);
+    await page.keyboard.press("Escape");
+    if (await page.locator("details.export[open]").count()) await page.locator("details.export summary").click();
+    return { name: file.suggestedFilename(), text: await readFile(await file.path(), "latin1") };
+  };
+  await page.goto("/queue");
+  await page.locator(".grid .row").first().waitFor();
+  const csv = await take("the queue", "CSV");
+  assert.equal(csv.name, "stanch-queue.csv");
+  assert.match(csv.text, /^id,severity,status/);
+  await page.goto("/incidents/INC-1");
+  await page.getByRole("heading", { name: "What happened" }).waitFor();
+  const stix = JSON.parse((await take("INC-1", "STIX")).text);
+  assert.equal(stix.type, "bundle");
+  assert.ok(stix.objects.some((o) => o.type === "incident"));
+  const ocsf = JSON.parse((await take("INC-1", "OCSF")).text);
+  assert.equal(ocsf[0].class_uid, 2005);
+  const pdf = await take("INC-1", "PDF");
+  assert.equal(pdf.name, "INC-1.pdf");
+  assert.match(pdf.text, /^%PDF-1/);
+  assert.match((await take("INC-1", "Markdown")).text, /^# INC-1/);
+});
+
 journey("on a phone, 360 px wide, the question can be read and answered", { width: 360, height: 740 }, async (page) => {
   await world.send(beacon(80));
   await world.until("/api/v1/queue?q=10.20.0.81", (v) => v.rows[0]?.approvals.length > 0);
@@ -253,7 +380,7 @@ journey("on a phone, 360 px wide, the question can be read and answered", { widt
 });
 
 journey("at twice the size nothing is cut off", { width: 720, height: 450 }, async (page) => {
-  for (const path of ["/queue", "/incidents/INC-1", "/approvals", "/playbooks", "/clock", "/sources", "/settings"]) {
+  for (const path of ["/queue", "/incidents/INC-1", "/approvals", "/playbooks", "/playbooks/c2-beacon/edit", "/runs/RUN-1", "/clock", "/sources", "/settings"]) {
     await page.goto(path);
     await page.getByRole("heading", { level: 1 }).waitFor({ state: "attached" });
     await fits(page, path);

@@ -19,7 +19,10 @@ const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-prac
 
 /** No rule of WCAG 2.2 AA is broken on what is shown. */
 export async function accessible(page, what) {
-  const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
+  // To look into the style sheets of a shadow root axe writes a style element, which our policy refuses and
+  // tells; there it does without (one rule, about the turning of phones).
+  const preload = (await page.locator(".yaml-editor").count()) === 0;
+  const { violations } = await new AxeBuilder({ page }).options({ preload }).withTags(TAGS).analyze();
   const found = violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(" ")}: ${n.failureSummary?.split("\n")[1]?.trim()}`));
   assert.deepEqual(found, [], `${what}: ${found.length} violations`);
 }

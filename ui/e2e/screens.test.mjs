@@ -24,6 +24,7 @@ after(() => world?.close());
 
 const SCREENS = [
   ["queue", "/queue", ".grid .row"],
+  ["queue-filter", `/queue?where=${encodeURIComponent('incident.kind == "c2" && incident.age_minutes >= 0')}`, ".grid .row"],
   ["incident", "/incidents/INC-1", ".react-flow__node"],
   ["incident-table", "/incidents/INC-1?view=table&show=gap", ".t-gap"],
   ["alert", "/incidents/INC-1?alert=A-1", "dialog .fields"],
@@ -31,7 +32,8 @@ const SCREENS = [
   ["approval", "/approvals/APR-1", "dialog .decide"],
   ["playbooks", "/playbooks", "tbody tr"],
   ["playbook", "/playbooks/c2-beacon", ".source li"],
-  ["run", "/runs/RUN-1", "tbody tr"],
+  ["playbook-edit", "/playbooks/c2-beacon/edit", ".plan-list li"],
+  ["run", "/runs/RUN-1", ".run-steps li"],
   ["clock", "/clock", ".waits li"],
   ["sources", "/sources", "tbody tr"],
   ["exercises", "/exercises", ".empty"],

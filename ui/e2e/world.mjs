@@ -56,10 +56,11 @@ async function change(file, ...pairs) {
   await writeFile(file, text);
 }
 
-async function configure(dir, mailPort, ttl) {
+async function configure(dir, mailPort, ttl, netns) {
   const config = join(dir, "config");
   await cp(join(root, "demo/config"), config, { recursive: true });
-  await writeFile(join(config, "connectors/firewall.yaml"), "responders:\n  - name: edge-fw\n    type: simulated\n");
+  const firewall = netns ? `type: nftables\n    netns: ${netns}` : "type: simulated";
+  await writeFile(join(config, "connectors/firewall.yaml"), `responders:\n  - name: edge-fw\n    ${firewall}\n`);
   await change(join(config, "connectors/mail.yaml"), [/port: 2525/, `port: ${mailPort}`]);
   await change(join(config, "playbooks/c2-beacon.yaml"), [/ttl: 8s/, `ttl: ${ttl}`]);
   const people = join(config, "policies/people.yaml");
@@ -77,11 +78,11 @@ async function configure(dir, mailPort, ttl) {
 }
 
 export class World {
-  static async make({ ttl = "10m" } = {}) {
+  static async make({ ttl = "10m", netns } = {}) {
     const world = new World();
     world.dir = await mkdtemp(join(tmpdir(), "stanch-e2e-"));
     world.mail = await mailServer();
-    Object.assign(world, await configure(world.dir, world.mail.port, ttl));
+    Object.assign(world, await configure(world.dir, world.mail.port, ttl, netns));
     await world.start("127.0.0.1:0");
     return world;
   }
@@ -164,6 +165,7 @@ export class World {
       timezoneId: "Europe/Berlin",
     });
     const page = await watched(context);
+    if (process.env.STANCH_DIST) await fromDisk(context, process.env.STANCH_DIST);
     if (person) await signIn(page, this.tokens[person]);
     return page;
   }
@@ -183,6 +185,19 @@ export async function watched(context) {
     if (policy || (m.type() === "error" && !/Failed to load resource|net::ERR/.test(m.text()))) page.trouble.push(`console: ${m.text()}`);
   });
   return page;
+}
+
+/** While one works on the pages: those of a folder instead of those in the program, under the program's own policy. */
+async function fromDisk(context, dist) {
+  await context.route(/^[^?]*\/(assets\/|theme\.js)[^?]*$/, async (route) => {
+    const path = join(dist, new URL(route.request().url()).pathname);
+    await route.fulfill({ path, contentType: path.endsWith(".css") ? "text/css" : "text/javascript" });
+  });
+  await context.route("**/*", async (route) => {
+    if (route.request().resourceType() !== "document") return route.fallback();
+    const answer = await route.fetch();
+    return route.fulfill({ response: answer, body: await readFile(join(dist, "index.html"), "utf8") });
+  });
 }
 
 export async function signIn(page, token) {

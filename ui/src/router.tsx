@@ -17,6 +17,9 @@ const root = createRootRouteWithContext<{ client: QueryClient }>()();
 const text = (v: unknown): string | undefined =>
   typeof v === "string" && v !== "" ? v.slice(0, 200) : typeof v === "number" ? String(v) : undefined;
 
+/** The same for a filter, which may be long. */
+const long = (v: unknown): string | undefined => (typeof v === "string" && v !== "" ? v.slice(0, 4000) : undefined);
+
 /** Leaves out what is not set, so that addresses stay short. */
 function tidy<T extends Record<string, unknown>>(all: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(all).filter(([, v]) => v !== undefined)) as never;
@@ -89,6 +92,7 @@ const queue = createRoute({
       kind: text(s.kind),
       waiting: s.waiting === true ? true : undefined,
       q: text(s.q),
+      where: long(s.where),
       sort: oneOf(s.sort, SORTS),
       at: text(s.at),
     }),
@@ -139,10 +143,17 @@ const playbook = createRoute({
   component: lazyRouteComponent(() => import("./screens/playbooks"), "Playbook"),
 });
 
+const playbookEdit = createRoute({
+  getParentRoute: () => shell,
+  path: "/playbooks/$name/edit",
+  component: lazyRouteComponent(() => import("./screens/playbook-edit"), "PlaybookEdit"),
+});
+
 const run = createRoute({
   getParentRoute: () => shell,
   path: "/runs/$id",
-  component: lazyRouteComponent(() => import("./screens/playbooks"), "Run"),
+  validateSearch: (s: Record<string, unknown>): { beside?: string } => tidy({ beside: text(s.beside) }),
+  component: lazyRouteComponent(() => import("./screens/run"), "Run"),
 });
 
 const clock = createRoute({
@@ -188,6 +199,7 @@ const tree = root.addChildren([
     approvals.addChildren([approval]),
     playbooks,
     playbook,
+    playbookEdit,
     run,
     clock,
     sources,

@@ -11,7 +11,7 @@ import { setPrefs, shownTheme, usePrefs } from "./lib/prefs";
 import { span } from "./lib/time";
 import { listen, useLive } from "./live/stream";
 import { T, Time } from "./parts/basics";
-import { Toasts, toast } from "./parts/toasts";
+import { Toasts, toast, undoLast } from "./parts/toasts";
 
 const Palette = lazy(() => import("./parts/palette").then((m) => ({ default: m.Palette })));
 const Shortcuts = lazy(() => import("./parts/shortcuts").then((m) => ({ default: m.Shortcuts })));
@@ -157,6 +157,7 @@ export function Shell() {
     "Shift+?": () => setSheet(true),
     t: () => toggleZone(zone),
     y: copyLink,
+    u: undoLast,
     ...Object.fromEntries(PLACES.map((p) => [`g ${p.key}`, () => void navigate({ to: p.to })])),
   });
 

@@ -41,6 +41,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         "--test-reporter=spec",
         "e2e/journeys.test.mjs",
         "e2e/setup.test.mjs",
+        "e2e/block.test.mjs",
     ]);
     if !smoke {
         command.args(["e2e/hostile.test.mjs", "e2e/screens.test.mjs"]);
@@ -58,7 +59,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
 }
 
 /// The browser; installed first where that is possible.
-fn browser(pictures: bool) -> Result<Option<PathBuf>> {
+pub(crate) fn browser(pictures: bool) -> Result<Option<PathBuf>> {
     if let Some(own) = std::env::var_os("CHROMIUM") {
         return Ok(Some(PathBuf::from(own)));
     }

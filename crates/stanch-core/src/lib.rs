@@ -9,6 +9,7 @@ pub mod config;
 pub mod contain;
 pub mod decided;
 pub mod expr;
+pub mod filter;
 pub mod journal;
 pub mod law;
 pub mod measure;

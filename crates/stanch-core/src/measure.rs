@@ -4,6 +4,8 @@
 //! wall time exactly: every millisecond from the first alert's arrival to the end (or now) belongs
 //! to one party.
 
+mod manual;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -11,6 +13,8 @@ use stanch_model::{IncidentId, Span, Timestamp};
 
 use crate::journal::incident::{Incident, MarkKind};
 use crate::journal::state::State;
+
+pub use manual::{Manual, ManualKind, manual};
 
 /// Who was waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -21,6 +21,13 @@ pub struct Who {
     pub teams: BTreeSet<String>,
 }
 
+/// Longest name of a filter, in characters.
+pub const MAX_FILTER_NAME: usize = 60;
+/// Longest query of a filter, in bytes.
+pub const MAX_FILTER: usize = 4 * 1024;
+/// Most filters a person keeps.
+pub const MAX_FILTERS: usize = 50;
+
 /// What people can ask for.
 #[derive(Debug)]
 pub enum Command {
@@ -138,6 +145,15 @@ pub enum Command {
         who: Who,
         /// Why.
         reason: String,
+    },
+    /// Keep a filter of the queue for oneself, or give it up.
+    KeepFilter {
+        /// What it is called: at most [`MAX_FILTER_NAME`] characters.
+        name: String,
+        /// The query of the queue's address: at most [`MAX_FILTER`] bytes; none gives it up.
+        search: Option<String>,
+        /// Who.
+        who: Who,
     },
     /// Make alerts quiet for a while.
     Silence {

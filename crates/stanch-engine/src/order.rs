@@ -3,7 +3,7 @@
 use stanch_core::contain::lease::{LetGo, let_go};
 use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
 use stanch_core::journal::event::{
-    AccessChanged, AlertsMoved, Answered, ByPerson, Event, IncidentOpened, IncidentsMerged,
+    AccessChanged, AlertsMoved, Answered, ByPerson, Event, FilterKept, IncidentOpened, IncidentsMerged,
     IncidentsUnmerged, NewAlert, OccurrenceSplit, SilenceEnded, SilenceSet,
 };
 use stanch_core::journal::incident::{Incident, Status};
@@ -13,7 +13,7 @@ use stanch_core::{Reason, config::Matcher};
 use stanch_model::port::Parsed;
 use stanch_model::{AlertId, ApprovalId, IncidentId, SilenceId};
 
-use crate::command::{Command, CommandError, Done, Who};
+use crate::command::{Command, CommandError, Done, MAX_FILTER, MAX_FILTER_NAME, MAX_FILTERS, Who};
 use crate::input::Received;
 use crate::turn::Turn;
 
@@ -50,6 +50,7 @@ impl Turn<'_> {
             Command::Veto { action, who, reason } => self.veto(action, &who, &reason),
             Command::Start { asked, who } => self.start(asked, who.name),
             Command::AnswerTask { reply, who } => self.answer_task(reply, &who),
+            Command::KeepFilter { name, search, who } => self.keep_filter(name, search, who),
             Command::Silence { matchers, until, comment, who } => {
                 self.silence(matchers, until, comment, &who)
             }
@@ -239,6 +240,34 @@ impl Turn<'_> {
             comment,
         }));
         said(format!("{silence} holds until {until}"), None)
+    }
+
+    fn keep_filter(&mut self, name: String, search: Option<String>, who: Who) -> Answer {
+        let name = name.trim().to_owned();
+        let own = self.state.filters.get(&who.name);
+        let odd =
+            name.is_empty() || name.chars().count() > MAX_FILTER_NAME || name.chars().any(|c| c.is_control());
+        if odd {
+            let why = format!("the name of a filter has 1 to {MAX_FILTER_NAME} characters");
+            return Err(CommandError::Invalid(why));
+        }
+        match &search {
+            None if own.is_none_or(|own| !own.contains_key(&name)) => {
+                return Err(CommandError::NotFound(format!("a filter of yours called {name}")));
+            }
+            Some(search) if search.len() > MAX_FILTER => {
+                return Err(CommandError::Invalid(format!("a filter has at most {MAX_FILTER} bytes")));
+            }
+            Some(_) if own.is_some_and(|own| own.len() >= MAX_FILTERS && !own.contains_key(&name)) => {
+                let why = format!("you keep {MAX_FILTERS} filters already; give one up first");
+                return Err(CommandError::Conflict(why));
+            }
+            None | Some(_) => {}
+        }
+        let what = if search.is_some() { "is kept for you" } else { "is given up" };
+        let answer = format!("{name} {what}");
+        self.record(Event::FilterKept(FilterKept { person: who.name, name, search }));
+        said(answer, None)
     }
 
     fn unsilence(&mut self, silence: SilenceId, who: &Who) -> Answer {

@@ -201,6 +201,8 @@ pub(crate) struct Looks;
 pub(crate) struct Works;
 /// Decides about changes.
 pub(crate) struct Decides;
+/// Writes playbooks.
+pub(crate) struct Writes;
 /// Keeps Stanch running.
 pub(crate) struct Keeps;
 
@@ -212,6 +214,9 @@ impl Rank for Works {
 }
 impl Rank for Decides {
     const ROLE: Role = Role::Approver;
+}
+impl Rank for Writes {
+    const ROLE: Role = Role::Admin;
 }
 impl Rank for Keeps {
     const ROLE: Role = Role::Admin;
@@ -234,6 +239,8 @@ pub(crate) type Viewer = Authorised<Looks>;
 pub(crate) type Analyst = Authorised<Works>;
 /// Somebody who may decide about changes.
 pub(crate) type Approver = Authorised<Decides>;
+/// Somebody who writes playbooks.
+pub(crate) type Author = Authorised<Writes>;
 /// Somebody who keeps Stanch running.
 pub(crate) type Admin = Authorised<Keeps>;
 
@@ -388,6 +395,16 @@ impl<R: Rank> Authorised<R> {
     }
 }
 
+impl Authorised<Looks> {
+    /// Keeps a filter for this person, or gives it up: the one thing that whoever may look may write,
+    /// because it concerns nobody else.
+    pub(crate) async fn keep_filter(&self, name: String, search: Option<String>) -> Result<Done, Problem> {
+        let Books::Live(live) = &self.books else { return Err(Problem::read_only()) };
+        let who = self.who.clone();
+        Ok(live.engine.command(Command::KeepFilter { name, search, who }).await?)
+    }
+}
+
 impl<R: MayChange> Authorised<R> {
     /// Has something done, in this person's name.
     pub(crate) async fn command(&self, command: impl FnOnce(Who) -> Command) -> Result<Done, Problem> {
@@ -400,6 +417,16 @@ impl Authorised<Decides> {
     /// For what needs more than an approver in one of its cases.
     pub(crate) fn needs(&self, role: Role) -> Result<(), Problem> {
         if self.who.role < role { Err(Problem::role(self.who.role.word(), role.word())) } else { Ok(()) }
+    }
+}
+
+impl Authorised<Writes> {
+    /// The running Stanch whose playbooks are written.
+    pub(crate) fn running(&self) -> Result<&Arc<Live>, Problem> {
+        match &self.books {
+            Books::Live(live) => Ok(live),
+            Books::Offline(_) => Err(Problem::read_only()),
+        }
     }
 }
 

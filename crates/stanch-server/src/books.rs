@@ -67,6 +67,14 @@ impl Books {
         }
     }
 
+    /// The configuration folder, where something runs.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Books::Live(live) => Some(&live.config_dir),
+            Books::Offline(_) => None,
+        }
+    }
+
     /// Addresses never to be touched, found by ourselves.
     pub(crate) fn discovered(&self) -> Vec<Protected> {
         match self {
@@ -139,6 +147,23 @@ impl Books {
             }
             let alert = held.as_ref().and_then(|(_, d)| d.alert(place.ordinal as usize));
             found.extend(alert.map(|a| (place.id, a)));
+        }
+        Ok(found)
+    }
+
+    /// Normalised alerts with their bytes as received, in this order; each entry is read once while its
+    /// alerts stand together. Blocks.
+    pub(crate) fn evidence(&self, places: &[Place]) -> Result<Vec<(AlertId, Alert, Vec<u8>)>, JournalError> {
+        let mut reader = self.journal()?;
+        let mut found = Vec::new();
+        let mut held: Option<(u64, IntakeDetail)> = None;
+        for place in places {
+            if held.as_ref().is_none_or(|(seq, _)| *seq != place.seq) {
+                held = detail(&mut reader, place.seq)?.map(|d| (place.seq, d));
+            }
+            let Some((_, d)) = &held else { continue };
+            let raw = d.raw(place.delivery as usize, place.record as usize).unwrap_or_default().to_vec();
+            found.extend(d.alert(place.ordinal as usize).map(|alert| (place.id, alert, raw)));
         }
         Ok(found)
     }

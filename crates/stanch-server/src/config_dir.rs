@@ -119,6 +119,16 @@ pub fn compiled(dir: &Path) -> Option<Arc<Config>> {
     compile(&read(dir, &mut Vec::new())).ok().map(Arc::new)
 }
 
+/// The texts of a folder, as (path relative to it, text).
+///
+/// # Errors
+/// What cannot be read.
+pub(crate) fn texts(dir: &Path) -> Result<Vec<(String, String)>, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    let files = read(dir, &mut mistakes);
+    if mistakes.is_empty() { Ok(files) } else { Err(mistakes) }
+}
+
 /// The texts of a folder as (path relative to it, text).
 fn read(dir: &Path, mistakes: &mut Vec<Mistake>) -> Vec<(String, String)> {
     let mut files = Vec::new();

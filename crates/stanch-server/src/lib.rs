@@ -14,6 +14,7 @@ mod chat;
 pub mod config_dir;
 mod connect;
 mod console;
+mod export;
 pub mod identity;
 mod intake;
 mod key_file;
@@ -32,6 +33,7 @@ mod sse;
 mod swap;
 mod vault;
 mod webhooks;
+mod workshop;
 
 pub use api::anonymous::DOORS as DOOR_PATHS;
 pub use api::anonymous::PATHS as ANONYMOUS_PATHS;

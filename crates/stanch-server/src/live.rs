@@ -62,7 +62,19 @@ impl Live {
     /// # Errors
     /// All mistakes, when nothing was changed.
     pub(crate) async fn reload(&self, by: &str) -> Result<Reloaded, Vec<Mistake>> {
-        let _one = self.reloading.lock().await;
+        let one = self.reloading.lock().await;
+        self.reload_alone(by, &one).await
+    }
+
+    /// The same for whoever holds the lock already, because they have just written into the folder.
+    ///
+    /// # Errors
+    /// All mistakes, when nothing was changed.
+    pub(crate) async fn reload_alone(
+        &self,
+        by: &str,
+        _one: &tokio::sync::MutexGuard<'_, ()>,
+    ) -> Result<Reloaded, Vec<Mistake>> {
         let devices = self.responders.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let kept = Kept { devices, data: Some(self.data_dir.clone()) };
         let (dir, now) = (self.config_dir.clone(), self.now.clone());

@@ -147,6 +147,11 @@ impl Problem {
         Problem::conflict(self.message)
     }
 
+    /// What is there is not what the caller looked at.
+    pub(crate) fn moved_on(message: impl Into<String>, mend: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "ST0409", message, mend)
+    }
+
     /// Somebody who may not.
     pub(crate) fn role(has: &str, needs: &str) -> Problem {
         let mend = "ask somebody with that role; roles are given in policies/people.yaml";
@@ -193,6 +198,11 @@ impl Problem {
     /// The body comes in a form that is not read.
     pub(crate) fn media(message: impl Into<String>, mend: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "ST0415", message, mend)
+    }
+
+    /// Understood, but it cannot be done, for this reason.
+    pub(crate) fn refused(message: impl Into<String>, mend: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "ST0422", message, mend)
     }
 
     /// The configuration has mistakes; the one before stays in force.

@@ -88,6 +88,7 @@ enum Verb {
     Tokens(cmd::tokens::Args),
     Ingest(cmd::ingest::Args),
     Story(cmd::story::Args),
+    Export(cmd::export::Args),
     Incidents(cmd::incidents::Args),
     Alerts(cmd::alerts::Args),
     Sources(cmd::sources::Args),
@@ -145,7 +146,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Let in", &["people", "tokens", "whoami"]),
     ("Feed", &["ingest", "sources", "quarantine"]),
-    ("Look", &["incidents", "story", "alerts", "ledger", "clock", "journal", "audit"]),
+    ("Look", &["incidents", "story", "export", "alerts", "ledger", "clock", "journal", "audit"]),
     (
         "Decide",
         &[
@@ -276,6 +277,7 @@ pub(crate) async fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         Verb::Tokens(args) => cmd::tokens::run(args, ctx).await,
         Verb::Ingest(args) => cmd::ingest::run(&args, ctx).await,
         Verb::Story(args) => cmd::story::run(&args, ctx).await,
+        Verb::Export(args) => cmd::export::run(&args, ctx).await,
         Verb::Incidents(args) => cmd::incidents::run(args, ctx).await,
         Verb::Alerts(args) => cmd::alerts::run(args, ctx).await,
         Verb::Sources(args) => cmd::sources::run(&args, ctx).await,

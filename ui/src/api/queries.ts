@@ -10,11 +10,12 @@ export interface QueueSearch {
   kind?: string;
   waiting?: boolean;
   q?: string;
+  where?: string;
   sort?: string;
 }
 
-/** Rows the queue holds at once; the rest is found by filters. */
-export const QUEUE_ROWS = 1000;
+/** Rows of one page: the first is kept up to date, further ones come where somebody scrolls to them. */
+export const QUEUE_ROWS = 300;
 
 export const whoami = () =>
   queryOptions({ queryKey: ["whoami"], queryFn: () => ask(api.GET("/api/v1/whoami")), staleTime: 60_000, retry: false });
@@ -25,6 +26,16 @@ export const queue = (search: QueueSearch) =>
     queryFn: () => ask(api.GET("/api/v1/queue", { params: { query: { ...search, limit: QUEUE_ROWS } } })),
     placeholderData: keepPreviousData,
   });
+
+export const queuePage = (search: QueueSearch, offset: number) =>
+  queryOptions({
+    queryKey: ["queue-page", search, offset],
+    queryFn: () => ask(api.GET("/api/v1/queue", { params: { query: { ...search, limit: QUEUE_ROWS, offset } } })),
+    staleTime: 0,
+    gcTime: 0,
+  });
+
+export const filters = () => queryOptions({ queryKey: ["filters"], queryFn: () => ask(api.GET("/api/v1/queue/filters")) });
 
 export const incident = (id: string) =>
   queryOptions({
@@ -94,6 +105,9 @@ export const playbook = (name: string) =>
     queryKey: ["playbooks", name],
     queryFn: () => ask(api.GET("/api/v1/playbooks/{name}", { params: { path: { name } } })),
   });
+
+export const playbookSchema = () =>
+  queryOptions({ queryKey: ["playbook-schema"], queryFn: () => ask(api.GET("/api/v1/playbook-schema")), staleTime: Number.POSITIVE_INFINITY });
 
 export const runs = (of?: { incident?: string }) =>
   queryOptions({

@@ -450,7 +450,8 @@ export interface paths {
         put?: never;
         /**
          * Take or close many incidents at once
-         * @description What does not work for one is said and does not stop the others.
+         * @description Named one by one, or all that a filter of the queue finds. What does not work for one is said and
+         *     does not stop the others.
          */
         post: operations["post_bulk_incidents"];
         delete?: never;
@@ -508,6 +509,26 @@ export interface paths {
          *     `Last-Event-ID` (or `after`) to hear what was missed. Nothing is said about what things are now.
          */
         get: operations["get_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The queue as a file
+         * @description All that matches, in the order asked for, at most 10000 incidents.
+         */
+        get: operations["get_export_queue"];
         put?: never;
         post?: never;
         delete?: never;
@@ -597,6 +618,27 @@ export interface paths {
         };
         /** What solved it before, and who should have it */
         get: operations["get_incidents_id_advice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An incident as a file
+         * @description `csv`: its timeline. `json`: everything. `ocsf`: an Incident Finding and its Detection Findings. `stix`:
+         *     a bundle, TLP:AMBER. `markdown` and `pdf`: a report.
+         */
+        get: operations["get_incidents_id_export"];
         put?: never;
         post?: never;
         delete?: never;
@@ -949,6 +991,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/playbook-schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The shape of a playbook, for editors
+         * @description A JSON Schema, draft 2020-12; `stanch playbook schema` prints the same.
+         */
+        get: operations["get_playbook_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/playbooks": {
         parameters: {
             query?: never;
@@ -975,8 +1037,55 @@ export interface paths {
         };
         /** One playbook, with its text */
         get: operations["get_playbooks_name"];
-        put?: never;
+        /**
+         * Save a playbook and put it in force
+         * @description The whole folder is judged with it first. Refused where the folder is kept in git or may not be
+         *     written; then the answer says what to do instead.
+         */
+        put: operations["put_playbooks_name"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbooks/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Judge the text of a playbook
+         * @description Exactly as a reload would, beside all other files; nothing is changed. With it come the picture of
+         *     the plan and what it does otherwise than the version in force.
+         */
+        post: operations["post_playbooks_name_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/playbooks/{name}/rehearse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a playbook out on a world that only pretends
+         * @description The whole plan, then with a crash behind every move, then with each outward step failing in turn.
+         *     Nothing outside is touched and nothing is written down.
+         */
+        post: operations["post_playbooks_name_rehearse"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1045,6 +1154,24 @@ export interface paths {
         get: operations["get_queue"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queue/filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The filters you keep, and what a filter can read */
+        get: operations["get_queue_filters"];
+        put?: never;
+        /** Keep a filter for yourself, or give it up */
+        post: operations["post_queue_filters"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2265,8 +2392,11 @@ export interface components {
              * @example ack
              */
             action: string;
-            /** @description Which, at most 500. */
-            incidents: string[];
+            /** @description With `matching`: how many the person saw. When more match now, nothing is done. */
+            at_most?: number | null;
+            /** @description Which, at most 500; empty when `matching` is given. */
+            incidents?: string[];
+            matching?: components["schemas"]["QueueQuery"] | null;
             /** @description Why; needed to resolve. */
             reason?: string | null;
         };
@@ -2328,6 +2458,8 @@ export interface components {
             advice: string;
             /** @description Each incident, the latest first, at most 1000. */
             incidents: components["schemas"]["ClockView"][];
+            /** @description What people do by hand, the costliest first, at most 100. */
+            manual?: components["schemas"]["ManualView"][];
             /** @description By phase: `triage`, `enrich`, `escalate`, `investigate`, `approve`, `contain`, `notify_noc`, `resolve`. */
             phases: {
                 [key: string]: components["schemas"]["PhaseQuantiles"];
@@ -2357,6 +2489,8 @@ export interface components {
         };
         /** @description A connector. */
         ConnectorView: {
+            /** @description Of them: tried in vain at least once. */
+            failing?: number;
             /** @description Its type, as in the configuration. */
             kind: string;
             /** @description Its name. */
@@ -2365,8 +2499,12 @@ export interface components {
             role: string;
             /** @description True when nothing real is changed by it. */
             simulated: boolean;
+            /** @description Why the latest of those failed. */
+            trouble?: string | null;
             /** @description What it could not answer lately: look-ups of open incidents without an answer. */
             unanswered: number;
+            /** @description What it still has to do: messages not delivered, changes not made or looked at yet. */
+            waiting?: number;
         };
         /** @description An answer. Counts only for the question whose digest it names. */
         DecideRequest: {
@@ -2374,6 +2512,15 @@ export interface components {
             digest: string;
             /** @description In your words. */
             reason?: string | null;
+        };
+        /** @description One difference between two versions. */
+        DifferenceView: {
+            /** @description The step, or empty for the head of the plan. */
+            step: string;
+            /** @description True when the machine may do more, or fewer people are asked. */
+            widens: boolean;
+            /** @description In words. */
+            words: string;
         };
         /** @description What was done. */
         DoneView: {
@@ -2510,6 +2657,40 @@ export interface components {
             name: string;
             /** @description `text`, `integer`, `number`, `bool`, `address`, `domain`, `account`, `port`, `map` or `list of …`. */
             type: string;
+        };
+        /** @description One field that a filter can read. */
+        FilterField: {
+            /** @description What it says, where that is not plain. */
+            about: string;
+            /** @description Its kind, in words. */
+            kind: string;
+            /** @description Its name behind `incident.`. */
+            name: string;
+            /** @description All the words it can hold, where they are known. */
+            words: string[];
+        };
+        /** @description Filters that somebody keeps, and what a filter can read. */
+        FilterPage: {
+            /** @description Fields of `incident`. */
+            fields: components["schemas"]["FilterField"][];
+            /** @description Those of whoever asks, by name. */
+            filters: components["schemas"]["FilterView"][];
+            /** @description Functions, beside the operators and `has`, `all`, `exists`, `exists_one`, `map` and `filter`. */
+            functions: string[];
+        };
+        /** @description Keeps a filter, or gives it up. */
+        FilterRequest: {
+            /** @description What it is called, 1 to 60 characters. */
+            name: string;
+            /** @description The query of the queue's address; left out: the filter is given up. */
+            search?: string | null;
+        };
+        /** @description A filter that somebody keeps. */
+        FilterView: {
+            /** @description What it is called. */
+            name: string;
+            /** @description The query of the queue's address, for example `where=incident.severity%20%3E%3D%204`. */
+            search: string;
         };
         /** @description What an administrator does first. */
         FirstRunView: {
@@ -2867,6 +3048,36 @@ export interface components {
             /** @description The most it may do; not more than oneself. */
             role: string;
         };
+        /** @description One kind of manual step. */
+        ManualView: {
+            /** @description What would take it off people's hands. */
+            instead: string;
+            /** @description `approval`, `task`, `hand_off` or `work`. */
+            kind: string;
+            /** @description The same, in words. */
+            lost: string;
+            /**
+             * Format: int64
+             * @description Time lost over all of them, those that still wait included.
+             */
+            lost_ms: number;
+            /** @description How often it was done. */
+            n: number;
+            /**
+             * Format: int64
+             * @description Half were faster.
+             */
+            p50_ms: number;
+            /**
+             * Format: int64
+             * @description Nine of ten were faster.
+             */
+            p90_ms: number;
+            /** @description How many still wait. */
+            waiting: number;
+            /** @description What is done by hand. */
+            what: string;
+        };
         /** @description Something that happened to the incident. */
         MarkView: {
             /** @description When, by our clock. */
@@ -3161,6 +3372,45 @@ export interface components {
              */
             phase: string;
         };
+        /** @description One way from step to step. */
+        PlanArrow: {
+            /** @description From which step. */
+            from: string;
+            /** @description On which condition; may be empty. */
+            label: string;
+            /** @description To which. */
+            to: string;
+        };
+        /** @description One step of a plan. */
+        PlanNode: {
+            /** @description True when it changes something outside. */
+            changes: boolean;
+            /** @description Its id; `@start` and `@end` are the plan's own. */
+            id: string;
+            /** @description Its kind, for example `block_address`; empty for the plan's own. */
+            kind: string;
+            /** @description Where it stands in the text, from 1; 0 when unknown. */
+            line: number;
+            /** @description What it does, in one line. */
+            words: string;
+        };
+        /** @description What a text would mean. */
+        PlaybookCheck: {
+            /** @description The ways between them. */
+            arrows: components["schemas"]["PlanArrow"][];
+            /** @description What it does otherwise than the version in force; empty when there is none. */
+            differences: components["schemas"]["DifferenceView"][];
+            /** @description SHA-256 over the text, in hexadecimal. */
+            hash: string;
+            /** @description SHA-256 over the version in force; absent when there is none. */
+            in_force?: string | null;
+            /** @description Mistakes and warnings by line; those of other files come last. */
+            mistakes: components["schemas"]["MistakeView"][];
+            /** @description Its steps; empty when the text cannot be read. */
+            nodes: components["schemas"]["PlanNode"][];
+            /** @description True when it could be put in force as it is. */
+            ok: boolean;
+        };
         /** @description One playbook, whole. */
         PlaybookDetail: components["schemas"]["PlaybookView"] & {
             /** @description What people do by hand, and why. */
@@ -3172,6 +3422,31 @@ export interface components {
         PlaybookPage: {
             /** @description The playbooks. */
             playbooks: components["schemas"]["PlaybookView"][];
+            /** @description Why playbooks cannot be saved from here; absent when they can, by those who may. */
+            read_only?: string | null;
+        };
+        /** @description A text to be put in force. */
+        PlaybookSave: {
+            /** @description SHA-256 over the version that was edited, as `hash` of it said; empty for a new playbook. */
+            base: string;
+            /** @description The whole file, at most 60 KiB. */
+            text: string;
+        };
+        /** @description What was put in force. */
+        PlaybookSaved: {
+            /** @description SHA-256 over the configuration now in force. */
+            config_hash: string;
+            /** @description SHA-256 over the text now in force. */
+            hash: string;
+            /** @description What was done. */
+            message: string;
+            /** @description What somebody should look at. */
+            warnings: components["schemas"]["MistakeView"][];
+        };
+        /** @description A text to be judged. */
+        PlaybookText: {
+            /** @description The whole file, at most 60 KiB. */
+            text: string;
         };
         /** @description One playbook in a list. */
         PlaybookView: {
@@ -3255,8 +3530,37 @@ export interface components {
             seq: number;
             /** @description How many match in all. */
             total: number;
+            undecided?: components["schemas"]["Undecided"] | null;
             /** @description How many there are when nothing but the status is asked for. */
             unfiltered: number;
+        };
+        /** @description Which incidents, in which order. */
+        QueueQuery: {
+            /** @description Only of this kind, for example `c2`. */
+            kind?: string | null;
+            /** @description How many; 100 by default, at most 1000. */
+            limit?: number | null;
+            /** @description How many to leave out first. Default 0. */
+            offset?: number | null;
+            /** @description Only taken by this person; `none`: by nobody; `me`: by you. */
+            owner?: string | null;
+            /** @description Words that must all occur in title, site, name or entities. At most 200 characters. */
+            q?: string | null;
+            /** @description Severities, separated by commas: `critical,high`. */
+            severity?: string | null;
+            /** @description `priority` (the default), `newest`, `oldest` or `activity`. */
+            sort?: string | null;
+            /** @description `open` (the default), `all`, `triggered`, `acknowledged`, `contained` or `resolved`. */
+            status?: string | null;
+            /** @description Only of this team. */
+            team?: string | null;
+            /** @description True: only those that wait for a yes or no. */
+            waiting?: boolean | null;
+            /**
+             * @description A filter in CEL over `incident`, for example `incident.severity >= 4 && incident.owner == ""`.
+             *     The fields are listed by GET /api/v1/queue/filters.
+             */
+            where?: string | null;
         };
         /** @description One incident in the queue. */
         QueueRow: components["schemas"]["IncidentSummary"] & {
@@ -3286,6 +3590,73 @@ export interface components {
              * @description Everything after this entry of the journal; 0: from the beginning.
              */
             after: number;
+        };
+        /** @description One outward step that fails for good. */
+        RehearsalFailing: {
+            /** @description Laws that do not hold then. */
+            breaches: string[];
+            /** @description How the run ends then. */
+            end: string;
+            /** @description What is left in place. */
+            left: string[];
+            /** @description What fails. */
+            step: string;
+        };
+        /** @description One thing that happens in a rehearsal. */
+        RehearsalLine: {
+            /** @description How long after the beginning, for example `1h 5m`. */
+            after: string;
+            /** @description In words. */
+            text: string;
+            /** @description `step`, `asked`, `changed`, `called`, `told`, `looked` or `over`. */
+            what: string;
+        };
+        /** @description What is to be tried out, and on what. */
+        RehearsalRequest: {
+            /** @description What declared calls answer, by their names. */
+            answers?: Record<string, never>;
+            /** @description Begin with this record. */
+            event?: string | null;
+            /** @description Its format; `suricata` by default. */
+            format?: string | null;
+            /** @description Begin with the evidence of this incident, as it was received. */
+            incident?: string | null;
+            /** @description What a hook or a called playbook is given. */
+            inputs?: Record<string, never>;
+            /** @description The whole file, at most 60 KiB. */
+            text: string;
+        };
+        /** @description A rehearsal: nothing outside was touched. */
+        RehearsalView: {
+            /** @description Laws that did not hold. */
+            breaches: string[];
+            /** @description Crashes that changed the end. */
+            crash_findings: string[];
+            /**
+             * Format: int32
+             * @description Crashes tried.
+             */
+            crashes: number;
+            /** @description How the run ends when nothing fails. */
+            end: string;
+            /** @description What follows when one step outward fails for good: each in turn. */
+            failures: components["schemas"]["RehearsalFailing"][];
+            /** @description What is left in place at the end. */
+            left: string[];
+            /** @description What happens, in order. */
+            lines: components["schemas"]["RehearsalLine"][];
+            /**
+             * Format: int64
+             * @description Steps outward.
+             */
+            outward: number;
+            /** @description True when it ends, and no law was broken on any way. */
+            sound: boolean;
+            /**
+             * Format: int64
+             * @description How long it took here, in milliseconds.
+             */
+            took_ms: number;
         };
         /** @description Lifts a block before its end. */
         ReleaseRequest: {
@@ -3403,8 +3774,14 @@ export interface components {
         RunStep: {
             /** @description When it was over. */
             at: string;
+            /** @description When it began. */
+            began?: string | null;
             /** @description `done`, `skipped`, `failed` or `stopped`. */
             end?: string;
+            /** @description Its kind in the plan, for example `block_address`. */
+            kind?: string | null;
+            /** @description What it worked on, resolved: the target of its change, the question, the task, or the run it called. */
+            on?: components["schemas"]["LimitView"][];
             /** @description What came of it. */
             outcome: string;
             /** @description What later steps may read of it. */
@@ -3416,6 +3793,8 @@ export interface components {
              * @description Tries that failed before.
              */
             tries?: number;
+            /** @description What the plan says it does: its inputs as they are written there. */
+            words?: string | null;
         };
         /** @description One run in a list. */
         RunSummary: {
@@ -3448,6 +3827,8 @@ export interface components {
         RunWait: {
             /** @description When it is tried again. */
             again?: string | null;
+            /** @description Its kind in the plan, for example `approve`. */
+            kind?: string | null;
             /** @description Why the last one did. */
             last_failure?: string | null;
             /** @description The run it called and waits for. */
@@ -3463,6 +3844,8 @@ export interface components {
              * @description Tries that failed.
              */
             tries: number;
+            /** @description What the plan says it does. */
+            words?: string | null;
         };
         /** @description What came of a change. */
         SecretDone: {
@@ -3954,6 +4337,15 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
+        /** @description Incidents for which a filter had no value. */
+        Undecided: {
+            /** @description How many. */
+            count: number;
+            /** @description The first of them. */
+            first: string;
+            /** @description Why it had none there. */
+            why: string;
+        };
         /** @description Takes the incident in the path out of the one it is a part of. The body may be left out. */
         UnmergeRequest: Record<string, never>;
         /** @description Says what an incident turned out to be. */
@@ -4256,6 +4648,7 @@ export type SchemaClocksView = components['schemas']['ClocksView'];
 export type SchemaClockView = components['schemas']['ClockView'];
 export type SchemaConnectorView = components['schemas']['ConnectorView'];
 export type SchemaDecideRequest = components['schemas']['DecideRequest'];
+export type SchemaDifferenceView = components['schemas']['DifferenceView'];
 export type SchemaDoneView = components['schemas']['DoneView'];
 export type SchemaDryRunView = components['schemas']['DryRunView'];
 export type SchemaEndpointView = components['schemas']['EndpointView'];
@@ -4265,6 +4658,10 @@ export type SchemaErrorDetail = components['schemas']['ErrorDetail'];
 export type SchemaFacet = components['schemas']['Facet'];
 export type SchemaFactView = components['schemas']['FactView'];
 export type SchemaFieldView = components['schemas']['FieldView'];
+export type SchemaFilterField = components['schemas']['FilterField'];
+export type SchemaFilterPage = components['schemas']['FilterPage'];
+export type SchemaFilterRequest = components['schemas']['FilterRequest'];
+export type SchemaFilterView = components['schemas']['FilterView'];
 export type SchemaFirstRunView = components['schemas']['FirstRunView'];
 export type SchemaFirstSourceView = components['schemas']['FirstSourceView'];
 export type SchemaGraphCard = components['schemas']['GraphCard'];
@@ -4287,6 +4684,7 @@ export type SchemaLedgerView = components['schemas']['LedgerView'];
 export type SchemaLimitView = components['schemas']['LimitView'];
 export type SchemaMadeTokenView = components['schemas']['MadeTokenView'];
 export type SchemaMakeTokenRequest = components['schemas']['MakeTokenRequest'];
+export type SchemaManualView = components['schemas']['ManualView'];
 export type SchemaMarkView = components['schemas']['MarkView'];
 export type SchemaMergeRequest = components['schemas']['MergeRequest'];
 export type SchemaMissingView = components['schemas']['MissingView'];
@@ -4307,15 +4705,26 @@ export type SchemaPeoplePage = components['schemas']['PeoplePage'];
 export type SchemaPersonView = components['schemas']['PersonView'];
 export type SchemaPhaseQuantiles = components['schemas']['PhaseQuantiles'];
 export type SchemaPhaseTime = components['schemas']['PhaseTime'];
+export type SchemaPlanArrow = components['schemas']['PlanArrow'];
+export type SchemaPlanNode = components['schemas']['PlanNode'];
+export type SchemaPlaybookCheck = components['schemas']['PlaybookCheck'];
 export type SchemaPlaybookDetail = components['schemas']['PlaybookDetail'];
 export type SchemaPlaybookPage = components['schemas']['PlaybookPage'];
+export type SchemaPlaybookSave = components['schemas']['PlaybookSave'];
+export type SchemaPlaybookSaved = components['schemas']['PlaybookSaved'];
+export type SchemaPlaybookText = components['schemas']['PlaybookText'];
 export type SchemaPlaybookView = components['schemas']['PlaybookView'];
 export type SchemaProtectedView = components['schemas']['ProtectedView'];
 export type SchemaQuarantineItem = components['schemas']['QuarantineItem'];
 export type SchemaQuarantinePage = components['schemas']['QuarantinePage'];
 export type SchemaQueuePage = components['schemas']['QueuePage'];
+export type SchemaQueueQuery = components['schemas']['QueueQuery'];
 export type SchemaQueueRow = components['schemas']['QueueRow'];
 export type SchemaRedeliverRequest = components['schemas']['RedeliverRequest'];
+export type SchemaRehearsalFailing = components['schemas']['RehearsalFailing'];
+export type SchemaRehearsalLine = components['schemas']['RehearsalLine'];
+export type SchemaRehearsalRequest = components['schemas']['RehearsalRequest'];
+export type SchemaRehearsalView = components['schemas']['RehearsalView'];
 export type SchemaReleaseRequest = components['schemas']['ReleaseRequest'];
 export type SchemaReliabilityBar = components['schemas']['ReliabilityBar'];
 export type SchemaReloadView = components['schemas']['ReloadView'];
@@ -4355,6 +4764,7 @@ export type SchemaTimelineView = components['schemas']['TimelineView'];
 export type SchemaTokenPage = components['schemas']['TokenPage'];
 export type SchemaTokenView = components['schemas']['TokenView'];
 export type SchemaTouchedAssetView = components['schemas']['TouchedAssetView'];
+export type SchemaUndecided = components['schemas']['Undecided'];
 export type SchemaUnmergeRequest = components['schemas']['UnmergeRequest'];
 export type SchemaVerdictRequest = components['schemas']['VerdictRequest'];
 export type SchemaVerifyBroken = components['schemas']['VerifyBroken'];
@@ -6487,7 +6897,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
-            409: components["responses"]["KeyInUse"];
+            /** @description More match than were seen */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
             412: components["responses"]["Changed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["WrongMedia"];
@@ -6671,6 +7089,97 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_export_queue: {
+        parameters: {
+            query?: {
+                /** @description `json` (the default), `csv`, `ocsf`, `stix`, `markdown` or `pdf`. */
+                format?: string;
+                /** @description Only of this kind, for example `c2`. */
+                kind?: string;
+                /** @description Only taken by this person; `none`: by nobody; `me`: by you. */
+                owner?: string;
+                /** @description Words that must all occur in title, site, name or entities. At most 200 characters. */
+                q?: string;
+                /** @description Severities, separated by commas: `critical,high`. */
+                severity?: string;
+                /** @description `priority` (the default), `newest`, `oldest` or `activity`. */
+                sort?: string;
+                /** @description `open` (the default), `all`, `triggered`, `acknowledged`, `contained` or `resolved`. */
+                status?: string;
+                /** @description Only of this team. */
+                team?: string;
+                /** @description True: only those that wait for a yes or no. */
+                waiting?: boolean;
+                /** @description A filter in CEL over `incident`. */
+                where?: string;
+            };
+            header?: {
+                /** @description The ETag of an answer you have; 304 without a body when it is still the same */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             304: components["responses"]["NotModified"];
@@ -7101,6 +7610,82 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AdviceView"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_incidents_id_export: {
+        parameters: {
+            query?: {
+                /** @description `json` (the default), `csv`, `ocsf`, `stix`, `markdown` or `pdf`. */
+                format?: string;
+            };
+            header?: {
+                /** @description The ETag of an answer you have; 304 without a body when it is still the same */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description For example INC-3 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             304: components["responses"]["NotModified"];
@@ -8736,6 +9321,77 @@ export interface operations {
             };
         };
     };
+    get_playbook_schema: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of an answer you have; 304 without a body when it is still the same */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schema */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_playbooks: {
         parameters: {
             query?: never;
@@ -8862,6 +9518,301 @@ export interface operations {
             };
             /** @description There is no such thing */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_playbooks_name: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description For example c2-beacon */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "base": "",
+                 *       "text": "name: c2-beacon\nsummary: x\n"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PlaybookSave"];
+            };
+        };
+        responses: {
+            /** @description In force */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybookSaved"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed by somebody else meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            /** @description Refused, with all mistakes */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_playbooks_name_check: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description For example c2-beacon */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "name: c2-beacon\nsummary: x\n"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PlaybookText"];
+            };
+        };
+        responses: {
+            /** @description What is wrong with it, if anything */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybookCheck"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["KeyInUse"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            /** @description The folder has mistakes elsewhere */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_playbooks_name_rehearse: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description For example c2-beacon */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "name: c2-beacon\nsummary: Waits\non: called\nsteps:\n  - { id: cool, wait: 10m }\nsop: x\n"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RehearsalRequest"];
+            };
+        };
+        responses: {
+            /** @description What would happen */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RehearsalView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["KeyInUse"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            /** @description It cannot be played */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9143,6 +10094,11 @@ export interface operations {
                 team?: string;
                 /** @description True: only those that wait for a yes or no. */
                 waiting?: boolean;
+                /**
+                 * @description A filter in CEL over `incident`, for example `incident.severity >= 4 && incident.owner == ""`.
+                 *     The fields are listed by GET /api/v1/queue/filters.
+                 */
+                where?: string;
             };
             header?: {
                 /** @description The ETag of an answer you have; 304 without a body when it is still the same */
@@ -9200,6 +10156,163 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_queue_filters: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of an answer you have; 304 without a body when it is still the same */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of yours */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilterPage"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_queue_filters: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "mine, severe",
+                 *       "search": "owner=me&severity=critical"
+                 *     }
+                 */
+                "application/json": components["schemas"]["FilterRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["KeyInUse"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooFast"];
             /** @description Stopping, or not running */
             503: {

@@ -19,7 +19,12 @@ export type ApprovalDetail = S["ApprovalDetail"];
 export type DryRunView = S["DryRunView"];
 export type AnnouncedView = S["AnnouncedView"];
 export type BlockView = S["BlockView"];
+export type ManualView = S["ManualView"];
 export type RunSummary = S["RunSummary"];
+export type RunDetail = S["RunDetail"];
+export type RunStep = S["RunStep"];
+export type PlaybookCheck = S["PlaybookCheck"];
+export type RehearsalView = S["RehearsalView"];
 export type SourceView = S["SourceView"];
 export type TallyView = S["TallyView"];
 

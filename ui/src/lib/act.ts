@@ -6,7 +6,7 @@ import { toast } from "../parts/toasts";
 /** Wraps a change. What fails is told where it was asked, when `quiet`, and as a toast otherwise. */
 export function useAct<A, R extends { message?: string } | object>(
   act: (asked: A) => Promise<R>,
-  options: { said?: (r: R) => string; after?: (r: R, asked: A) => void; quiet?: boolean } = {},
+  options: { said?: (r: R) => string; after?: (r: R, asked: A) => void; quiet?: boolean; undo?: (r: R) => (() => void) | undefined } = {},
 ) {
   const client = useQueryClient();
   return useMutation({
@@ -14,7 +14,8 @@ export function useAct<A, R extends { message?: string } | object>(
     retry: false,
     networkMode: "always",
     onSuccess: (r, asked) => {
-      toast(options.said?.(r) ?? ("message" in r && typeof r.message === "string" ? r.message : "done"));
+      const said = options.said?.(r) ?? ("message" in r && typeof r.message === "string" ? r.message : "done");
+      toast(said, "good", options.undo?.(r));
       void client.invalidateQueries({
         predicate: ({ queryKey: [first] }) => first !== "whoami" && first !== "journal",
       });

@@ -8,7 +8,7 @@ export type Bindings = Record<string, (e: KeyboardEvent) => void>;
 
 export function typing(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
+  return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || target.closest("[data-typing]") !== null;
 }
 
 export function useKeys(bindings: Bindings): void {

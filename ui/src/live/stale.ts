@@ -15,7 +15,8 @@ export function stale(kinds: string[]): Set<string> {
     if (kind.startsWith("run_") || kind.startsWith("step_")) add("runs", "playbooks");
     if (kind === "loaded" || kind === "kill_switch") add("settings", "playbooks", "sources", "approvals");
     if (kind === "access_changed") add("people", "tokens", "settings");
-    if (kind !== "intake" && kind !== "assessed" && kind !== "intended") add("queue");
+    if (kind === "filter_kept") add("filters");
+    if (kind !== "filter_kept" && kind !== "intake" && kind !== "assessed" && kind !== "intended") add("queue");
     if (kind === "incident_opened" || kind === "acknowledged" || kind === "resolved") add("clock", "first-run");
     add("journal");
   }

@@ -19,6 +19,7 @@ const GROUPS: [string, [string, string][]][] = [
     [
       ["j / k", "next, previous"],
       ["o or Enter", "open"],
+      ["f", "filter the queue in CEL"],
       ["x", "select"],
       ["Shift X", "select from the last one to here"],
       ["e", "acknowledge"],
@@ -32,6 +33,7 @@ const GROUPS: [string, [string, string][]][] = [
       ["[ / ]", "previous, next in the queue"],
       ["e", "acknowledge"],
       ["c", "write a note"],
+      ["u", "undo what was just done, where it can be"],
       ["m", "merge into another"],
       ["Shift M", "split selected evidence"],
       ["v", "graph or table"],

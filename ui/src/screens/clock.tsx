@@ -1,6 +1,7 @@
 // The response clock: how long each stage takes, and who is waited for.
 import { useQuery } from "@tanstack/react-query";
 import * as q from "../api/queries";
+import type { ManualView } from "../api/types";
 import { capital, human, plural } from "../lib/text";
 import { span } from "../lib/time";
 import { Empty, Name, Page, Panel, Show, T, Wide } from "../parts/basics";
@@ -128,6 +129,7 @@ export function Clock() {
                   ))}
                 </ul>
               </Panel>
+              <Manual all={c.manual ?? []} />
               <Panel title="Each incident, the latest first">
                 <Wide label="Incidents">
                   <table>
@@ -164,5 +166,61 @@ export function Clock() {
         }}
       </Show>
     </Page>
+  );
+}
+
+const KINDS: Record<string, string> = { approval: "a yes or no", task: "a step that asks people", hand_off: "taking it", work: "moving on" };
+
+/** What people do by hand, ranked by what it costs: the first of them is worth automating first. */
+function Manual({ all }: { all: ManualView[] }) {
+  return (
+    <Panel title="Manual steps, by hours lost">
+      {all.length === 0 ? (
+        <p className="mute pad">Nothing has waited for a person yet.</p>
+      ) : (
+        <Wide label="Manual steps">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">What is done by hand</th>
+                <th scope="col">Kind</th>
+                <th scope="col" className="num">
+                  Hours lost
+                </th>
+                <th scope="col" className="num">
+                  Done
+                </th>
+                <th scope="col" className="num">
+                  Waiting
+                </th>
+                <th scope="col" className="num">
+                  p50
+                </th>
+                <th scope="col" className="num">
+                  p90
+                </th>
+                <th scope="col">Instead</th>
+              </tr>
+            </thead>
+            <tbody>
+              {all.map((m) => (
+                <tr key={m.kind + m.what} className={m.n < FEW ? "few" : ""}>
+                  <th scope="row">
+                    <T>{m.what}</T>
+                  </th>
+                  <td className="nowrap">{KINDS[m.kind] ?? human(m.kind)}</td>
+                  <td className="num">{(m.lost_ms / 3_600_000).toFixed(m.lost_ms < 360_000 ? 2 : 1)}</td>
+                  <td className="num">{m.n}</td>
+                  <td className="num">{m.waiting}</td>
+                  <td className="num nowrap">{m.n > 0 ? span(m.p50_ms) : "—"}</td>
+                  <td className="num nowrap">{m.n > 0 ? span(m.p90_ms) : "—"}</td>
+                  <td className="mute">{m.instead}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Wide>
+      )}
+    </Panel>
   );
 }

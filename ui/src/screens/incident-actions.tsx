@@ -273,9 +273,10 @@ function Resolve({ incident, onClose }: { incident: IncidentDetail; onClose: () 
 function Merge({ id, onClose }: { id: string; onClose: () => void }) {
   const others = (useQuery(q.queue({})).data?.rows ?? []).filter((r) => r.id !== id);
   const [into, setInto] = useState("");
+  const back = useAct(() => ask(api.POST("/api/v1/incidents/{id}/unmerge", { params: { path: { id } }, body: {} })));
   const act = useAct(
     (reason: string) => ask(api.POST("/api/v1/incidents/{id}/merge", { params: { path: { id } }, body: { into, reason } })),
-    { after: onClose },
+    { after: onClose, undo: () => () => back.mutate(undefined) },
   );
   return (
     <ReasonDialog title={`Merge ${id} into another`} button={into ? `Merge ${id} into ${into}` : "Merge"} busy={act.isPending || !into} onClose={onClose} onGive={(r) => act.mutate(r)}>
@@ -300,9 +301,12 @@ function Merge({ id, onClose }: { id: string; onClose: () => void }) {
 }
 
 function Split({ id, chosen, onClose, onDone }: { id: string; chosen: ReadonlySet<string>; onClose: () => void; onDone: () => void }) {
+  const back = useAct((from: string) =>
+    ask(api.POST("/api/v1/incidents/{id}/split", { params: { path: { id: from } }, body: { alerts: [...chosen], to: id } })),
+  );
   const act = useAct(
     () => ask(api.POST("/api/v1/incidents/{id}/split", { params: { path: { id } }, body: { alerts: [...chosen] } })),
-    { after: onDone },
+    { after: onDone, undo: (r) => (r.incident ? () => back.mutate(r.incident as string) : undefined) },
   );
   return (
     <Dialog title={`Split ${id}`} onClose={onClose}>

@@ -5,6 +5,7 @@ import { lazy, Suspense, useState } from "react";
 import * as q from "../api/queries";
 import type { IncidentDetail, StoryView } from "../api/types";
 import { useKeys } from "../lib/keys";
+import { ExportIncident } from "../parts/export";
 import { save } from "../lib/save";
 import { human, plural, visible } from "../lib/text";
 import { Loading, Name, Panel, Severity, Show, State, T, Time } from "../parts/basics";
@@ -172,6 +173,7 @@ function Head({ i, story, onDo }: { i: IncidentDetail; story: StoryView | undefi
           </button>
         ) : null}
         <span className="grow" />
+        <ExportIncident id={i.id} />
         <button type="button" className="btn quiet" onClick={copyLink}>
           Copy link <kbd>y</kbd>
         </button>
@@ -182,13 +184,6 @@ function Head({ i, story, onDo }: { i: IncidentDetail; story: StoryView | undefi
           onClick={() => story && save(`${i.id}.txt`, "text/plain", story.text)}
         >
           Story as text
-        </button>
-        <button
-          type="button"
-          className="btn quiet"
-          onClick={() => save(`${i.id}.json`, "application/json", JSON.stringify({ incident: i, story }, null, 2))}
-        >
-          JSON
         </button>
         <Link className="btn quiet" to="/queue" search={{ at: i.id }}>
           Queue <kbd>Esc</kbd>

@@ -1,19 +1,21 @@
 // Playbooks: what is in force, its text, and how its runs went.
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { useId, useState } from "react";
 import * as q from "../api/queries";
 import type { RunSummary } from "../api/types";
 import { plural, visible } from "../lib/text";
 import { Empty, Name, Page, Panel, Show, State, T, Time, Wide } from "../parts/basics";
+import { Dialog } from "../parts/dialog";
 
 const one = getRouteApi("/shell/playbooks/$name");
-const runRoute = getRouteApi("/shell/runs/$id");
 
 export function Playbooks() {
   const asked = useQuery(q.playbooks());
   const runs = useQuery(q.runs());
+  const { data: me } = useQuery(q.whoami());
   return (
-    <Page title="Playbooks">
+    <Page title="Playbooks" side={me && me.role !== "viewer" ? <NewPlaybook taken={asked.data?.playbooks.map((p) => p.name) ?? []} /> : null}>
       <Show of={asked} what="the playbooks">
         {({ playbooks }) =>
           playbooks.length === 0 ? (
@@ -76,6 +78,43 @@ export function Playbooks() {
   );
 }
 
+/** Asks for a name, and leads to the editor. Nothing is there before it is saved. */
+function NewPlaybook({ taken }: { taken: string[] }) {
+  const [asking, setAsking] = useState(false);
+  const [name, setName] = useState("");
+  const navigate = useNavigate();
+  const id = useId();
+  const wrong = name !== "" && !/^[a-z0-9][a-z0-9_-]{0,62}$/.test(name) ? "small letters, digits, - and _ only" : taken.includes(name) ? "there is one of this name" : "";
+  return (
+    <>
+      <button type="button" className="btn" onClick={() => setAsking(true)}>
+        New playbook…
+      </button>
+      {asking ? (
+        <Dialog title="New playbook" onClose={() => setAsking(false)}>
+          <form
+            onSubmit={(e) => {
+              e.preventDefault();
+              if (name && !wrong) void navigate({ to: "/playbooks/$name/edit", params: { name } });
+            }}
+          >
+            <label htmlFor={id}>Name: also that of its file</label>
+            <input id={id} data-first required maxLength={63} value={name} autoComplete="off" aria-describedby={`${id}w`} onChange={(e) => setName(e.target.value)} />
+            <p className="mute" id={`${id}w`} role="status">
+              {wrong || "For example phishing-mail"}
+            </p>
+            <footer>
+              <button type="submit" className="btn primary" disabled={!name || wrong !== ""}>
+                Write it
+              </button>
+            </footer>
+          </form>
+        </Dialog>
+      ) : null}
+    </>
+  );
+}
+
 function Runs({ all }: { all: RunSummary[] }) {
   if (all.length === 0) return <p className="mute pad">No playbook has run yet.</p>;
   return (
@@ -126,8 +165,21 @@ export function Playbook() {
   const { name } = one.useParams();
   const asked = useQuery(q.playbook(name));
   const runs = useQuery(q.runs());
+  const { data: me } = useQuery(q.whoami());
   return (
-    <Page title={visible(name)} side={<Link to="/playbooks">All playbooks</Link>}>
+    <Page
+      title={visible(name)}
+      side={
+        <span className="line">
+          <Link to="/playbooks">All playbooks</Link>
+          {me && me.role !== "viewer" ? (
+            <Link className="btn" to="/playbooks/$name/edit" params={{ name }}>
+              Edit and rehearse
+            </Link>
+          ) : null}
+        </span>
+      }
+    >
       <Show of={asked} what={name}>
         {(p) => (
           <>
@@ -174,77 +226,6 @@ export function Playbook() {
                 </Panel>
               </div>
             </div>
-          </>
-        )}
-      </Show>
-    </Page>
-  );
-}
-
-export function Run() {
-  const { id } = runRoute.useParams();
-  const asked = useQuery(q.run(id));
-  return (
-    <Page title={visible(id)} side={<Link to="/playbooks">All playbooks</Link>}>
-      <Show of={asked} what={id}>
-        {(r) => (
-          <>
-            <p className="line">
-              <State word={r.state} /> <Link to="/playbooks/$name" params={{ name: r.playbook }}>{r.playbook}</Link>
-              {r.incident ? (
-                <>
-                  for <Name id={r.incident} />,
-                </>
-              ) : null}{" "}
-              began <Time at={r.started} />
-              {r.why ? (
-                <span className="mute">
-                  <T>{r.why}</T>
-                </span>
-              ) : null}
-            </p>
-            <Panel title={`Steps (${r.steps.length} of ${r.steps_total} over)`}>
-              <Wide label="Steps of the run">
-                <table>
-                  <thead>
-                    <tr>
-                      <th scope="col">Step</th>
-                      <th scope="col">Over at</th>
-                      <th scope="col">What came of it</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {r.steps.map((s) => (
-                      <tr key={s.step + s.at}>
-                        <td className="mono">
-                          <T>{s.step}</T>
-                        </td>
-                        <td className="nowrap">
-                          <Time at={s.at} />
-                        </td>
-                        <td className="grow-cell">
-                          <T>{s.outcome}</T>
-                        </td>
-                      </tr>
-                    ))}
-                    {r.step ? (
-                      <tr className="current">
-                        <td className="mono">
-                          <T>{r.step}</T>
-                        </td>
-                        <td className="nowrap">
-                          since <Time at={r.step_since} />
-                        </td>
-                        <td>
-                          in hand {r.approval ? <Name id={r.approval} /> : null}
-                        </td>
-                      </tr>
-                    ) : null}
-                  </tbody>
-                </table>
-              </Wide>
-              {r.blocks.length > 0 ? <p className="pad">Changes: {r.blocks.join(", ")}</p> : null}
-            </Panel>
           </>
         )}
       </Show>

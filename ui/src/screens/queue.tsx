@@ -2,18 +2,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { api, ask } from "../api/client";
-import { QUEUE_ROWS, type QueueSearch, queue, sources } from "../api/queries";
-import type { QueuePage, QueueRow } from "../api/types";
+import { useEffect, useRef, useState } from "react";
+import { api, ask, Refused } from "../api/client";
+import { type QueueSearch, queue, sources } from "../api/queries";
+import type { QueuePage } from "../api/types";
 import { useAct } from "../lib/act";
 import { useKeys } from "../lib/keys";
-import { settle } from "../lib/order";
-import { save } from "../lib/save";
-import { csvField, human, plural, visible } from "../lib/text";
+import { human, plural, visible } from "../lib/text";
 import { Age, Empty, Failed, Loading, T } from "../parts/basics";
 import { ReasonDialog } from "../parts/dialog";
+import { Export } from "../parts/export";
+import { Own, Where } from "./queue-filter";
 import { Preview, Row } from "./queue-row";
+import { useSelection, useShown } from "./queue-shown";
 
 const route = getRouteApi("/shell/queue");
 const ROW = 36;
@@ -28,42 +29,7 @@ const VIEWS: { name: string; search: QueueSearch }[] = [
 ];
 
 const same = (a: QueueSearch, b: QueueSearch) =>
-  (["status", "owner", "waiting"] as const).every((k) => (a[k] ?? "") === (b[k] ?? ""));
-
-/** What is shown: the order as it was taken over, each row as it is now. */
-function useShown(page: QueuePage | undefined, key: string) {
-  const [taken, setTaken] = useState<{ key: string; ids: string[] }>();
-  const kept = useRef(new Map<string, QueueRow>());
-  const latest = useMemo(() => page?.rows.map((r) => r.id) ?? [], [page]);
-  for (const r of page?.rows ?? []) kept.current.set(r.id, r);
-  // Another filter, or nothing there yet: there is no row that could be pulled from under somebody.
-  const adopt = page !== undefined && (taken?.key !== key || taken.ids.length === 0);
-  useEffect(() => {
-    if (adopt) setTaken({ key, ids: latest });
-  }, [adopt, key, latest]);
-  const ids = adopt ? latest : (taken?.ids ?? []);
-  const { fresh, gone } = useMemo(() => settle(ids, latest), [ids, latest]);
-  const rows = ids.flatMap((id) => kept.current.get(id) ?? []);
-  const merge = useCallback(() => setTaken({ key, ids: latest }), [key, latest]);
-  return { rows, fresh, gone, merge };
-}
-
-function useSelection(ids: string[]) {
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const last = useRef<number>(-1);
-  const toggle = (index: number, range = false) => {
-    const next = new Set(chosen);
-    const from = range && last.current >= 0 ? last.current : index;
-    const on = !next.has(ids[index] ?? "");
-    for (let n = Math.min(from, index); n <= Math.max(from, index); n++) {
-      const id = ids[n];
-      if (id) on ? next.add(id) : next.delete(id);
-    }
-    last.current = index;
-    setChosen(next);
-  };
-  return { chosen, toggle, set: (all: string[]) => setChosen(new Set(all)) };
-}
+  (["status", "owner", "waiting", "where", "q"] as const).every((k) => (a[k] ?? "") === (b[k] ?? ""));
 
 export function Queue() {
   const search = route.useSearch();
@@ -72,20 +38,31 @@ export function Queue() {
   const asked = useQuery(queue(filter));
   const key = JSON.stringify(filter);
   const page = asked.isPlaceholderData ? undefined : asked.data;
-  const { rows, fresh, gone, merge } = useShown(page, key);
-  const ids = useMemo(() => rows.map((r) => r.id), [rows]);
+  const { ids, row: rowOf, fresh, gone, merge, see } = useShown(page, key, filter);
   const selection = useSelection(ids);
   const [resolving, setResolving] = useState(false);
+  const [all, setAll] = useState(false);
+  const [asking, setAsking] = useState(false);
+  const where = asking || filter.where !== undefined;
   const cursor = Math.max(0, ids.indexOf(at ?? ""));
   const grid = useRef<HTMLDivElement>(null);
   const box = useRef<HTMLInputElement>(null);
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => grid.current, estimateSize: () => ROW, overscan: 12 });
+  const virtual = useVirtualizer({ count: ids.length, getScrollElement: () => grid.current, estimateSize: () => ROW, overscan: 12 });
+
+  const items = virtual.getVirtualItems();
+  const [from, to] = [items[0]?.index ?? 0, items[items.length - 1]?.index ?? 0];
+  useEffect(() => {
+    // A moment's rest: whoever drags the bar through ten thousand rows asks for the last ones only.
+    const timer = window.setTimeout(() => see(from, to), 60);
+    return () => window.clearTimeout(timer);
+  }, [see, from, to]);
 
   const go = (change: QueueSearch) =>
     void navigate({ to: "/queue", search: (s) => ({ ...s, at: undefined, ...change }), replace: true });
   const move = (to: number) => {
-    const id = ids[Math.max(0, Math.min(ids.length - 1, to))];
-    if (!id) return;
+    const index = Math.max(0, Math.min(ids.length - 1, to));
+    const id = ids[index];
+    if (!id) return virtual.scrollToIndex(index);
     void navigate({ to: "/queue", search: (s) => ({ ...s, at: id }), replace: true, resetScroll: false });
     virtual.scrollToIndex(ids.indexOf(id));
     requestAnimationFrame(() => grid.current?.querySelector<HTMLElement>(`[data-id="${id}"]`)?.focus());
@@ -93,25 +70,31 @@ export function Queue() {
   const open = (id: string | undefined) => id && void navigate({ to: "/incidents/$id", params: { id } });
 
   const bulk = useAct(
-    (asked: { action: string; incidents: string[]; reason?: string }) => ask(api.POST("/api/v1/bulk/incidents", { body: asked })),
+    (asked: { action: string; incidents: string[]; reason?: string; matching?: QueueSearch; at_most?: number }) => ask(api.POST("/api/v1/bulk/incidents", { body: asked })),
     {
       said: (r) =>
         `${plural(r.done, "incident")} done${r.failed.length > 0 ? `; ${r.failed.length} not: ${r.failed[0]?.why}` : ""}`,
       after: () => {
         selection.set([]);
+        setAll(false);
         setResolving(false);
       },
     },
   );
-  const targets = () => (selection.chosen.size > 0 ? [...selection.chosen] : ids[cursor] ? [ids[cursor]] : []);
+  const total = asked.data?.total ?? 0;
+  /** What a change is about: those chosen, or all that match, counted as they were seen. */
+  const about = () => (all ? { incidents: [], matching: filter, at_most: total } : { incidents: targets() });
+  const chosenCount = all ? total : selection.chosen.size;
+  const targets = () => (selection.chosen.size > 0 ? [...selection.chosen] : ids[cursor] ? [ids[cursor] as string] : []);
 
   useKeys({
     j: () => move(cursor + 1),
     k: () => move(cursor - 1),
     o: () => open(ids[cursor]),
+    f: () => setAsking((on) => !on),
     x: () => selection.toggle(cursor),
     "Shift+X": () => selection.toggle(cursor, true),
-    e: () => targets().length > 0 && bulk.mutate({ action: "ack", incidents: targets() }),
+    e: () => targets().length > 0 && bulk.mutate({ action: "ack", ...about() }),
     ".": merge,
     "/": (e) => {
       e.preventDefault();
@@ -119,9 +102,10 @@ export function Queue() {
     },
   });
 
-  if (asked.error && !asked.data) return <Failed error={asked.error} again={() => void asked.refetch()} />;
-  if (!asked.data) return <Loading what="the queue" />;
-  const current = rows[cursor];
+  const refused = asked.error instanceof Refused && asked.error.status === 400 && filter.where !== undefined;
+  if (asked.error && !asked.data && !refused) return <Failed error={asked.error} again={() => void asked.refetch()} />;
+  if (!asked.data && !refused) return <Loading what="the queue" />;
+  const current = rowOf(ids[cursor]);
   return (
     <div className="queue">
       <h1 className="hidden">Queue</h1>
@@ -138,9 +122,13 @@ export function Queue() {
               {v.name}
             </button>
           ))}
+          <Own filter={filter} />
         </div>
         <Search key={filter.q ?? ""} value={filter.q ?? ""} box={box} onGive={(q) => go({ q: q || undefined } as QueueSearch)} />
-        <Facets page={asked.data} filter={filter} onChange={go} />
+        {asked.data ? <Facets page={asked.data} filter={filter} onChange={go} /> : null}
+        <button type="button" className="chip" aria-pressed={where} onClick={() => setAsking(!asking)}>
+          Filter <kbd>f</kbd>
+        </button>
         <span className="grow" />
         {fresh.length > 0 ? (
           <button type="button" className="chip fresh" onClick={merge}>
@@ -148,33 +136,40 @@ export function Queue() {
           </button>
         ) : null}
         <span className="mute count-words" role="status">
-          {plural(asked.data.total, "incident")}
-          {asked.data.total > QUEUE_ROWS ? `, the first ${QUEUE_ROWS} shown` : ""}
+          {refused ? "the filter is not one yet" : plural(total, "incident")}
         </span>
-        <button type="button" className="btn quiet wide-only" onClick={() => saveCsv(rows)} disabled={rows.length === 0}>
-          CSV
-        </button>
+        <Export search={filter} disabled={refused || total === 0} />
       </div>
+      {where ? <Where filter={filter} error={asked.error} undecided={asked.data?.undecided ?? undefined} onGive={(where) => go({ where } as QueueSearch)} /> : null}
       {selection.chosen.size > 0 ? (
         <div className="bulk" role="region" aria-label="Selected">
-          <strong>{plural(selection.chosen.size, "incident")} selected</strong>
-          <button type="button" className="btn" disabled={bulk.isPending} onClick={() => bulk.mutate({ action: "ack", incidents: targets() })}>
-            Acknowledge <kbd>e</kbd>
+          <strong>
+            {plural(chosenCount, "incident")} selected{all ? ": all that match" : ""}
+          </strong>
+          <button type="button" className="btn" disabled={bulk.isPending} onClick={() => bulk.mutate({ action: "ack", ...about() })}>
+            {bulk.isPending ? "Working…" : "Acknowledge"} <kbd>e</kbd>
           </button>
           <button type="button" className="btn" onClick={() => setResolving(true)}>
             Resolve…
           </button>
-          {selection.chosen.size < rows.length ? (
-            <button type="button" className="btn quiet" onClick={() => selection.set(ids)}>
-              Select all {rows.length}
+          {selection.chosen.size < total && !all ? (
+            <button type="button" className="btn quiet" onClick={() => setAll(true)}>
+              Select all {total.toLocaleString("en")} that match
             </button>
           ) : null}
-          <button type="button" className="btn quiet" onClick={() => selection.set([])}>
+          <button
+            type="button"
+            className="btn quiet"
+            onClick={() => {
+              setAll(false);
+              selection.set([]);
+            }}
+          >
             Clear
           </button>
         </div>
       ) : null}
-      {rows.length === 0 ? (
+      {!asked.data || refused ? null : ids.length === 0 ? (
         <Nothing page={asked.data} filtered={key !== "{}"} onClear={() => void navigate({ to: "/queue", search: {} })} />
       ) : (
         <>
@@ -194,7 +189,7 @@ export function Queue() {
             ref={grid}
             role="grid"
             aria-label="Incidents in the order of work"
-            aria-rowcount={rows.length}
+            aria-rowcount={ids.length}
             aria-multiselectable="true"
             tabIndex={-1}
             onKeyDown={(e) => {
@@ -202,13 +197,13 @@ export function Queue() {
               const by = steps[e.key];
               if (by !== undefined) {
                 e.preventDefault();
-                move(Math.max(0, Math.min(rows.length - 1, cursor + by)));
+                move(Math.max(0, Math.min(ids.length - 1, cursor + by)));
               } else if (e.key === "Enter" && e.target instanceof HTMLElement && e.target.role === "row") open(ids[cursor]);
             }}
           >
             <div role="presentation" className="grid-all" ref={(el) => el?.style.setProperty("height", `${virtual.getTotalSize()}px`)}>
-              {virtual.getVirtualItems().map((v) => {
-                const row = rows[v.index];
+              {items.map((v) => {
+                const row = rowOf(ids[v.index]);
                 return row ? (
                   <Row
                     key={row.id}
@@ -221,7 +216,19 @@ export function Queue() {
                     onChoose={selection.toggle}
                     onCursor={move}
                   />
-                ) : null;
+                ) : (
+                  <div
+                    key={v.key}
+                    className="row coming"
+                    role="row"
+                    aria-rowindex={v.index + 1}
+                    ref={(el) => el?.style.setProperty("transform", `translateY(${v.start}px)`)}
+                  >
+                    <span role="gridcell" className="mute">
+                      Loading…
+                    </span>
+                  </div>
+                );
               })}
             </div>
           </div>
@@ -230,11 +237,11 @@ export function Queue() {
       )}
       {resolving ? (
         <ReasonDialog
-          title={`Resolve ${plural(targets().length, "incident")}`}
-          button={`Resolve ${plural(targets().length, "incident")}`}
+          title={`Resolve ${plural(all ? total : targets().length, "incident")}`}
+          button={`Resolve ${plural(all ? total : targets().length, "incident")}`}
           busy={bulk.isPending}
           onClose={() => setResolving(false)}
-          onGive={(reason) => bulk.mutate({ action: "resolve", incidents: targets(), reason })}
+          onGive={(reason) => bulk.mutate({ action: "resolve", ...about(), reason })}
         >
           <p>Incidents with a change in force are left as they are, and named.</p>
         </ReasonDialog>
@@ -347,13 +354,4 @@ function Nothing({ page, filtered, onClear }: { page: QueuePage; filtered: boole
       ) : null}
     </Empty>
   );
-}
-
-function saveCsv(rows: QueueRow[]): void {
-  const head = ["id", "severity", "status", "title", "confidence", "owner", "team", "opened_at", "alerts", "records", "waiting_on"];
-  const line = (r: QueueRow) =>
-    [r.id, r.severity, r.status, r.title, r.confidence.toFixed(2), r.acknowledged_by, r.team, r.opened_at, r.alerts, r.records, r.waiting_on]
-      .map(csvField)
-      .join(",");
-  save("stanch-queue.csv", "text/csv", [head.join(","), ...rows.map(line)].join("\r\n"));
 }

@@ -4,7 +4,8 @@ import { api, ask } from "../api/client";
 import * as q from "../api/queries";
 import type { SourceView, TallyView } from "../api/types";
 import { useAct } from "../lib/act";
-import { plural } from "../lib/text";
+import { save } from "../lib/save";
+import { csvField, plural } from "../lib/text";
 import { Age, Empty, Page, Panel, Show, Simulated, T, Time, Wide } from "../parts/basics";
 
 const PLACES: (keyof TallyView)[] = ["received", "merged", "suppressed", "in_incidents", "open", "closed", "quarantined"];
@@ -28,7 +29,16 @@ export function Sources() {
   const settings = useQuery(q.settings());
   return (
     <Page title="Sources & connectors">
-      <Panel title="Sources">
+      <Panel
+        title="Sources"
+        side={
+          sources.data && sources.data.sources.length > 0 ? (
+            <button type="button" className="btn quiet" onClick={() => saveInventory(sources.data.sources)}>
+              Inventory as CSV
+            </button>
+          ) : undefined
+        }
+      >
         <Show of={sources} what="the sources">
           {({ sources: all }) =>
             all.length === 0 ? (
@@ -146,6 +156,10 @@ export function Sources() {
                       <th scope="col">Name</th>
                       <th scope="col">What for</th>
                       <th scope="col">Type</th>
+                      <th scope="col">Health</th>
+                      <th scope="col" className="num">
+                        To do
+                      </th>
                       <th scope="col">Notes</th>
                     </tr>
                   </thead>
@@ -158,6 +172,17 @@ export function Sources() {
                         <td>{c.role === "responder" ? "changes" : c.role === "enricher" ? "look-ups" : "telling people"}</td>
                         <td>{c.kind}</td>
                         <td>
+                          {(c.failing ?? 0) > 0 ? (
+                            <span className="state tone-bad">{plural(c.failing ?? 0, "failure")}</span>
+                          ) : c.unanswered > 0 ? (
+                            <span className="state tone-warn">some answers missing</span>
+                          ) : (
+                            <span className="state tone-good">ok</span>
+                          )}
+                        </td>
+                        <td className="num">{c.waiting ?? 0}</td>
+                        <td className="grow-cell">
+                          <T>{c.trouble}</T>
                           {c.simulated ? <Simulated /> : null}
                           {c.unanswered > 0 ? `${plural(c.unanswered, "look-up")} of open incidents without an answer` : null}
                         </td>
@@ -231,4 +256,12 @@ function Quarantine() {
       </Show>
     </Panel>
   );
+}
+
+/** Every source, as a sheet for whoever keeps the list of log sources. */
+function saveInventory(all: SourceView[]): void {
+  const head = ["source", "enabled", "format", "credential", "site", "last_heard", "silent_after", "received", "merged", "quarantined"];
+  const line = (s: SourceView) =>
+    [s.name, String(s.enabled), s.format, s.credential, s.site, s.last_heard, s.silent_after, s.received, s.merged, s.quarantined].map(csvField).join(",");
+  save("stanch-sources.csv", "text/csv", [head.join(","), ...all.map(line)].join("\r\n"));
 }

@@ -32,6 +32,7 @@ pub use preauthorisations::entries as preauthorisation_entries;
 pub use responders::{LdapResponder, OvsResponder, ResponderConfig, RpzResponder};
 pub use server::{AuditFiles, MasterKey};
 pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS, SAMPLE_SITE};
+pub use yaml::is_name;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -113,6 +114,20 @@ pub struct ServerConfig {
     pub audit: AuditFiles,
     /// Where the key of stored secrets is.
     pub master_key: MasterKey,
+    /// May the console write playbooks into this folder? Default `auto`.
+    pub playbook_edits: PlaybookEdits,
+}
+
+/// Whether playbooks may be written through the API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlaybookEdits {
+    /// Unless the folder lies in a git work tree: there a change belongs into a commit.
+    #[default]
+    Auto,
+    /// Always, also in a git work tree.
+    On,
+    /// Never.
+    Off,
 }
 
 /// PEM files for TLS.

@@ -6,7 +6,7 @@ use stanch_model::Span;
 
 use super::common::{path, set};
 use super::yaml::{Fields, Node};
-use super::{Mistake, ServerConfig, TlsFiles};
+use super::{Mistake, PlaybookEdits, ServerConfig, TlsFiles};
 
 /// Where the key is that wraps the keys of stored secrets: 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ impl Default for ServerConfig {
             requests_per_second: 200,
             audit: AuditFiles::default(),
             master_key: MasterKey::default(),
+            playbook_edits: PlaybookEdits::Auto,
         }
     }
 }
@@ -60,7 +61,11 @@ const KEYS: &[&str] = &[
     "requests_per_second",
     "audit",
     "secrets",
+    "playbook_edits",
 ];
+/// Words of `playbook_edits`.
+const EDITS: &[(&str, PlaybookEdits)] =
+    &[("auto", PlaybookEdits::Auto), ("on", PlaybookEdits::On), ("off", PlaybookEdits::Off)];
 
 /// Reads `stanch.yaml`. `people` is false when nobody has a token yet.
 pub(super) fn read(root: &Node, people: bool, mistakes: &mut Vec<Mistake>) -> ServerConfig {
@@ -88,6 +93,11 @@ pub(super) fn read(root: &Node, people: bool, mistakes: &mut Vec<Mistake>) -> Se
         config.audit = audit;
     }
     set(&mut config.master_key, fields.optional("secrets").and_then(|n| master_key(n, m)));
+    if let Some(n) = fields.optional("playbook_edits") {
+        let words: Vec<&str> = EDITS.iter().map(|(word, _)| *word).collect();
+        let chosen = n.choice("playbook_edits", &words, m);
+        set(&mut config.playbook_edits, EDITS.iter().find(|(w, _)| Some(*w) == chosen).map(|(_, e)| *e));
+    }
     fields.finish(KEYS, m);
     reachable(&config, &fields, people, m);
     config

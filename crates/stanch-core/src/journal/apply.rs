@@ -108,6 +108,13 @@ impl State {
                     *ended = Some(at);
                 }
             }
+            Event::FilterKept(e) => {
+                let own = self.filters.entry(e.person.clone()).or_default();
+                match &e.search {
+                    Some(search) => drop(own.insert(e.name.clone(), search.clone())),
+                    None => drop(own.remove(&e.name)),
+                }
+            }
             Event::AlertsClosed(e) => {
                 let cause = self.intern(&e.why);
                 for id in &e.alerts {

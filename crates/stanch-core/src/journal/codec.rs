@@ -138,6 +138,7 @@ kinds! {
     SilenceEnded => "silence_ended", |e: &super::event::SilenceEnded| e.silence.to_string();
     AlertsClosed => "alerts_closed", |_: &super::event::AlertsClosed| "intake".into();
     OccurrenceSplit => "occurrence_split", |e: &super::event::OccurrenceSplit| e.from.to_string();
+    FilterKept => "filter_kept", |e: &super::event::FilterKept| e.person.clone();
     KillSwitch => "kill_switch", |_: &super::event::KillSwitch| "stanch".into();
     AccessChanged => "access_changed", |_: &super::event::AccessChanged| "access".into();
     Loaded => "loaded", |_: &super::event::Loaded| "stanch".into();

@@ -1,6 +1,7 @@
 //! Stored facts. Their JSON is a promise: fields may be added, never renamed or given new meaning.
 
 mod access;
+mod desk;
 mod run;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use stanch_model::{
 };
 
 pub use access::*;
+pub use desk::FilterKept;
 pub use run::*;
 
 use crate::contain::{Approval, Permit};
@@ -65,6 +67,7 @@ pub enum Event {
     SilenceEnded(SilenceEnded),
     AlertsClosed(AlertsClosed),
     OccurrenceSplit(OccurrenceSplit),
+    FilterKept(FilterKept),
     Loaded(Loaded),
     KillSwitch(KillSwitch),
     AccessChanged(AccessChanged),

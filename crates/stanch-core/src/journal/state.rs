@@ -79,6 +79,8 @@ pub struct State {
     pub agenda: Agenda,
     /// Silences set at run time, with the time they were taken back, if they were.
     pub silences: BTreeMap<SilenceId, (SilenceSet, Option<Timestamp>)>,
+    /// Filters of the queue that people keep: by person and name, the query of the address.
+    pub filters: BTreeMap<String, BTreeMap<String, String>>,
     /// Records that could not be read.
     pub quarantine: BTreeMap<u64, Quarantined>,
     /// Words for why alerts are quiet or closed, each once.

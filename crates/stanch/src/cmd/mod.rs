@@ -15,6 +15,7 @@ pub(crate) mod demo;
 pub(crate) mod deny;
 pub(crate) mod doctor;
 pub(crate) mod eval;
+pub(crate) mod export;
 pub(crate) mod incidents;
 pub(crate) mod ingest;
 pub(crate) mod init;

@@ -3,7 +3,7 @@
 use axum::Json;
 use stanch_core::contain::Approval;
 use stanch_core::journal::event::Answered;
-use stanch_core::journal::state::Asked;
+use stanch_core::journal::state::{Asked, State};
 use stanch_engine::Command;
 use stanch_model::{ActionKind, ApprovalId, IncidentId, Timestamp};
 
@@ -104,6 +104,12 @@ fn detail(asked: &Asked, now: Timestamp) -> ApprovalDetail {
         },
         shown: a.shown(),
     }
+}
+
+/// Questions about an incident and its parts, the oldest first.
+pub(super) fn of_incident(s: &State, id: IncidentId, now: Timestamp) -> Vec<ApprovalSummary> {
+    let of_it = |a: &&Asked| a.approval.incident == id || s.head_of(a.approval.incident) == id;
+    s.approvals.values().filter(of_it).map(|a| summary(a, now)).collect()
 }
 
 /// List questions to people, the newest first

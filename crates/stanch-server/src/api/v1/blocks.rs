@@ -88,6 +88,12 @@ fn view(state: &State, a: &ActionState, books: &Books, now: Timestamp) -> BlockV
     }
 }
 
+/// Changes made for an incident and its parts, the oldest first.
+pub(super) fn of_incident(s: &State, id: IncidentId, books: &Books, now: Timestamp) -> Vec<BlockView> {
+    let of_it = |a: &&ActionState| a.action.incident == id || s.head_of(a.action.incident) == id;
+    s.actions.values().filter(of_it).map(|a| view(s, a, books, now)).collect()
+}
+
 /// List blocks, the newest first
 #[utoipa::path(get, path = "/api/v1/blocks", tag = "blocks", security(("person" = ["viewer"])), params(BlockQuery),
     responses((status = 200, description = "A page", body = BlockPage), Failures))]

@@ -10,13 +10,15 @@ use stanch_core::story;
 use stanch_model::{IncidentId, Span};
 
 use super::incidents::missing;
-use super::types::{ClockView, ClocksView, PhaseQuantiles, PhaseTime, WaitingTime};
+use super::types::{ClockView, ClocksView, ManualView, PhaseQuantiles, PhaseTime, WaitingTime};
 use super::{Answer, Failures};
 use crate::api::extract::Named;
 use crate::auth::Viewer;
 
 /// Incidents listed with the clock over all.
 const LISTED: usize = 1_000;
+/// Manual steps listed.
+const STEPS: usize = 100;
 
 pub(super) fn word(w: impl Serialize) -> String {
     serde_json::to_value(w).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
@@ -43,6 +45,20 @@ fn view(state: &State, c: &Clock) -> ClockView {
     }
 }
 
+fn manual(m: measure::Manual) -> ManualView {
+    ManualView {
+        kind: word(m.kind),
+        n: m.took.n,
+        waiting: m.waiting,
+        p50_ms: m.took.p50.0,
+        p90_ms: m.took.p90.0,
+        lost_ms: m.lost.0,
+        lost: m.lost.to_string(),
+        instead: m.kind.instead().to_owned(),
+        what: m.what,
+    }
+}
+
 /// The response clock over all incidents
 #[utoipa::path(get, path = "/api/v1/clock", tag = "clock", security(("person" = ["viewer"])),
     responses((status = 200, description = "The clock", body = ClocksView), Failures))]
@@ -65,6 +81,7 @@ pub(super) async fn all(viewer: Viewer) -> Answer<ClocksView> {
             phases: clocks.phases.iter().map(quantiles).collect(),
             waiting: waiting(&clocks.waiting),
             advice: clocks.advice.clone(),
+            manual: measure::manual(s, now).into_iter().take(STEPS).map(manual).collect(),
         }
     });
     Ok(Json(view))

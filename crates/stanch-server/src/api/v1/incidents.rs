@@ -66,7 +66,7 @@ fn missing_view(m: &Missing) -> MissingView {
     MissingView { provider: m.provider.clone(), about: m.about.to_string(), why: m.failure.to_string() }
 }
 
-fn detail(state: &State, i: &Incident) -> IncidentDetail {
+pub(super) fn detail(state: &State, i: &Incident) -> IncidentDetail {
     let mut entities: Vec<EntityView> = i
         .entities
         .iter()

@@ -20,7 +20,7 @@ fn entry(e: Entry) -> JournalEntry {
     JournalEntry { seq: e.seq, at: time(e.at), stream: e.stream, kind: e.kind, body }
 }
 
-fn head_view(head: &Head) -> JournalHead {
+pub(super) fn head_view(head: &Head) -> JournalHead {
     JournalHead { seq: head.seq, hash: head.hash.iter().map(|b| format!("{b:02x}")).collect() }
 }
 

@@ -9,6 +9,8 @@ mod bulk;
 mod clock;
 mod dry_run;
 mod events;
+mod exports;
+mod filters;
 mod first_run;
 mod graph;
 mod hooks;
@@ -18,6 +20,7 @@ mod judgement;
 mod ledger;
 mod occurrences;
 mod people;
+mod playbook_edit;
 mod playbooks;
 mod quarantine;
 mod queue;
@@ -92,12 +95,18 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(events::events))
         .routes(routes!(queue::queue))
+        .routes(routes!(filters::list, filters::keep))
+        .routes(routes!(exports::incident))
+        .routes(routes!(exports::queue_file))
         .routes(routes!(bulk::incidents))
         .routes(routes!(timeline::timeline))
         .routes(routes!(graph::graph))
         .routes(routes!(dry_run::dry_run))
         .routes(routes!(playbooks::list))
-        .routes(routes!(playbooks::one))
+        .routes(routes!(playbooks::one, playbook_edit::save))
+        .routes(routes!(playbook_edit::check))
+        .routes(routes!(playbook_edit::rehearse))
+        .routes(routes!(playbook_edit::schema))
         .routes(routes!(settings::settings))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::one))

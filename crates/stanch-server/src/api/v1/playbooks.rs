@@ -10,6 +10,7 @@ use super::{Answer, Failures};
 use crate::api::extract::{Named, time};
 use crate::auth::Viewer;
 use crate::problem::Problem;
+use crate::workshop;
 
 fn view(s: &State, p: &Playbook) -> PlaybookView {
     let runs = || s.runs.values().filter(|r| r.name == p.name);
@@ -37,7 +38,15 @@ pub(super) async fn list(viewer: Viewer) -> Answer<PlaybookPage> {
         let all = config.iter().flat_map(|c| &c.playbooks);
         all.map(|p| view(s, p)).collect()
     });
-    Ok(Json(PlaybookPage { playbooks }))
+    let edits = config.as_ref().map(|c| c.server.playbook_edits).unwrap_or_default();
+    let folder = viewer.books().folder().map(std::path::Path::to_owned);
+    let read_only = match folder {
+        Some(folder) => workshop::refused(&folder, edits).map(|(why, mend)| format!("{why}; {mend}")),
+        None => {
+            Some("stanch is not running here: the journal can be read, nothing can be changed".to_owned())
+        }
+    };
+    Ok(Json(PlaybookPage { playbooks, read_only }))
 }
 
 /// One playbook, with its text

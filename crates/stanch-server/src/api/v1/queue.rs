@@ -2,8 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use axum::Json;
+use stanch_core::filter::{Beside, Filter};
 use stanch_core::journal::{Incident, State, Status};
 use stanch_core::measure::{self, Phases, Waiting};
 use stanch_core::story;
@@ -11,10 +13,11 @@ use stanch_model::{IncidentId, Timestamp};
 
 use super::clock::word;
 use super::incidents::{summary, wanted, word as status_word};
-use super::types::{ClockCell, Facet, QueuePage, QueueQuery, QueueRow};
+use super::types::{ClockCell, Facet, QueuePage, QueueQuery, QueueRow, Undecided};
 use super::{Answer, Failures};
 use crate::api::extract::{Query, limit, time};
 use crate::auth::Viewer;
+use crate::books::Books;
 use crate::problem::Problem;
 
 /// Stages of the response that a row shows.
@@ -23,11 +26,13 @@ const CELLS: [&str; 5] = ["triage", "enrich", "escalate", "investigate", "contai
 const ENTITIES: usize = 3;
 /// The longest search text, in characters.
 const LONGEST: usize = 200;
+/// A filter that takes longer over all incidents is refused.
+const LONGEST_FILTER: Duration = Duration::from_secs(3);
 /// Values listed of each facet.
 const VALUES: usize = 20;
 
 /// What is asked for, read.
-struct Wanted {
+pub(super) struct Wanted {
     status: Option<&'static [Status]>,
     severity: Vec<String>,
     team: Option<String>,
@@ -35,10 +40,11 @@ struct Wanted {
     kind: Option<String>,
     waiting: bool,
     words: Vec<String>,
+    filter: Option<Filter>,
 }
 
 impl Wanted {
-    fn read(asked: &QueueQuery, me: &str) -> Result<Wanted, Problem> {
+    pub(super) fn read(asked: &QueueQuery, me: &str) -> Result<Wanted, Problem> {
         let status = match asked.status.as_deref() {
             Some("all") => None,
             Some(word) => Some(wanted(word)?),
@@ -58,6 +64,7 @@ impl Wanted {
             kind: asked.kind.clone(),
             waiting: asked.waiting.unwrap_or(false),
             words: text.split_whitespace().map(str::to_lowercase).collect(),
+            filter: asked.filter.as_deref().filter(|w| !w.trim().is_empty()).map(filter).transpose()?,
         })
     }
 
@@ -202,21 +209,141 @@ fn row(s: &State, i: &Incident, waits: Option<&Waits>, live_blocks: usize, now: 
     }
 }
 
-/// Incidents in the order of work
-#[utoipa::path(get, path = "/api/v1/queue", tag = "incidents", security(("person" = ["viewer"])), params(QueueQuery),
-    responses((status = 200, description = "A page", body = QueuePage), Failures))]
-pub(super) async fn queue(viewer: Viewer, Query(asked): Query<QueueQuery>) -> Answer<QueuePage> {
-    let (most, offset) = (limit(asked.limit)?, asked.offset.unwrap_or(0));
-    let wanted = Wanted::read(&asked, &viewer.who().name)?;
-    let now = viewer.books().now();
-    let page = viewer.books().read(|s| {
+/// A filter, read; what is wrong with it is told with its place.
+fn filter(text: &str) -> Result<Filter, Problem> {
+    Filter::read(text).map_err(|e| {
+        let at = if e.column > 0 { format!(" (column {})", e.column) } else { String::new() };
+        let mend = "it is CEL over `incident`, as in playbooks; GET /api/v1/queue/filters lists the fields";
+        Problem::invalid(format!("`where`: {}{at}", e.message), mend)
+    })
+}
+
+/// What passed a filter, and those for which it had no value.
+pub(super) struct Kept {
+    ids: BTreeSet<IncidentId>,
+    undecided: Option<Undecided>,
+}
+
+/// Evaluates a filter over all that is asked for otherwise. The values are read from the state in one
+/// look; the filter is evaluated afterwards, so that nobody waits for it. Blocks.
+pub(super) fn kept(books: &Books, wanted: &Wanted) -> Result<Option<Kept>, Problem> {
+    let Some(filter) = &wanted.filter else { return Ok(None) };
+    let now = books.now();
+    let values: Vec<(IncidentId, serde_json::Value)> = books.read(|s| {
         let (waits, live) = (waits(s, now), live(s));
+        let beside = |id: &IncidentId| Beside {
+            waiting: waits.contains_key(id),
+            live_changes: live.get(id).copied().unwrap_or(0),
+        };
+        let asked = wanted.all(s).into_iter().filter(|i| wanted.keeps(i, waits.contains_key(&i.id)));
+        asked.map(|i| (i.id, filter.values(s, i, beside(&i.id), now))).collect()
+    });
+    let begun = Instant::now();
+    let (all, mut kept) = (values.len(), Kept { ids: BTreeSet::new(), undecided: None });
+    for (n, (id, values)) in values.into_iter().enumerate() {
+        if n % 256 == 0 && begun.elapsed() > LONGEST_FILTER {
+            let message = format!("the filter is too costly for {all} incidents");
+            return Err(Problem::invalid(message, "ask for one status, team or severity beside it"));
+        }
+        match filter.holds(values) {
+            Ok(true) => drop(kept.ids.insert(id)),
+            Ok(false) => {}
+            Err(e) => {
+                let first = || Undecided { count: 0, first: id.to_string(), why: e.to_string() };
+                kept.undecided.get_or_insert_with(first).count += 1;
+            }
+        }
+    }
+    Ok(Some(kept))
+}
+
+/// All that is asked for, in the order asked for. Blocks.
+pub(super) fn matching(books: &Books, asked: &QueueQuery, me: &str) -> Result<Vec<IncidentId>, Problem> {
+    let wanted = Wanted::read(asked, me)?;
+    let kept = kept(books, &wanted)?;
+    if let Some(u) = kept.as_ref().and_then(|k| k.undecided.as_ref()) {
+        let message =
+            format!("the filter has no value for {} of the incidents: {}: {}", u.count, u.first, u.why);
+        return Err(Problem::invalid(message, "mend the filter first: it cannot be told which are meant"));
+    }
+    let now = books.now();
+    books.read(|s| {
+        let waits = waits(s, now);
+        let found = wanted.found(s, &waits, kept.as_ref(), asked.sort.as_deref())?;
+        Ok(found.iter().map(|i| i.id).collect())
+    })
+}
+
+impl Wanted {
+    /// All incidents of the status asked for.
+    fn all<'s>(&self, s: &'s State) -> Vec<&'s Incident> {
         let heads = s.incidents.values().filter(|i| i.merged_into.is_none() && !i.is_taken_away());
-        let of_status: Vec<&Incident> =
-            heads.filter(|i| wanted.status.is_none_or(|all| all.contains(&i.status))).collect();
-        let mut found: Vec<&Incident> =
-            of_status.iter().copied().filter(|i| wanted.keeps(i, waits.contains_key(&i.id))).collect();
-        sort(&mut found, asked.sort.as_deref(), &waits)?;
+        heads.filter(|i| self.status.is_none_or(|all| all.contains(&i.status))).collect()
+    }
+
+    fn found<'s>(
+        &self,
+        s: &'s State,
+        waits: &BTreeMap<IncidentId, Waits>,
+        kept: Option<&Kept>,
+        by: Option<&str>,
+    ) -> Result<Vec<&'s Incident>, Problem> {
+        let mut found = self.all(s);
+        found.retain(|i| {
+            kept.is_none_or(|k| k.ids.contains(&i.id)) && self.keeps(i, waits.contains_key(&i.id))
+        });
+        sort(&mut found, by, waits)?;
+        Ok(found)
+    }
+}
+
+/// All that is asked for, as rows, and how many there are. Blocks.
+pub(super) fn rows(
+    books: &Books,
+    asked: &QueueQuery,
+    me: &str,
+    most: usize,
+) -> Result<(Vec<QueueRow>, usize), Problem> {
+    let wanted = Wanted::read(asked, me)?;
+    let kept = kept(books, &wanted)?;
+    let now = books.now();
+    books.read(|s| {
+        let (waits, live) = (waits(s, now), live(s));
+        let found = wanted.found(s, &waits, kept.as_ref(), asked.sort.as_deref())?;
+        let one = |i: &&Incident| row(s, i, waits.get(&i.id), live.get(&i.id).copied().unwrap_or(0), now);
+        Ok((found.iter().take(most).map(one).collect(), found.len()))
+    })
+}
+
+/// What is asked for, in words for a report.
+pub(super) fn words_of(asked: &QueueQuery) -> String {
+    let said = [
+        ("status", &asked.status),
+        ("severity", &asked.severity),
+        ("team", &asked.team),
+        ("owner", &asked.owner),
+        ("kind", &asked.kind),
+        ("words", &asked.q),
+        ("where", &asked.filter),
+        ("order", &asked.sort),
+    ];
+    let mut words: Vec<String> =
+        said.iter().filter_map(|(name, value)| value.as_ref().map(|v| format!("{name} {v}"))).collect();
+    if asked.waiting == Some(true) {
+        words.push("waiting for a yes or no".to_owned());
+    }
+    words.join(", ")
+}
+
+fn page(books: &Books, asked: &QueueQuery, me: &str) -> Result<QueuePage, Problem> {
+    let (most, offset) = (limit(asked.limit)?, asked.offset.unwrap_or(0));
+    let wanted = Wanted::read(asked, me)?;
+    let kept = kept(books, &wanted)?;
+    let now = books.now();
+    books.read(|s| {
+        let (waits, live) = (waits(s, now), live(s));
+        let found = wanted.found(s, &waits, kept.as_ref(), asked.sort.as_deref())?;
+        let of_status = wanted.all(s);
         let rows = found.iter().skip(offset).take(most);
         let one = |i: &&Incident| row(s, i, waits.get(&i.id), live.get(&i.id).copied().unwrap_or(0), now);
         Ok(QueuePage {
@@ -224,8 +351,16 @@ pub(super) async fn queue(viewer: Viewer, Query(asked): Query<QueueQuery>) -> An
             total: found.len(),
             unfiltered: of_status.len(),
             facets: facets(&of_status),
+            undecided: kept.and_then(|k| k.undecided),
             seq: s.seq,
         })
-    });
-    page.map(Json)
+    })
+}
+
+/// Incidents in the order of work
+#[utoipa::path(get, path = "/api/v1/queue", tag = "incidents", security(("person" = ["viewer"])), params(QueueQuery),
+    responses((status = 200, description = "A page", body = QueuePage), Failures))]
+pub(super) async fn queue(viewer: Viewer, Query(asked): Query<QueueQuery>) -> Answer<QueuePage> {
+    let me = viewer.who().name.clone();
+    viewer.look(move |books| page(books, &asked, &me)).await.map(Json)
 }

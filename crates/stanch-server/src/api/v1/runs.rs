@@ -1,11 +1,16 @@
 //! Runs of playbooks: what each has done and what it waits for.
 
 use axum::Json;
-use stanch_core::playbook::run::{Over, Run, StepState, WaitsFor};
+use stanch_core::journal::State;
+use stanch_core::playbook::explain::words as words_of;
+use stanch_core::playbook::run::{Over, Run, StepState, WaitsFor, id_of};
 use stanch_engine::{Command, Start};
 use stanch_model::{IncidentId, RunId};
 
-use super::types::{DoneView, RunDetail, RunPage, RunQuery, RunRequest, RunStep, RunSummary, RunWait};
+use super::settings::limit as limit_view;
+use super::types::{
+    DoneView, LimitView, RunDetail, RunPage, RunQuery, RunRequest, RunStep, RunSummary, RunWait,
+};
 use super::{Answer, Failures, done};
 use crate::api::extract::{Body, Named, Query, limit, named, page, time};
 use crate::auth::{Analyst, Viewer};
@@ -33,9 +38,40 @@ fn summary(r: &Run) -> RunSummary {
     }
 }
 
-fn over((path, state, over): (&str, &StepState, &Over)) -> RunStep {
+/// What the plan says of a step: its kind, and what it does.
+fn planned(r: &Run, path: &str) -> Option<(String, String)> {
+    let plan = r.playbook.as_ref()?;
+    let step = plan.all_steps().into_iter().find(|s| s.id == id_of(path))?;
+    Some((step.kind.name().to_owned(), words_of(step)))
+}
+
+/// What a step worked on, resolved when it was carried out.
+fn worked_on(s: &State, state: &StepState) -> Vec<LimitView> {
+    let more = state.more();
+    let change = more.action.and_then(|id| Some((id, s.actions.get(&id)?)));
+    let change = change.map(|(id, a)| limit_view("change", format!("{id}: {}", a.action.kind.words())));
+    let others = [
+        more.approval.map(|a| limit_view("question", a)),
+        more.task.map(|t| limit_view("task", t)),
+        more.child.map(|c| limit_view("run", c)),
+        more.items.as_ref().map(|all| limit_view("goes through", plural(all.len(), "item"))),
+        more.way.as_ref().map(|w| limit_view("way taken", w)),
+    ];
+    change.into_iter().chain(others.into_iter().flatten()).collect()
+}
+
+fn plural(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+fn over(s: &State, r: &Run, (path, state, over): (&str, &StepState, &Over)) -> RunStep {
+    let (kind, words) = planned(r, path).unzip();
     RunStep {
         step: path.to_owned(),
+        began: Some(time(state.began)),
+        kind,
+        words,
+        on: worked_on(s, state),
         at: time(over.at),
         outcome: over.outcome.to_string(),
         end: over.end.word().to_owned(),
@@ -44,9 +80,12 @@ fn over((path, state, over): (&str, &StepState, &Over)) -> RunStep {
     }
 }
 
-fn under_way((path, s): (&str, &StepState)) -> RunWait {
+fn under_way(r: &Run, (path, s): (&str, &StepState)) -> RunWait {
+    let (kind, words) = planned(r, path).unzip();
     RunWait {
         step: path.to_owned(),
+        kind,
+        words,
         since: time(s.began),
         tries: s.tries,
         last_failure: s.more().last_failure.as_deref().map(str::to_owned),
@@ -56,11 +95,11 @@ fn under_way((path, s): (&str, &StepState)) -> RunWait {
     }
 }
 
-fn detail(r: &Run, waits: &[WaitsFor]) -> RunDetail {
+fn detail(s: &State, r: &Run, waits: &[WaitsFor]) -> RunDetail {
     RunDetail {
         summary: summary(r),
         playbook_hash: r.playbook.as_ref().map(|p| p.hash.clone()),
-        steps: r.over().map(over).collect(),
+        steps: r.over().map(|o| over(s, r, o)).collect(),
         steps_total: r.playbook.as_ref().map_or(r.order.len(), |p| p.steps.len()),
         approval: r.under_way().find_map(|(_, s)| s.more().approval).map(|a| a.to_string()),
         blocks: r.actions.iter().map(ToString::to_string).collect(),
@@ -68,7 +107,11 @@ fn detail(r: &Run, waits: &[WaitsFor]) -> RunDetail {
         output: r.output.value(),
         called_by: r.caller.as_ref().map(|c| format!("{} at {}", c.run, c.path)),
         by: r.by.clone(),
-        under_way: if r.ended.is_none() { r.under_way().map(under_way).collect() } else { Vec::new() },
+        under_way: if r.ended.is_none() {
+            r.under_way().map(|w| under_way(r, w)).collect()
+        } else {
+            Vec::new()
+        },
         waits_for: waits.iter().map(words).collect(),
     }
 }
@@ -108,7 +151,7 @@ pub(super) async fn list(viewer: Viewer, Query(asked): Query<RunQuery>) -> Answe
     responses((status = 200, description = "The run", body = RunDetail), Failures))]
 pub(super) async fn one(viewer: Viewer, Named(id): Named<RunId>) -> Answer<RunDetail> {
     let waits = viewer.books().waits(id);
-    let found = viewer.books().read(|s| s.runs.get(&id).map(|r| detail(r, &waits)));
+    let found = viewer.books().read(|s| s.runs.get(&id).map(|r| detail(s, r, &waits)));
     found
         .map(Json)
         .ok_or_else(|| Problem::not_found(format!("there is no {id}"), "list them with GET /api/v1/runs"))

@@ -3,7 +3,8 @@
 use axum::Json;
 use stanch_core::Config;
 use stanch_core::config::{EnricherConfig, NotifierConfig, Protected, Team};
-use stanch_core::journal::{State, Status};
+use stanch_core::journal::state::Pending;
+use stanch_core::journal::{Effect, State, Status};
 
 use super::types::{ConnectorView, LimitView, PersonView, ProtectedView, SettingsView, TeamView};
 use super::{Answer, Failures};
@@ -52,15 +53,39 @@ fn notifier(n: &NotifierConfig) -> (&str, &'static str) {
     }
 }
 
+/// Who carries an intention out: role and name. Look-ups go to all enrichers at once, and calls name their
+/// connector only in the configuration.
+fn by<'s>(s: &'s State, what: &'s Effect) -> Option<(&'static str, &'s str)> {
+    match what {
+        Effect::Notify { notifier, .. } => Some(("notifier", notifier)),
+        Effect::Capture { action } | Effect::Perform { action } => {
+            s.actions.get(action).map(|a| ("responder", a.action.responder.as_str()))
+        }
+        Effect::Verify { action } | Effect::Revert { action } => Some(("responder", &action.responder)),
+        Effect::LookUp { .. } | Effect::Enrich { .. } | Effect::Fetch { .. } => None,
+    }
+}
+
 fn connectors(config: &Config, books: &Books, s: &State) -> Vec<ConnectorView> {
     let open = || s.incidents.values().filter(|i| i.status != Status::Resolved);
     let unanswered = |name: &str| open().flat_map(|i| &i.missing).filter(|m| m.provider == name).count();
-    let one = |role: &str, (name, kind): (&str, &str)| ConnectorView {
-        role: role.to_owned(),
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-        simulated: role == "responder" && books.simulated(name),
-        unanswered: if role == "enricher" { unanswered(name) } else { 0 },
+    let todo = |role: &str, name: &str| -> Vec<&Pending> {
+        s.pending.values().filter(|p| by(s, &p.what) == Some((role, name))).collect()
+    };
+    let one = |role: &str, (name, kind): (&str, &str)| {
+        let todo = todo(role, name);
+        let failing: Vec<&&Pending> = todo.iter().filter(|p| p.attempts > 0).collect();
+        let latest = failing.iter().max_by_key(|p| p.since);
+        ConnectorView {
+            waiting: todo.len(),
+            failing: failing.len(),
+            trouble: latest.and_then(|p| p.last_failure.clone()),
+            role: role.to_owned(),
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            simulated: role == "responder" && books.simulated(name),
+            unanswered: if role == "enricher" { unanswered(name) } else { 0 },
+        }
     };
     let c = &config.connectors;
     let responders = c.responders.iter().map(|r| one("responder", (r.name(), r.kind())));

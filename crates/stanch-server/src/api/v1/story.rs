@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::Json;
+use stanch_core::journal::State;
 use stanch_core::stage::advice;
 use stanch_core::story::{self, Sentence, Story};
 use stanch_model::IncidentId;
@@ -18,12 +19,19 @@ use crate::auth::Viewer;
     params(("id" = String, Path, description = "For example INC-3")),
     responses((status = 200, description = "The story", body = StoryView), Failures))]
 pub(super) async fn story(viewer: Viewer, Named(id): Named<IncidentId>) -> Answer<StoryView> {
-    let told = viewer.books().read(|s| {
-        let incident = s.incidents.get(&id)?;
-        Some((story::story(s, incident), advice::ask(s, id)?))
-    });
-    let (story, asked) = told.ok_or_else(|| missing(id))?;
-    Ok(Json(view(story, advice::sentences(&advice::advise(asked)))))
+    let taken = viewer.books().read(|s| taken(s, id));
+    taken.map(|t| Json(told(t))).ok_or_else(|| missing(id))
+}
+
+/// What a story is told from, taken out of the state.
+pub(super) fn taken(s: &State, id: IncidentId) -> Option<(Story, advice::Asked)> {
+    let incident = s.incidents.get(&id)?;
+    Some((story::story(s, incident), advice::ask(s, id)?))
+}
+
+/// The story; nobody is held up while it is told.
+pub(super) fn told((story, asked): (Story, advice::Asked)) -> StoryView {
+    view(story, advice::sentences(&advice::advise(asked)))
 }
 
 fn sentence(s: &Sentence) -> SentenceView {

@@ -124,7 +124,7 @@ fn gaps(i: &Incident, now: Timestamp) -> Vec<(Timestamp, TimelineRow)> {
     joined.into_iter().filter(|s| s.to.since(s.from) >= SHORTEST).map(row).collect()
 }
 
-fn view(s: &State, i: &Incident, now: Timestamp) -> TimelineView {
+pub(super) fn view(s: &State, i: &Incident, now: Timestamp) -> TimelineView {
     let story = story::story(s, i);
     let mut rows: Vec<(Timestamp, TimelineRow)> = story.happened.iter().map(evidence).collect();
     rows.extend(marks(&i.marks));

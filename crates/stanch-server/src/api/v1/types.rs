@@ -11,6 +11,7 @@ mod blocks;
 mod clock;
 mod common;
 mod events;
+mod exports;
 mod first_run;
 mod identity;
 mod incidents;
@@ -18,6 +19,7 @@ mod intake;
 mod journal;
 mod judgement;
 mod people;
+mod playbooks;
 mod queue;
 mod runs;
 mod secrets;
@@ -39,9 +41,10 @@ pub use approvals::{
 pub use blocks::{
     AnnouncedView, BlockEnd, BlockPage, BlockQuery, BlockView, ReleaseRequest, RenewRequest, VetoRequest,
 };
-pub use clock::{ClockView, ClocksView, PhaseQuantiles, PhaseTime, WaitingTime};
+pub use clock::{ClockView, ClocksView, ManualView, PhaseQuantiles, PhaseTime, WaitingTime};
 pub use common::{DoneView, ErrorBody, ErrorDetail, MistakeView};
 pub use events::{ChangeView, EventsQuery};
+pub use exports::{ExportQuery, QueueExportQuery};
 pub use first_run::{FirstRunView, FirstSourceView};
 pub use identity::{
     AddPersonRequest, ChangePersonRequest, InviteView, KnownPersonView, MadeTokenView, MakeTokenRequest,
@@ -63,7 +66,14 @@ pub use judgement::{
     SuggestedTeam,
 };
 pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, SignedOut, Whoami};
-pub use queue::{BulkFailure, BulkRequest, BulkView, ClockCell, Facet, QueuePage, QueueQuery, QueueRow};
+pub use playbooks::{
+    DifferenceView, PlanArrow, PlanNode, PlaybookCheck, PlaybookSave, PlaybookSaved, PlaybookText,
+    RehearsalFailing, RehearsalLine, RehearsalRequest, RehearsalView,
+};
+pub use queue::{
+    BulkFailure, BulkRequest, BulkView, ClockCell, Facet, FilterField, FilterPage, FilterRequest, FilterView,
+    QueuePage, QueueQuery, QueueRow, Undecided,
+};
 pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary, RunWait};
 pub use secrets::{SecretDone, SecretPage, SecretRequest, SecretText, SecretView};
 pub use settings::{

@@ -16,6 +16,32 @@ pub struct ClocksView {
     pub waiting: Vec<WaitingTime>,
     /// The party that cost most, and what to do about it.
     pub advice: String,
+    /// What people do by hand, the costliest first, at most 100.
+    #[serde(default)]
+    pub manual: Vec<ManualView>,
+}
+
+/// One kind of manual step.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ManualView {
+    /// What is done by hand.
+    pub what: String,
+    /// `approval`, `task`, `hand_off` or `work`.
+    pub kind: String,
+    /// How often it was done.
+    pub n: usize,
+    /// How many still wait.
+    pub waiting: usize,
+    /// Half were faster.
+    pub p50_ms: i64,
+    /// Nine of ten were faster.
+    pub p90_ms: i64,
+    /// Time lost over all of them, those that still wait included.
+    pub lost_ms: i64,
+    /// The same, in words.
+    pub lost: String,
+    /// What would take it off people's hands.
+    pub instead: String,
 }
 
 /// Median and 90th percentile of one phase, from the first alert's arrival.

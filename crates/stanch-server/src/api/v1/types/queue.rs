@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::IncidentSummary;
 
 /// Which incidents, in which order.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct QueueQuery {
@@ -24,6 +24,10 @@ pub struct QueueQuery {
     pub waiting: Option<bool>,
     /// Words that must all occur in title, site, name or entities. At most 200 characters.
     pub q: Option<String>,
+    /// A filter in CEL over `incident`, for example `incident.severity >= 4 && incident.owner == ""`.
+    /// The fields are listed by GET /api/v1/queue/filters.
+    #[serde(rename = "where")]
+    pub filter: Option<String>,
     /// `priority` (the default), `newest`, `oldest` or `activity`.
     pub sort: Option<String>,
     /// How many to leave out first. Default 0.
@@ -43,6 +47,9 @@ pub struct QueuePage {
     pub unfiltered: usize,
     /// What else there is, over all of this status.
     pub facets: Vec<Facet>,
+    /// Incidents for which the filter had no value: they are neither in nor out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<Undecided>,
     /// The journal entry up to which this is true.
     pub seq: u64,
 }
@@ -100,12 +107,74 @@ pub struct Facet {
     pub count: usize,
 }
 
+/// Incidents for which a filter had no value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Undecided {
+    /// How many.
+    pub count: usize,
+    /// The first of them.
+    pub first: String,
+    /// Why it had none there.
+    pub why: String,
+}
+
+/// Filters that somebody keeps, and what a filter can read.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FilterPage {
+    /// Those of whoever asks, by name.
+    pub filters: Vec<FilterView>,
+    /// Fields of `incident`.
+    pub fields: Vec<FilterField>,
+    /// Functions, beside the operators and `has`, `all`, `exists`, `exists_one`, `map` and `filter`.
+    pub functions: Vec<String>,
+}
+
+/// A filter that somebody keeps.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FilterView {
+    /// What it is called.
+    pub name: String,
+    /// The query of the queue's address, for example `where=incident.severity%20%3E%3D%204`.
+    pub search: String,
+}
+
+/// One field that a filter can read.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FilterField {
+    /// Its name behind `incident.`.
+    pub name: String,
+    /// Its kind, in words.
+    pub kind: String,
+    /// What it says, where that is not plain.
+    pub about: String,
+    /// All the words it can hold, where they are known.
+    pub words: Vec<String>,
+}
+
+/// Keeps a filter, or gives it up.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilterRequest {
+    /// What it is called, 1 to 60 characters.
+    pub name: String,
+    /// The query of the queue's address; left out: the filter is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+}
+
 /// Does the same to many incidents at once.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkRequest {
-    /// Which, at most 500.
+    /// Which, at most 500; empty when `matching` is given.
+    #[serde(default)]
     pub incidents: Vec<String>,
+    /// Instead: all that this asks for, at most 5000. `limit` and `offset` are not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matching: Option<QueueQuery>,
+    /// With `matching`: how many the person saw. When more match now, nothing is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<usize>,
     /// `ack` or `resolve`.
     #[schema(example = "ack")]
     pub action: String,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::LimitView;
+
 /// Which runs to list.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +102,12 @@ pub struct RunDetail {
 pub struct RunWait {
     /// A path such as `isolate/2/lock`.
     pub step: String,
+    /// Its kind in the plan, for example `approve`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// What the plan says it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
     /// Since when.
     pub since: String,
     /// Tries that failed.
@@ -123,8 +131,20 @@ pub struct RunWait {
 pub struct RunStep {
     /// A path such as `isolate/2/lock`.
     pub step: String,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<String>,
     /// When it was over.
     pub at: String,
+    /// Its kind in the plan, for example `block_address`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// What the plan says it does: its inputs as they are written there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+    /// What it worked on, resolved: the target of its change, the question, the task, or the run it called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<LimitView>,
     /// What came of it.
     pub outcome: String,
     /// `done`, `skipped`, `failed` or `stopped`.

@@ -8,6 +8,9 @@ use utoipa::ToSchema;
 pub struct PlaybookPage {
     /// The playbooks.
     pub playbooks: Vec<PlaybookView>,
+    /// Why playbooks cannot be saved from here; absent when they can, by those who may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<String>,
 }
 
 /// One playbook in a list.
@@ -128,6 +131,15 @@ pub struct ConnectorView {
     pub simulated: bool,
     /// What it could not answer lately: look-ups of open incidents without an answer.
     pub unanswered: usize,
+    /// What it still has to do: messages not delivered, changes not made or looked at yet.
+    #[serde(default)]
+    pub waiting: usize,
+    /// Of them: tried in vain at least once.
+    #[serde(default)]
+    pub failing: usize,
+    /// Why the latest of those failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What exactly would happen after a yes.
