@@ -173,7 +173,8 @@ async fn every_error_is_a_problem_whatever_went_wrong() {
     let house = House::new().await;
     let long = "x".repeat(70_000);
     let long = json!({ "text": long }).to_string();
-    let tries: &[(Method, &str, &[(&str, &str)], &str, u16)] = &[
+    type Try<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a str, u16);
+    let tries: &[Try<'_>] = &[
         (Method::GET, "/api/v1/nothing", &[], "", 404),
         (Method::GET, "/api/v1/incidents/INC-99", &[], "", 404),
         (Method::GET, "/api/v1/incidents/odd", &[], "", 400),

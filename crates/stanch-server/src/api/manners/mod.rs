@@ -20,9 +20,11 @@ pub(crate) use answers::Answers;
 pub(super) use describe::describe;
 pub(crate) use limits::Limits;
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -136,7 +138,10 @@ async fn holds(around: &Around, parts: &Parts, tags: &HeaderValue) -> Result<(),
             }
         }
         let Ok(mut look) = look.body(Body::empty()) else { continue };
-        *look.extensions_mut() = parts.extensions.clone();
+        // Not all of them: what the first routing found out would spoil the second.
+        if let Some(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
+            look.extensions_mut().insert(*peer);
+        }
         let Ok(answer) = around.inner.clone().oneshot(look).await;
         match answer.status() {
             StatusCode::OK => {
