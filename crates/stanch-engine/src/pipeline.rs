@@ -10,7 +10,7 @@ use stanch_core::journal::event::{
 };
 use stanch_core::journal::incident::{Incident, Status};
 use stanch_core::journal::state::Disposition;
-use stanch_core::playbook::run::{started, triggers};
+use stanch_core::playbook::run::{inputs, started, triggers};
 use stanch_core::stage::correlate::{self, Place};
 use stanch_core::stage::dedup::{self, Dedup};
 use stanch_core::stage::health::OWN_SOURCE;
@@ -392,7 +392,9 @@ impl Turn<'_> {
             }
             match triggers(self.state, playbook, i) {
                 Ok(true) => {
-                    let started = started(self.state, playbook, Some(incident), serde_json::Value::Null);
+                    // Nobody gives a run that an incident starts anything: its inputs are their defaults.
+                    let given = inputs::check(&playbook.inputs, &serde_json::Value::Null).unwrap_or_default();
+                    let started = started(self.state, playbook, Some(incident), given);
                     self.record(Event::RunStarted(started));
                 }
                 Ok(false) => {}

@@ -1,6 +1,6 @@
 //! A rehearsal: a playbook carried out by the very code that would carry it out, on a world that only
 //! pretends. Devices do what they are told, calls answer what the author says they answer, people
-//! say yes, and time passes when all wait.
+//! say yes and fill in what the author says they do, and time passes when all wait.
 //!
 //! The same plan is then played with a crash behind every commit, and with every outward step failing
 //! in turn; the numbered laws are asked throughout.
@@ -12,8 +12,8 @@ use serde_json::{Map, Value as Json};
 use stanch_core::config::{Config, Role};
 use stanch_core::journal::event::{Effect, RunEnd};
 use stanch_core::law;
-use stanch_core::playbook::run::WaitsFor;
-use stanch_core::playbook::run::task::Ask;
+use stanch_core::playbook::run::task::{Ask, Field};
+use stanch_core::playbook::run::{WaitsFor, id_of};
 use stanch_model::{Action, ActionId, Failure, Observed, RunId, Span, Timestamp};
 
 use crate::command::{Command, Who};
@@ -210,30 +210,40 @@ impl Stage<'_> {
                 self.say("asked", format!("{text} nobody in the configuration may say yes"));
                 return Ok(false);
             };
-            self.say("asked", format!("{text} {} says yes", who.name));
+            let approve = self.yes(&a.step);
+            self.say("asked", format!("{text} {} says {}", who.name, if approve { "yes" } else { "no" }));
             let (approval, digest) = (a.id, a.digest());
-            let yes =
-                Command::Decide { approval, who, digest, approve: true, reason: Some("rehearsal".into()) };
-            return Ok(self.hand.order(self.now, yes)?.is_ok());
+            let answer = Command::Decide { approval, who, digest, approve, reason: Some("rehearsal".into()) };
+            return Ok(self.hand.order(self.now, answer)?.is_ok());
         }
         let open = s.tasks.values().find(|t| t.answered.is_none()).map(|t| t.task.clone());
         let Some(t) = open else { return Ok(false) };
         let Some(who) = somebody(&config, &t.teams, &[]) else { return Ok(false) };
-        let values = match &t.ask {
-            Ask::Decision => Json::Null,
-            Ask::Work { form } => form
-                .iter()
-                .map(|f| (f.name.clone(), sample(&f.kind, f.default.as_ref())))
-                .collect::<Map<_, _>>()
-                .into(),
+        let (yes, values) = match &t.ask {
+            Ask::Decision => (self.yes(&t.step), Json::Null),
+            Ask::Work { form } => {
+                let filled = self.answers.get(id_of(&t.step)).and_then(Json::as_object);
+                let value = |f: &Field| match filled.and_then(|o| o.get(&f.name)) {
+                    Some(given) => given.clone(),
+                    None => sample(&f.kind, f.default.as_ref()),
+                };
+                let form: Map<_, _> = form.iter().map(|f| (f.name.clone(), value(f))).collect();
+                (true, form.into())
+            }
         };
-        self.say(
-            "asked",
-            format!("{} may answer: {} {} answers {values}", t.teams.join(", "), t.text, who.name),
-        );
-        let reply =
-            TaskReply { task: t.id, digest: t.digest(), yes: true, values, reason: "rehearsal".into() };
+        let words = match (&t.ask, yes) {
+            (Ask::Work { .. }, _) => format!("answers {values}"),
+            (Ask::Decision, true) => "says yes".to_owned(),
+            (Ask::Decision, false) => "says no".to_owned(),
+        };
+        self.say("asked", format!("{} may answer: {} {} {words}", t.teams.join(", "), t.text, who.name));
+        let reply = TaskReply { task: t.id, digest: t.digest(), yes, values, reason: "rehearsal".into() };
         Ok(self.hand.order(self.now, Command::AnswerTask { reply, who })?.is_ok())
+    }
+
+    /// What is said to a yes-or-no question of a step: yes, unless the author says otherwise.
+    fn yes(&self, step: &str) -> bool {
+        !matches!(self.answers.get(id_of(step)), Some(Json::Bool(false)))
     }
 
     fn carry_out(&mut self, what: &Effect) -> Outcome {

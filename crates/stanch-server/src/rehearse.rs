@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value as Json;
 use stanch_connectors::format;
+use stanch_connectors::format::generic::{GenericFormat, Mapping};
 use stanch_core::Config;
 use stanch_core::config::{Mistake, Role};
 use stanch_core::contain::Seal;
@@ -14,8 +15,8 @@ use stanch_core::playbook::{Playbook, Trigger};
 use stanch_engine::command::Who;
 use stanch_engine::rehearse::{Play, Trouble, play};
 use stanch_engine::{Command, EngineError, Hand, Received, Rules, Start};
-use stanch_model::port::{Delivery, Journal as _, JournalReader as _, NewEntry};
-use stanch_model::{IncidentId, RunId, Timestamp};
+use stanch_model::port::{Delivery, Format as _, Journal as _, JournalReader as _, NewEntry, Parsed, Record};
+use stanch_model::{IncidentId, RunId, Span, Timestamp};
 use stanch_store::{MemoryJournal, SqliteJournal};
 
 /// Most moves after which a crash is tried.
@@ -44,16 +45,45 @@ pub struct Rehearsal {
     pub config_dir: Option<PathBuf>,
     /// The playbook's name and text.
     pub playbook: (String, String),
-    /// Alerts to begin with, and their format.
-    pub alerts: Option<(String, Vec<u8>)>,
+    /// Alerts to begin with, delivery by delivery.
+    pub alerts: Vec<Alerts>,
     /// An incident of this store to begin with.
     pub incident: Option<(PathBuf, IncidentId)>,
     /// What a hook or a called playbook is given.
     pub inputs: Json,
-    /// What declared calls answer, by name.
+    /// What declared calls answer, by name, and what people say and fill in, by the step's name.
     pub answers: BTreeMap<String, Json>,
-    /// When it begins.
+    /// When it begins; old alerts take it back to two seconds after the latest of them.
     pub now: Timestamp,
+}
+
+/// One delivery of alerts.
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    /// Their format, for example `suricata`; `generic` needs a mapping.
+    pub format: String,
+    /// How a product's own fields become an alert, for the format `generic`.
+    pub mapping: Option<Mapping>,
+    /// The bytes as they would be delivered.
+    pub body: Vec<u8>,
+}
+
+impl Alerts {
+    /// Takes them apart.
+    fn records(&self, received: Timestamp) -> Result<Vec<Record>, String> {
+        let delivery = Delivery { body: &self.body, received };
+        match (format::by_name(&self.format), &self.mapping) {
+            (Some(format), _) => Ok(format.parse(delivery)),
+            (None, Some(mapping)) if self.format == "generic" => {
+                let format = GenericFormat::compile("rehearsal", mapping.clone());
+                let format =
+                    format.map_err(|all| all.iter().map(|m| format!("{m}\n")).collect::<String>())?;
+                Ok(format.parse(delivery))
+            }
+            (None, _) if self.format == "generic" => Err("the format generic needs a mapping".to_owned()),
+            (None, _) => Err(format!("there is no format {}", self.format)),
+        }
+    }
 }
 
 /// What a rehearsal came to.
@@ -104,6 +134,7 @@ pub fn rehearse(asked: &Rehearsal) -> Result<Report, String> {
     let path = format!("{name}.yaml");
     let playbook = stanch_core::playbook::load::load(name, &path, text).map_err(|m| words(&m))?;
     let rules = rules(asked.config_dir.as_deref(), playbook.clone())?;
+    let now = begins(asked)?;
     let begin = Begin { asked, playbook: &playbook, rules: &rules };
     let once = |trouble: Trouble| {
         let mut journal = MemoryJournal::new();
@@ -117,7 +148,7 @@ pub fn rehearse(asked: &Rehearsal) -> Result<Report, String> {
                 let hand = begin.open(&journal, now, again, &mut run, &mut failed)?;
                 Ok((hand, run.unwrap_or_default()))
             },
-            asked.now,
+            now,
             &asked.answers,
             trouble,
         );
@@ -155,13 +186,26 @@ pub fn rehearse(asked: &Rehearsal) -> Result<Report, String> {
     Ok(Report { playbook: name.clone(), plan, crashes, crash_findings, failures })
 }
 
+/// A recording of long ago is played as if it were new: evidence that is old changes nothing.
+fn begins(asked: &Rehearsal) -> Result<Timestamp, String> {
+    let mut latest = None;
+    for alerts in &asked.alerts {
+        for record in alerts.records(asked.now)? {
+            if let Ok(Parsed::Alert { alert, .. }) = record.parsed {
+                latest = latest.max(Some(alert.time));
+            }
+        }
+    }
+    Ok(latest.map_or(asked.now, |t: Timestamp| t.plus(Span::secs(2)).min(asked.now)))
+}
+
 /// The rules of the folder, or of a small firm, with this playbook and those it may call.
 fn rules(folder: Option<&Path>, playbook: Playbook) -> Result<Rules, String> {
     let config = match folder {
         Some(folder) => crate::config_dir::compiled(folder).ok_or_else(|| {
             format!("the configuration in {} has mistakes; see `stanch check`", folder.display())
         })?,
-        None => Arc::new(small_firm()?),
+        None => Arc::new(small_firm(&playbook)?),
     };
     let mut config = Config::clone(&config);
     config.playbooks.retain(|p| matches!(p.trigger, Trigger::Called) && p.name != playbook.name);
@@ -175,18 +219,25 @@ fn rules(folder: Option<&Path>, playbook: Playbook) -> Result<Rules, String> {
     Ok(rules)
 }
 
-fn small_firm() -> Result<Config, String> {
+/// A firm with the teams that the playbook names, and two people who are in all of them.
+fn small_firm(playbook: &Playbook) -> Result<Config, String> {
+    let mut teams = playbook.teams();
+    teams.extend(["secops", "netops"]);
+    let list = teams.iter().copied().collect::<Vec<_>>().join(", ");
+    let team = |t: &&str| format!("  {t}: {{ notifier: mail, to: [{t}] }}\n");
+    let people = format!(
+        "teams:\n{}people:\n  one: {{ token: {{ env: A }}, teams: [{list}], role: admin }}\n  two: {{ token: {{ env: B }}, teams: [{list}], role: admin }}\n",
+        teams.iter().map(team).collect::<String>()
+    );
     let kinds = KINDS.iter().map(|kind| format!("{kind}: edge\n")).collect::<String>();
     let files = [
         ("stanch.yaml", "listen: 127.0.0.1:7878\n".to_owned()),
         (
             "connectors/all.yaml",
-            "responders:\n  - { name: edge, type: simulated }\nnotifiers:\n  - { name: mail, type: log }\n".to_owned(),
+            "responders:\n  - { name: edge, type: simulated }\nnotifiers:\n  - { name: mail, type: log }\n"
+                .to_owned(),
         ),
-        (
-            "policies/people.yaml",
-            "teams:\n  secops: { notifier: mail, to: [secops] }\n  netops: { notifier: mail, to: [netops] }\npeople:\n  one: { token: { env: A }, teams: [secops, netops], role: admin }\n  two: { token: { env: B }, teams: [secops, netops], role: admin }\n".to_owned(),
-        ),
+        ("policies/people.yaml", people),
         ("policies/routing.yaml", "route:\n  team: secops\n".to_owned()),
         ("policies/containment.yaml", format!("noc_team: netops\n{kinds}")),
     ];
@@ -236,16 +287,19 @@ impl Begin<'_> {
 
     fn begin(&self, hand: &mut Hand, now: Timestamp) -> Result<Result<RunId, String>, EngineError> {
         let mut incident = self.asked.incident.as_ref().map(|(_, id)| *id);
-        if let Some((name, body)) = &self.asked.alerts {
-            let Some(format) = format::by_name(name) else {
-                return Ok(Err(format!("there is no format {name}")));
+        for alerts in &self.asked.alerts {
+            let records = match alerts.records(now) {
+                Ok(records) => records,
+                Err(why) => return Ok(Err(why)),
             };
-            let records = format.parse(Delivery { body, received: now });
             let (source, site) = ("rehearsal".to_owned(), stanch_core::config::DEFAULT_SITE.to_owned());
-            hand.receive(now, Received { source, site, body: body.clone(), records, retry_of: None })?;
+            let body = alerts.body.clone();
+            hand.receive(now, Received { source, site, body, records, retry_of: None })?;
             for (id, _) in hand.outgoing() {
                 hand.settle(now, id, stanch_engine::Outcome::Looked(Vec::new()))?;
             }
+        }
+        if !self.asked.alerts.is_empty() {
             incident = incident.or_else(|| hand.state().incidents.keys().next().copied());
             if incident.is_none() {
                 return Ok(Err("these alerts open no incident".into()));

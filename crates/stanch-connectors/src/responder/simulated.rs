@@ -65,6 +65,12 @@ impl Simulated {
         })
     }
 
+    /// True when nothing is in place, of any kind and from anybody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.with(|entries, _| entries.is_empty())
+    }
+
     /// Puts an entry there that is not ours, for rehearsals.
     pub fn plant_foreign(&self, net: IpNet, comment: &str, until: Timestamp) {
         let key = ActionKind::BlockAddress { target: net }.words();

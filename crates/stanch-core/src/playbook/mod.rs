@@ -198,6 +198,32 @@ impl Step {
 }
 
 impl Playbook {
+    /// The teams it tells or asks, in order of their names.
+    #[must_use]
+    pub fn teams(&self) -> std::collections::BTreeSet<&str> {
+        fn of(kind: &StepKind) -> Vec<&str> {
+            match kind {
+                StepKind::Act(Act { approvers, .. }) | StepKind::Approve { approvers, .. } => {
+                    approvers.iter().map(String::as_str).collect()
+                }
+                StepKind::Notify { team, .. } | StepKind::Manual { team, .. } => vec![team.as_str()],
+                StepKind::Call { .. }
+                | StepKind::Enrich { .. }
+                | StepKind::Fetch { .. }
+                | StepKind::Set { .. }
+                | StepKind::If { .. }
+                | StepKind::Switch { .. }
+                | StepKind::Parallel { .. }
+                | StepKind::ForEach { .. }
+                | StepKind::Repeat { .. }
+                | StepKind::Wait(_)
+                | StepKind::Verify
+                | StepKind::Reply { .. } => Vec::new(),
+            }
+        }
+        self.all_steps().into_iter().flat_map(|step| of(&step.kind)).collect()
+    }
+
     /// Every step, also those inside others, in the order written.
     #[must_use]
     pub fn all_steps(&self) -> Vec<&Step> {

@@ -16,6 +16,9 @@ fn shipped() -> Vec<Playbook> {
     let (mut all, mut said) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(folder).expect("playbooks/") {
         let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            continue;
+        }
         let name = path.file_stem().and_then(|n| n.to_str()).expect("a name").to_owned();
         let text = std::fs::read_to_string(&path).expect("a file");
         let shown = format!("playbooks/{name}.yaml");

@@ -13,5 +13,6 @@ mod opinions;
 mod patterns;
 mod people;
 mod replay;
+mod runbooks;
 mod runs;
 mod world;

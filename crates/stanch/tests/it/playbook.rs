@@ -22,7 +22,7 @@ fn put(site: &Site, name: &str, from: &str, to: &str) -> String {
 #[test]
 fn the_shipped_playbooks_fit_the_configuration_that_init_writes() {
     let site = Site::new();
-    for file in std::fs::read_dir(shipped()).unwrap().map(|f| f.unwrap().path()) {
+    for file in std::fs::read_dir(shipped()).unwrap().map(|f| f.unwrap().path()).filter(|f| f.is_file()) {
         let name = file.file_stem().unwrap().to_str().unwrap();
         put(&site, name, "name:", "name:");
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use stanch_model::{IncidentId, Timestamp};
-use stanch_server::rehearse::{Rehearsal, Report, rehearse};
+use stanch_server::rehearse::{Alerts, Rehearsal, Report, rehearse};
 
 use crate::cli::{self, Ctx, id};
 use crate::cmd::tasks::{pair, values};
@@ -19,12 +19,15 @@ use crate::output::{Style, now, safe};
 pub(crate) struct Args {
     /// The playbook
     file: PathBuf,
-    /// Begin with the alerts in this file
+    /// Begin with the alerts in this file; may be given several times
     #[arg(long, value_name = "FILE")]
-    event: Option<PathBuf>,
-    /// Their format
+    event: Vec<PathBuf>,
+    /// Their format: one for all files, or one for each, in their order
     #[arg(long, value_name = "FORMAT", default_value = "suricata")]
-    format: String,
+    format: Vec<String>,
+    /// For the format generic: a file with JSON, { "fields": { "title": "event.name", … } }
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
     /// Begin with this incident; needs --data
     #[arg(long, value_name = "INC", value_parser = id::<IncidentId>, requires = "data")]
     incident: Option<String>,
@@ -37,7 +40,8 @@ pub(crate) struct Args {
     /// The body of a hook's call: a file with JSON
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// What declared calls answer: a file with JSON, by the names of the calls
+    /// What declared calls answer, and what people say and fill in: a file with JSON, by the names of
+    /// calls and steps
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
 }
@@ -49,10 +53,7 @@ pub(crate) fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
         (Some(incident), Some(data)) => Some((data.clone(), incident.parse::<IncidentId>()?)),
         (None | Some(_), _) => None,
     };
-    let alerts = match &args.event {
-        Some(file) => Some((args.format.clone(), read(file)?.into_bytes())),
-        None => None,
-    };
+    let alerts = alerts(args)?;
     let inputs = match &args.body {
         Some(file) => {
             serde_json::from_str(&read(file)?).with_context(|| format!("{} is not JSON", file.display()))?
@@ -75,6 +76,27 @@ pub(crate) fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
         show(ctx, &report);
     }
     Ok(if report.sound() { Exit::Ok } else { Exit::Findings })
+}
+
+/// The deliveries to begin with.
+fn alerts(args: &Args) -> Result<Vec<Alerts>> {
+    let (files, formats) = (args.event.len(), args.format.len());
+    if formats != 1 && formats != files {
+        let message = format!("{files} files with alerts and {formats} formats");
+        return Err(cli::usage(message, "give one --format for all files, or one for each --event"));
+    }
+    let mapping = match &args.mapping {
+        Some(file) => Some(
+            serde_json::from_str(&read(file)?)
+                .with_context(|| format!("{} holds no mapping", file.display()))?,
+        ),
+        None => None,
+    };
+    let one = |(file, format): (&PathBuf, &String)| {
+        let (format, mapping) = (format.clone(), mapping.clone());
+        Ok(Alerts { format, mapping, body: read(file)?.into_bytes() })
+    };
+    args.event.iter().zip(args.format.iter().cycle()).map(one).collect()
 }
 
 fn read(file: &Path) -> Result<String> {
