@@ -13,9 +13,11 @@ mod e2e;
 mod fuzz;
 mod http;
 mod lab;
+mod mutants;
 mod sim;
 mod test;
 mod tidy;
+mod tool;
 mod ui;
 
 use std::path::PathBuf;
@@ -32,6 +34,11 @@ const VERBS: &[Verb] = &[
     ("e2e", "journeys through the console in a real browser", e2e::run),
     ("fuzz-api", "requests made from the API's description; --cases N, --seed S", fuzz::run),
     ("lab", "block, kill, and see that the kernel lets go: in network namespaces", lab::run),
+    (
+        "mutants",
+        "break the guard, approvals and leases on purpose; count what the tests notice",
+        mutants::run,
+    ),
     ("sim", "seeded worlds in which everything goes wrong; --seeds N, --from S, or one --seed S", sim::run),
     ("test", "everything that must hold; installs what it needs", test::run),
     ("tidy", "walls between crates, sizes of files", tidy::run),

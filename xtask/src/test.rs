@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::args::Args;
+use crate::tool;
 
 /// Programs the tests use, and the Debian package that brings each.
 const NEEDS: &[(&str, &str)] = &[
@@ -60,6 +61,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         Step("docs", "cargo", vec!["doc", "--workspace", "--no-deps", "--quiet"], doc),
         Step("helpers", "cargo", vec!["build", "--workspace", "--bins", "--examples"], vec![]),
         Step("tests", "cargo", vec!["test", "--workspace"], require),
+        Step("simulation", "cargo", vec!["xtask", "sim", "--seeds", "500"], vec![]),
         Step("console", "cargo", vec!["xtask", "ui", "--check"], vec![]),
         Step("fuzz", "cargo", vec!["xtask", "fuzz-api", "--cases", "2000"], vec![]),
         Step("browser", "cargo", vec!["xtask", "e2e", "--smoke"], vec![]),
@@ -80,7 +82,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         do_step(step)?;
     }
     if !quick {
-        let deny = deny()?;
+        let deny = tool::installed("cargo-deny", &["--version"], DENY)?;
         // Builds fetch what this machine needs; the check reads what every platform would.
         do_step(&Step("fetch", "cargo", vec!["fetch", "--locked", "--quiet"], vec![]))?;
         let words = vec!["--offline", "check", "licenses", "bans", "sources"];
@@ -176,23 +178,4 @@ fn found(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(more).any(|d| d.join(program).is_file())
-}
-
-/// cargo-deny: the one installed, or one built into `target/tools`.
-fn deny() -> Result<PathBuf> {
-    if Command::new("cargo-deny").arg("--version").output().is_ok_and(|o| o.status.success()) {
-        return Ok(PathBuf::from("cargo-deny"));
-    }
-    let root = PathBuf::from("target/tools");
-    let program = root.join("bin/cargo-deny");
-    if !program.is_file() {
-        println!("\nbuilding cargo-deny {DENY} once, into target/tools (some minutes)");
-        // Unoptimised: it runs for a second, and two cores would optimise it for ten minutes.
-        let words = ["install", "cargo-deny", "--version", DENY, "--locked", "--debug", "--quiet", "--root"];
-        let status = Command::new("cargo").args(words).arg(&root).status()?;
-        if !status.success() {
-            bail!("cargo-deny could not be built");
-        }
-    }
-    Ok(program)
 }

@@ -153,6 +153,10 @@ fn abuse_11_an_end_is_put_off_only_within_the_longest_time_allowed_in_all() {
         Span::hours(4),
         "ACT-4 ended at 2026-03-03T22:13:20.000Z",
     );
+    let mut made = state().action;
+    made.before = Some("what was there".into());
+    let captured = with(|a| a.permit = Permit::from_journal(made));
+    assert_eq!(renewal_of(&captured, Span::hours(5)).before, None, "it looks again before it asks");
     assert_eq!(renewal_of(&state(), Span::hours(5)), Action { ttl: Span::hours(5), ..state().action });
 }
 

@@ -184,3 +184,43 @@ async fn a_link_preview_never_answers_a_question() {
     }
     nothing_counted(&house).await;
 }
+
+/// A callback changed in one place, whichever: P-11 asks for 10,000 of them, which
+/// `STANCH_ATTACK_CALLBACKS=10000` tries.
+#[tokio::test]
+async fn a_callback_that_was_changed_anywhere_never_counts() {
+    let (house, digest) = asked().await;
+    let (stamp, yes) = (seconds(), body("U11", "stanch_approve", &digest));
+    let good = sign(SECRET, stamp, &yes);
+    let many = std::env::var("STANCH_ATTACK_CALLBACKS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
+    let mut chance = 7u64;
+    let mut below = |n: usize| {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 33) as usize % n
+    };
+    // Another character in one place, or one less, or one more.
+    let mut changed = |text: &str| -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        let at = below(bytes.len());
+        match below(4) {
+            0 => drop(bytes.remove(at)),
+            1 => bytes.insert(at, b"0a%&=F"[below(6)]),
+            _ => bytes[at] = if bytes[at] == b'5' { b'6' } else { b'5' },
+        }
+        String::from_utf8(bytes).unwrap()
+    };
+    for n in 0..many {
+        let (stamp, signature, body) = match n % 4 {
+            0 => (stamp, changed(&good), yes.clone()),
+            1 => (stamp + 1 + n % 200, good.clone(), yes.clone()),
+            _ => (stamp, good.clone(), changed(&yes)),
+        };
+        // An inserted character can be the one that stood there: then nothing was changed.
+        if n % 4 != 1 && signature == good && body == yes {
+            continue;
+        }
+        let answer = click(&house, stamp, &signature, &body).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{stamp} {signature} {body}: {}", answer.text());
+    }
+    nothing_counted(&house).await;
+}
