@@ -9,6 +9,7 @@ mod health;
 mod law;
 mod learning;
 mod leases;
+mod matrix;
 mod opinions;
 mod patterns;
 mod people;
