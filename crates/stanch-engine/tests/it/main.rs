@@ -9,7 +9,6 @@ mod health;
 mod law;
 mod learning;
 mod leases;
-mod matrix;
 mod opinions;
 mod patterns;
 mod people;

@@ -19,7 +19,7 @@ use crate::api::extract::{Body, Named, named};
 use crate::auth::{Analyst, Author, Viewer};
 use crate::books::{Books, Place};
 use crate::problem::{Problem, mistake_view};
-use crate::rehearse::{Rehearsal, Report};
+use crate::rehearse::{Alerts, Rehearsal, Report};
 use crate::{config_dir, rehearse as stage, workshop};
 
 /// The longest text, in bytes; the whole request has to fit into a body.
@@ -153,7 +153,7 @@ fn rehearsed(books: &Books, name: String, asked: RehearsalRequest) -> Result<Reh
     let asked = Rehearsal {
         config_dir: Some(folder),
         playbook: (name, asked.text),
-        alerts,
+        alerts: alerts.map(|(format, body)| Alerts { format, mapping: None, body }).into_iter().collect(),
         incident: None,
         inputs: asked.inputs,
         answers: asked.answers,
