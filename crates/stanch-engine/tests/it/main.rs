@@ -9,6 +9,8 @@ mod health;
 mod law;
 mod learning;
 mod leases;
+
+mod matrix;
 mod opinions;
 mod patterns;
 mod people;
