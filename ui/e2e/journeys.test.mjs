@@ -335,7 +335,6 @@ journey("the queue and an incident leave as files of every kind", {}, async (pag
   const take = async (where, words) => {
     await page.locator("details.export summary").click();
     const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("list", { name: `Export ${where}` }).getByText(words).click()]);
-    await page.keyboard.press("Escape");
     if (await page.locator("details.export[open]").count()) await page.locator("details.export summary").click();
     return { name: file.suggestedFilename(), text: await readFile(await file.path(), "latin1") };
   };
