@@ -101,7 +101,7 @@ pub fn manual(state: &State, now: Timestamp) -> Vec<Manual> {
         ] {
             let of_it = || all.iter().filter(|s| s.on == on);
             let took = Span(of_it().map(|s| s.to.since(s.from).0).sum());
-            let goes_on = of_it().last().is_some_and(|s| s.to == now)
+            let goes_on = of_it().next_back().is_some_and(|s| s.to == now)
                 && i.status != crate::journal::incident::Status::Resolved;
             if took.0 > 0 {
                 sums.entry((kind, what)).or_default().add(took, !goes_on);

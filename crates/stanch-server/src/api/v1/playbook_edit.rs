@@ -111,7 +111,7 @@ fn evidence(books: &Books, id: IncidentId) -> Result<(String, Vec<u8>), Problem>
     let (source, places) = books
         .read(|s| {
             let i = s.incidents.get(&id)?;
-            let source = i.alerts.iter().next().map(|a| a.source.to_string())?;
+            let source = i.alerts.first().map(|a| a.source.to_string())?;
             let ids: Vec<AlertId> = i.alert_ids().take(RECORDS * 4).collect();
             let of_it = |a: &AlertId| s.slot(*a).map(|slot| (Place::of(*a, slot), slot.source));
             let first = ids.iter().find_map(|a| of_it(a).map(|(_, n)| n))?;
