@@ -2,7 +2,7 @@
 //!
 //! The chain alone shows a change to whoever kept its end. A checkpoint is that end, signed with a key
 //! that is not in the journal, so that whoever can write the journal cannot write a history that
-//! verifies. [`note`] is the form, [`keeper`] writes them, [`check`] holds a journal against them;
+//! verifies. `note` is the form, `keeper` writes them, `check` holds a journal against them;
 //! `verify_audit.py` in `stanch-store` does the last again, in Python.
 //!
 //! Source: SEC-87, SEC-90.
