@@ -149,7 +149,9 @@ mod tests {
         }
         let all = manual(&state, Timestamp(121 * minute));
         let line = |m: &Manual| (m.what.clone(), m.took.n, m.took.p50, m.lost);
-        assert_eq!(line(&all[0]).0, "take an incident: netops", "{all:#?}");
+        // What is taken and then lies still costs more here than any hand-off.
+        let costliest: Vec<&str> = all.iter().take(2).map(|m| m.what.as_str()).collect();
+        assert_eq!(costliest, ["move on with an incident: other", "take an incident: netops"], "{all:#?}");
         let secops = all.iter().find(|m| m.what == "take an incident: secops").map(line);
         assert_eq!(secops, Some(("take an incident: secops".into(), 2, Span::mins(5), Span::mins(20))));
     }

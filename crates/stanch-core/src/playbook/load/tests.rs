@@ -70,7 +70,7 @@ fn the_shipped_playbook_for_a_beacon_loads() {
     let scope = |confidence: f64| {
         crate::expr::Scope::new().with(
             "incident",
-            serde_json::json!({ "id": "INC-3", "kind": "c2", "confidence": confidence, "peer": "203.0.113.9", "assets": ["lap-7"] }),
+            serde_json::json!({ "id": "INC-3", "kind": "c2", "confidence": confidence, "peer": "203.0.113.9", "assets": ["lap-7"], "techniques": ["T1071.001"] }),
         )
     };
     assert_eq!(when(&playbook).test(&scope(0.6)), Ok(true));
