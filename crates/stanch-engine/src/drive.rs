@@ -353,10 +353,12 @@ impl Core {
         }
         turn.wake();
         turn.due();
+        let more = turn.more();
         let (at, entries, mut outgoing) = (turn.now, turn.entries, turn.outgoing);
         let known: BTreeSet<EffectId> = outgoing.iter().map(|o| o.id).collect();
         let idle = Turn::new(&mut state, &rules, at, 0).retries(&known);
         drop(state);
+        self.go_on(more);
         self.commit(at, &entries)?;
         outgoing.extend(idle);
         self.dispatch(outgoing);
@@ -369,6 +371,13 @@ impl Core {
 
     fn now(&self) -> Timestamp {
         (read(&self.shared.ports).now)()
+    }
+
+    /// Runs that were left over are not left waiting for the clock.
+    fn go_on(&self, more: bool) {
+        if more {
+            self.inputs.put(Input::Tick).ok();
+        }
     }
 
     /// One turn over what has come in: how many deliveries were answered, and true when it is time to stop.
@@ -408,7 +417,8 @@ impl Core {
         if !rest.is_empty() {
             self.others(&rules, rest, &mut replies)?;
         }
-        let answered = replies.acks.len();
+        // Whoever waited for a run comes back as senders do.
+        let answered = replies.acks.len() + replies.runs.len();
         self.answer(replies);
         Ok((answered, stop))
     }
@@ -490,8 +500,10 @@ impl Core {
         let told =
             told.into_iter().filter_map(|run| Some((self.waiters.remove(&run)?, replied(turn.state, run)?)));
         let told: Vec<_> = told.collect();
+        let more = turn.more();
         let (at, entries) = (turn.now, turn.entries);
         drop(state);
+        self.go_on(more);
         self.commit(at, &entries)?;
         self.dispatch(outgoing);
         self.grow(wanted);

@@ -16,6 +16,10 @@ use crate::runs::Waiter;
 /// Most events one run may produce in one turn: a playbook that wants more is stuck in a circle.
 const RUN_STEPS: usize = 200;
 
+/// Most runs that are asked in one turn: many may be due at once, after a stop for example, and neither
+/// senders nor memory should bear them all in one commit. The rest is asked in the next turn, at once.
+const RUNS_AT_ONCE: usize = 4_096;
+
 /// Reads an alert back from the journal's details.
 pub(crate) type Fetch<'a> = &'a mut dyn FnMut(&State, AlertId) -> Option<Alert>;
 
@@ -34,6 +38,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) told: Vec<RunId>,
     /// Who waits for the answer of a run that has begun in this turn.
     pub(crate) waiting: Vec<(RunId, Waiter)>,
+    /// Runs asked so far.
+    asked: usize,
 }
 
 impl<'a> Turn<'a> {
@@ -48,6 +54,7 @@ impl<'a> Turn<'a> {
             outgoing: Vec::new(),
             told: Vec::new(),
             waiting: Vec::new(),
+            asked: 0,
         }
     }
 
@@ -87,9 +94,17 @@ impl<'a> Turn<'a> {
 
     /// Lets every run about which something was learnt go as far as it can.
     pub(crate) fn advance_runs(&mut self) {
-        while let Some(id) = self.state.agenda.next_ready() {
+        while self.asked < RUNS_AT_ONCE
+            && let Some(id) = self.state.agenda.next_ready()
+        {
+            self.asked += 1;
             self.advance(id);
         }
+    }
+
+    /// True when runs were left for the next turn.
+    pub(crate) fn more(&self) -> bool {
+        self.asked >= RUNS_AT_ONCE && !self.state.agenda.ready.is_empty()
     }
 
     fn advance(&mut self, id: RunId) {
