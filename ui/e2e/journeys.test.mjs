@@ -177,7 +177,8 @@ journey("by keyboard alone: find, open, read, take, and get to the question", {}
   await page.locator(".grid .row").first().waitFor();
   await page.keyboard.press("Control+k");
   await page.getByPlaceholder(/Incident, address/).waitFor();
-  await page.keyboard.type("INC-1 ");
+  await page.keyboard.type("INC-1");
+  await page.getByRole("option", { name: /^Open INC-1/, selected: true }).waitFor();
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { level: 1, name: /Command and control/ }).waitFor();
   assert.match(page.url(), /incidents\/INC-1$/);

@@ -33,29 +33,37 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let program = cargo_build(&["stanch"], false)?.join("stanch");
-    let mut command = Command::new("node");
-    // One world at a time: two cores, and a browser in each.
-    command.args([
-        "--test",
-        "--test-concurrency=1",
-        "--test-reporter=spec",
-        "e2e/journeys.test.mjs",
-        "e2e/setup.test.mjs",
-        "e2e/block.test.mjs",
-    ]);
+    let mut files = vec!["journeys", "setup", "block"];
     if !smoke {
-        command.args(["e2e/hostile.test.mjs", "e2e/screens.test.mjs"]);
+        files.extend(["hostile", "screens"]);
     }
-    if pictures {
-        command.env("STANCH_PICTURES", "1");
+    // One world at a time: two cores, and a browser in each.
+    let play = |file: &str| -> Result<bool> {
+        let mut command = Command::new("node");
+        command.args(["--test", "--test-reporter=spec"]).arg(format!("e2e/{file}.test.mjs"));
+        if pictures {
+            command.env("STANCH_PICTURES", "1");
+        }
+        command.current_dir(&folder).env("STANCH_BIN", &program).env("CHROMIUM", &chromium);
+        Ok(command.status().context("node cannot be started")?.success())
+    };
+    let mut failed = Vec::new();
+    for file in files {
+        // A browser on a busy machine is sometimes late. What fails twice, each time in a new world, is wrong.
+        if play(file)? {
+            continue;
+        }
+        println!("e2e: {file} failed; once more, in a new world");
+        if play(file)? {
+            println!(
+                "e2e: {file} FAILED ONCE and passed then: it depends on time somewhere, and wants mending"
+            );
+        } else {
+            failed.push(file);
+        }
     }
-    let status = command
-        .current_dir(&folder)
-        .env("STANCH_BIN", program)
-        .env("CHROMIUM", chromium)
-        .status()
-        .context("node cannot be started")?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    ensure!(failed.is_empty(), "failed twice: {}", failed.join(", "));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The browser; installed first where that is possible.

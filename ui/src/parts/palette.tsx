@@ -1,4 +1,5 @@
 // Find or do anything, each with its key and the command that does the same in a terminal.
+import { useState } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Command } from "cmdk";
@@ -8,9 +9,20 @@ import { visible } from "../lib/text";
 import { copyLink, PLACES, signOut, toggleZone } from "../shell";
 import { Dialog } from "./dialog";
 
+/** What a person names in full opens without waiting for any list to load. */
+function byName(typed: string) {
+  const id = typed.trim().toUpperCase();
+  if (/^INC-\d+$/.test(id)) return { id, cli: `stanch story ${id}`, where: { to: "/incidents/$id", params: { id } } } as const;
+  if (/^APR-\d+$/.test(id)) return { id, cli: `stanch approvals ${id}`, where: { to: "/approvals/$id", params: { id } } } as const;
+  if (/^RUN-\d+$/.test(id)) return { id, cli: `stanch runs ${id}`, where: { to: "/runs/$id", params: { id } } } as const;
+  return null;
+}
+
 export function Palette({ onClose, onSheet }: { onClose: () => void; onSheet: () => void }) {
   const navigate = useNavigate();
   const { zone } = usePrefs();
+  const [typed, setTyped] = useState("");
+  const named = byName(typed);
   const incidents = useQuery(queue({ status: "all" })).data?.rows ?? [];
   const questions = useQuery(approvals({ pending: true })).data?.approvals ?? [];
   const run = (what: () => void) => () => {
@@ -20,9 +32,17 @@ export function Palette({ onClose, onSheet }: { onClose: () => void; onSheet: ()
   return (
     <Dialog title="Find or do" onClose={onClose} wide>
       <Command label="Find or do" loop className="palette">
-        <Command.Input placeholder="Incident, address, screen or command" data-first />
+        <Command.Input placeholder="Incident, address, screen or command" data-first value={typed} onValueChange={setTyped} />
         <Command.List>
           <Command.Empty>Nothing like it.</Command.Empty>
+          {named ? (
+            <Command.Group heading="Open">
+              <Command.Item value={named.id} onSelect={run(() => void navigate(named.where))}>
+                Open <span className="mono">{named.id}</span>
+                <span className="cli">{named.cli}</span>
+              </Command.Item>
+            </Command.Group>
+          ) : null}
           <Command.Group heading="Waiting for a yes or no">
             {questions.map((a) => (
               <Command.Item
