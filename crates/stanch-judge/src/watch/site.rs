@@ -1,5 +1,6 @@
 //! What one site has seen: counts by rule and machine, and what began lately.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -70,57 +71,65 @@ impl Site {
 
     /// Takes in one alert; true when it began a group.
     pub(super) fn see(&mut self, mark: &Mark) -> bool {
-        let (rule, machine) = (mark.rule, mark.machine);
-        if let Some(pair) = self.pairs.get_mut(&(machine, rule))
-            && mark.at.since(pair.open.last) <= GAP
-        {
-            let before = pair.open.log_size();
-            pair.open.grow(mark);
-            if let Some(t) = self.rules.get_mut(&rule) {
-                t.log_sizes += pair.open.log_size() - before;
-                t.last = Some(mark.at);
+        let known = match self.pairs.get_mut(&(mark.machine, mark.rule)) {
+            Some(pair) if mark.at.since(pair.open.last) <= GAP => {
+                let before = pair.open.log_size();
+                pair.open.grow(mark);
+                let grown = pair.open.log_size() - before;
+                if let Some(t) = self.rules.get_mut(&mark.rule) {
+                    t.log_sizes += grown;
+                    t.last = Some(mark.at);
+                }
+                return false;
             }
-            return false;
-        }
-        self.begin(mark);
+            Some(pair) => Some((pair.groups, pair.open.last, pair.rhythm(mark.at))),
+            None => None,
+        };
+        self.begin(mark, known);
         true
     }
 
-    fn begin(&mut self, mark: &Mark) {
-        let (rule, machine, tool) = (mark.rule, mark.machine, mark.tool);
-        let began = self.began(mark.at, rule, machine);
-        let (new_here, new_rule, surprise) = (began.here == 0.0, began.of_rule == 0.0, began.surprise);
+    /// A group begins; `known` is what was known of its pair: groups, last alert, rhythm. This is on the
+    /// way of every new alert, so each map is asked once.
+    fn begin(&mut self, mark: &Mark, known: Option<(f64, Timestamp, (f64, f64))>) {
+        let (at, rule, machine) = (mark.at, mark.rule, mark.machine);
+        let age = at.since(self.since).0 as f64 / 1_000.0 / DAY;
+        let since = |t: Timestamp| (at.since(t).0 as f64 / 1_000.0).max(0.0);
+        let of_rule = self.rules.entry(rule).or_default();
+        let of_machine = self.machines.entry(machine).or_default();
+        let here = known.map_or(0.0, |k| k.0);
+        let began = Began {
+            age,
+            here,
+            of_rule: of_rule.groups,
+            of_machine: of_machine.groups,
+            machines: of_rule.partners,
+            since_here: known.map(|k| since(k.1)),
+            since_rule: of_rule.last.map(since),
+            surprise: ((age + 0.25) / (here + 0.25)).ln(),
+            rhythm: known.map_or((-1.0, -1.0), |k| k.2),
+            hour: (usual(of_rule, at), usual(of_machine, at)),
+        };
+        let (new_here, new_rule, surprise) = (here == 0.0, began.of_rule == 0.0, began.surprise);
         let group = Group::new(mark, began);
-        let size = group.log_size();
-        let hour = hour(mark.at);
-        for (map, key) in [(&mut self.rules, rule), (&mut self.machines, machine)] {
-            let tally = map.entry(key).or_default();
+        let (size, hour) = (group.log_size(), hour(at));
+        for tally in [of_rule, of_machine] {
             tally.groups += 1.0;
             tally.partners += f64::from(u8::from(new_here));
-            tally.last = Some(mark.at);
+            tally.last = Some(at);
             tally.hours[hour] += 1.0;
             tally.log_sizes += size;
         }
-        match self.pairs.get_mut(&(machine, rule)) {
-            Some(pair) => pair.reopen(group),
-            None => {
-                let starts = VecDeque::from([mark.at]);
-                self.pairs.insert((machine, rule), Pair { groups: 1.0, starts, log_sizes: 0.0, open: group });
+        match self.pairs.entry((machine, rule)) {
+            Entry::Occupied(mut pair) => pair.get_mut().reopen(group),
+            Entry::Vacant(place) => {
+                place.insert(Pair { groups: 1.0, starts: VecDeque::new(), log_sizes: 0.0, open: group });
                 self.forget();
             }
         }
-        let stage = mark.stage;
-        self.recent.push_back(Beginning {
-            at: mark.at,
-            rule,
-            machine,
-            tool,
-            stage,
-            new_here,
-            new_rule,
-            surprise,
-        });
-        let oldest = mark.at.plus(Span::secs(-WINDOWS[3]));
+        let (tool, stage) = (mark.tool, mark.stage);
+        self.recent.push_back(Beginning { at, rule, machine, tool, stage, new_here, new_rule, surprise });
+        let oldest = at.plus(Span::secs(-WINDOWS[3]));
         while self.recent.len() > RECENT || self.recent.front().is_some_and(|b| b.at < oldest) {
             self.recent.pop_front();
         }
@@ -139,26 +148,6 @@ impl Site {
         let machines: BTreeSet<u64> = self.pairs.keys().map(|(machine, _)| *machine).collect();
         self.rules.retain(|rule, _| rules.contains(rule));
         self.machines.retain(|machine, _| machines.contains(machine));
-    }
-
-    fn began(&self, at: Timestamp, rule: u64, machine: u64) -> Began {
-        let age = at.since(self.since).0 as f64 / 1_000.0 / DAY;
-        let pair = self.pairs.get(&(machine, rule));
-        let (of_rule, of_machine) = (self.rules.get(&rule), self.machines.get(&machine));
-        let since = |t: Timestamp| (at.since(t).0 as f64 / 1_000.0).max(0.0);
-        let here = pair.map_or(0.0, |p| p.groups);
-        Began {
-            age,
-            here,
-            of_rule: of_rule.map_or(0.0, |t| t.groups),
-            of_machine: of_machine.map_or(0.0, |t| t.groups),
-            machines: of_rule.map_or(0.0, |t| t.partners),
-            since_here: pair.map(|p| since(p.open.last)),
-            since_rule: of_rule.and_then(|t| t.last).map(since),
-            surprise: ((age + 0.25) / (here + 0.25)).ln(),
-            rhythm: pair.map_or((-1.0, -1.0), |p| p.rhythm(at)),
-            hour: (usual(of_rule, at), usual(of_machine, at)),
-        }
     }
 
     /// A row in the order of [`super::COLUMNS`].
@@ -353,6 +342,10 @@ impl Pair {
     fn reopen(&mut self, group: Group) {
         self.groups += 1.0;
         self.log_sizes += self.open.log_size();
+        // Most pairs have one group for ever: nothing is kept of them beside it.
+        if self.starts.is_empty() {
+            self.starts.push_back(self.open.start);
+        }
         self.starts.push_back(group.start);
         if self.starts.len() > RHYTHM {
             self.starts.pop_front();
@@ -382,8 +375,10 @@ fn hour(at: Timestamp) -> usize {
 }
 
 /// How usual this hour is, its neighbours included: 0 for "as good as any", negative for "seldom".
-fn usual(tally: Option<&Tally>, at: Timestamp) -> f64 {
-    let Some(t) = tally.filter(|t| t.groups > 0.0) else { return 0.0 };
+fn usual(t: &Tally, at: Timestamp) -> f64 {
+    if t.groups <= 0.0 {
+        return 0.0;
+    }
     let h = hour(at);
     let near = t.hours[h] + t.hours[(h + 1) % 24] + t.hours[(h + 23) % 24];
     near.ln_1p() - (t.groups / 8.0).ln_1p()
