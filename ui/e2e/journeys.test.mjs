@@ -1,5 +1,6 @@
 // People's journeys through the console, in a real browser against the real server and a real recording.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { accessible, calm, fits } from "./parts.mjs";
 import { beacon, signIn, World } from "./world.mjs";
@@ -332,30 +333,42 @@ journey("a filter is written in words of playbooks, told what is wrong, kept, an
 });
 
 journey("the queue and an incident leave as files of every kind", {}, async (page) => {
-  // As the page fetches them: with its session and its header.
-  const take = (address) =>
-    page.evaluate(async (where) => {
-      const answer = await fetch(where, { headers: { "X-Stanch-Console": "1" }, credentials: "same-origin" });
-      const name = /filename="([\w.-]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1];
-      return { status: answer.status, name, text: await answer.text() };
-    }, address);
+  const take = async (where, words) => {
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const list = page.getByRole("group", { name: `Export ${where}` });
+    const [file] = await Promise.all([page.waitForEvent("download"), list.getByText(words).click()]);
+    await list.waitFor({ state: "hidden" });
+    await page.getByText(`${file.suggestedFilename()} was made`).waitFor();
+    return { name: file.suggestedFilename(), text: await readFile(await file.path(), "latin1") };
+  };
   await page.goto("/queue");
   await page.locator(".grid .row").first().waitFor();
-  await page.locator("details.export summary").click();
-  await page.getByRole("list", { name: "Export the queue" }).getByText("CSV").waitFor();
-  const csv = await take("/api/v1/export/queue?format=csv");
-  assert.deepEqual([csv.status, csv.name], [200, "stanch-queue.csv"]);
+  const csv = await take("the queue", "CSV");
+  assert.equal(csv.name, "stanch-queue.csv");
   assert.match(csv.text, /^id,severity,status/);
-  const of = (format) => take(`/api/v1/incidents/INC-1/export?format=${format}`);
-  const stix = JSON.parse((await of("stix")).text);
+  // Where the bar breaks into several lines the list stays whole, and on the screen.
+  for (const width of [1000, 720, 360]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const list = page.getByRole("group", { name: "Export the queue" });
+    const box = await list.boundingBox();
+    assert.ok(box.x >= 0 && box.x + box.width <= width && box.y + box.height <= 800, `${width}: ${JSON.stringify(box)}`);
+    await accessible(page, `the list of exports at ${width} px`);
+    await page.keyboard.press("Escape");
+    await list.waitFor({ state: "hidden" });
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.goto("/incidents/INC-1");
+  await page.getByRole("heading", { name: "What happened" }).waitFor();
+  const stix = JSON.parse((await take("INC-1", "STIX")).text);
   assert.equal(stix.type, "bundle");
   assert.ok(stix.objects.some((o) => o.type === "incident"));
-  const ocsf = JSON.parse((await of("ocsf")).text);
+  const ocsf = JSON.parse((await take("INC-1", "OCSF")).text);
   assert.equal(ocsf[0].class_uid, 2005);
-  const pdf = await of("pdf");
+  const pdf = await take("INC-1", "PDF");
   assert.equal(pdf.name, "INC-1.pdf");
   assert.match(pdf.text, /^%PDF-1/);
-  assert.match((await of("markdown")).text, /^# INC-1/);
+  assert.match((await take("INC-1", "Markdown")).text, /^# INC-1/);
 });
 
 journey("on a phone, 360 px wide, the question can be read and answered", { width: 360, height: 740 }, async (page) => {

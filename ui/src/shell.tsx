@@ -1,6 +1,6 @@
 // What stands around every screen: where one can go, whether it is live, who one is.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
+import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { api, ask } from "./api/client";
 import { approvals, firstRun, settings, whoami } from "./api/queries";
@@ -11,6 +11,7 @@ import { setPrefs, shownTheme, usePrefs } from "./lib/prefs";
 import { span } from "./lib/time";
 import { listen, useLive } from "./live/stream";
 import { T, Time } from "./parts/basics";
+import { Menu } from "./parts/menu";
 import { Toasts, toast, undoLast } from "./parts/toasts";
 
 const Palette = lazy(() => import("./parts/palette").then((m) => ({ default: m.Palette })));
@@ -135,7 +136,6 @@ export function Shell() {
   const navigate = useNavigate();
   const { zone } = usePrefs();
   const me = useQuery(whoami()).data;
-  const path = useRouterState({ select: (s) => s.location.pathname });
   const [menu, setMenu] = useState(false);
   const [palette, setPalette] = useState(false);
   const [sheet, setSheet] = useState(false);
@@ -202,20 +202,15 @@ export function Shell() {
           <kbd>?</kbd>
         </button>
         {me ? (
-          <details className="who" key={path}>
-            <summary>
-              <T>{me.name}</T>
-            </summary>
-            <div className="pop">
-              <p>
-                {me.role}
-                {me.teams.length > 0 ? <> · {me.teams.join(", ")}</> : null}
-              </p>
-              <button type="button" className="btn" onClick={() => void signOut()}>
-                Sign out
-              </button>
-            </div>
-          </details>
+          <Menu name={<T>{me.name}</T>} of={`You are ${me.name}`}>
+            <p>
+              {me.role}
+              {me.teams.length > 0 ? <> · {me.teams.join(", ")}</> : null}
+            </p>
+            <button type="button" onClick={() => void signOut()}>
+              Sign out
+            </button>
+          </Menu>
         ) : null}
       </header>
       <Nav open={menu} onDone={() => setMenu(false)} />

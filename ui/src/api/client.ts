@@ -52,8 +52,8 @@ function refusal(status: number, error: unknown): Refused {
   return new Refused(status, said?.code ?? `HTTP ${status}`, said?.message ?? "the server refused", said?.mend ?? "");
 }
 
-/** Bytes as text, cut at a length that a page can show. */
-export async function bytes(path: string, most: number): Promise<{ text: string; cut: boolean }> {
+/** An answer that is no JSON of the API, asked for with our header, which a plain link cannot send. */
+async function fetched(path: string): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, { headers: { "X-Stanch-Console": "1" }, credentials: "same-origin" });
@@ -61,6 +61,18 @@ export async function bytes(path: string, most: number): Promise<{ text: string;
     throw new Unreachable();
   }
   if (!response.ok) throw refusal(response.status, await response.json().catch(() => undefined));
-  const all = new Uint8Array(await response.arrayBuffer());
+  return response;
+}
+
+/** Bytes as text, cut at a length that a page can show. */
+export async function bytes(path: string, most: number): Promise<{ text: string; cut: boolean }> {
+  const all = new Uint8Array(await (await fetched(path)).arrayBuffer());
   return { text: new TextDecoder().decode(all.subarray(0, most)), cut: all.length > most };
+}
+
+/** A file that the server made, under the name it gave. */
+export async function file(path: string): Promise<{ name: string; content: Blob }> {
+  const response = await fetched(path);
+  const name = /filename="([\w.-]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1];
+  return { name: name ?? "stanch-export", content: await response.blob() };
 }

@@ -1,4 +1,4 @@
-// Single keys and chords. Off while somebody types, while a dialog is open, and where a person has
+// Single keys and chords. Off while somebody types, while a dialog or a menu is open, and where a person has
 // switched them off (WCAG 2.1.4).
 import { useEffect, useRef } from "react";
 import { tinykeys } from "tinykeys";
@@ -22,7 +22,7 @@ export function useKeys(bindings: Bindings): void {
       all[name] = (e) => {
         const box = e.target instanceof HTMLInputElement && e.target.type === "checkbox";
         if (!withModifier && (!getPrefs().keys || (typing(e.target) && !box))) return;
-        if (!withModifier && document.querySelector("dialog[open]")) return;
+        if (!withModifier && document.querySelector("dialog[open], :popover-open")) return;
         latest.current[name]?.(e);
       };
     }

@@ -1,9 +1,13 @@
-// Taking something out: each format is a link to the API, which makes the file.
-import { textOf } from "../lib/search";
-import { toast } from "./toasts";
+// Taking something out: the server makes the file, the browser keeps it.
+import { useState } from "react";
+import { file } from "../api/client";
 import type { QueueSearch } from "../api/queries";
+import { save } from "../lib/save";
+import { textOf } from "../lib/search";
+import { Menu } from "./menu";
+import { toast } from "./toasts";
 
-const QUEUE: [string, string][] = [
+const FORMATS: [string, string][] = [
   ["csv", "CSV, for a spreadsheet"],
   ["json", "JSON"],
   ["ocsf", "OCSF incident findings"],
@@ -12,34 +16,27 @@ const QUEUE: [string, string][] = [
   ["pdf", "PDF"],
 ];
 
-/** Fetches with our header, which a plain link cannot send, and gives the file to the person. */
-async function take(address: string): Promise<void> {
-  const answer = await fetch(address, { headers: { "X-Stanch-Console": "1" }, credentials: "same-origin" });
-  if (!answer.ok) throw new Error(`the export failed: HTTP ${answer.status}`);
-  const name = /filename="([\w.-]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? "stanch-export";
-  const url = URL.createObjectURL(await answer.blob());
-  const a = document.createElement("a");
-  a.href = url;
-  a.download = name;
-  a.click();
-  window.setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
-
 function List({ of, address, disabled }: { of: string; address: (format: string) => string; disabled: boolean }) {
-  if (disabled) return null;
+  const [busy, setBusy] = useState(false);
+  const take = (format: string) => {
+    if (busy) return;
+    setBusy(true);
+    file(address(format))
+      .then(({ name, content }) => {
+        save(name, content);
+        toast(`${name} was made`);
+      })
+      .catch((e: Error) => toast(`no file was made: ${e.message}`, "bad"))
+      .finally(() => setBusy(false));
+  };
   return (
-    <details className="export">
-      <summary className="btn quiet">Export</summary>
-      <ul className="pop" aria-label={`Export ${of}`}>
-        {QUEUE.map(([format, words]) => (
-          <li key={format}>
-            <button type="button" className="btn quiet" onClick={() => void take(address(format)).catch((e: Error) => toast(e.message, "bad"))}>
-              {words}
-            </button>
-          </li>
-        ))}
-      </ul>
-    </details>
+    <Menu name={busy ? "Making the file…" : "Export"} of={`Export ${of}`} disabled={disabled}>
+      {FORMATS.map(([format, words]) => (
+        <button key={format} type="button" onClick={() => take(format)}>
+          {words}
+        </button>
+      ))}
+    </Menu>
   );
 }
 

@@ -5,7 +5,7 @@ import * as q from "../api/queries";
 import type { TimelineRow } from "../api/types";
 import { useNow } from "../lib/now";
 import { csvField, human } from "../lib/text";
-import { save } from "../lib/save";
+import { saveText } from "../lib/save";
 import { span } from "../lib/time";
 import { Name, Panel, Show, T, Time } from "../parts/basics";
 import type { IncidentSearch } from "../router";
@@ -79,7 +79,7 @@ export function Timeline({
     return search.show ? of.filter((r) => r.by === search.show) : of;
   }, [asked.data, search.entity, search.show]);
   const csv = () =>
-    save(
+    saveText(
       `${id}-timeline.csv`,
       "text/csv",
       ["at,clock,by,what,text,lasted_ms,alerts"]

@@ -6,7 +6,7 @@ import * as q from "../api/queries";
 import type { IncidentDetail, StoryView } from "../api/types";
 import { useKeys } from "../lib/keys";
 import { ExportIncident } from "../parts/export";
-import { save } from "../lib/save";
+import { saveText } from "../lib/save";
 import { human, plural, visible } from "../lib/text";
 import { Loading, Name, Panel, Severity, Show, State, T, Time } from "../parts/basics";
 import { copyLink } from "../shell";
@@ -181,7 +181,7 @@ function Head({ i, story, onDo }: { i: IncidentDetail; story: StoryView | undefi
           type="button"
           className="btn quiet"
           disabled={!story}
-          onClick={() => story && save(`${i.id}.txt`, "text/plain", story.text)}
+          onClick={() => story && saveText(`${i.id}.txt`, "text/plain", story.text)}
         >
           Story as text
         </button>

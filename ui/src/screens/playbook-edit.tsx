@@ -9,7 +9,7 @@ import * as q from "../api/queries";
 import type { PlaybookCheck } from "../api/types";
 import { useAct } from "../lib/act";
 import { hunks, lineDiff } from "../lib/linediff";
-import { save as saveFile } from "../lib/save";
+import { saveText as saveFile } from "../lib/save";
 import type { Schema } from "../lib/schema";
 import { plural, visible } from "../lib/text";
 import { Failed, Loading, Page, Panel, T } from "../parts/basics";

@@ -129,16 +129,17 @@ export function Queue() {
         <button type="button" className="chip" aria-pressed={where} onClick={() => setAsking(!asking)}>
           Filter <kbd>f</kbd>
         </button>
-        <span className="grow" />
-        {fresh.length > 0 ? (
-          <button type="button" className="chip fresh" onClick={merge}>
-            {fresh.length} new <kbd>.</kbd>
-          </button>
-        ) : null}
-        <span className="mute count-words" role="status">
-          {refused ? "the filter is not one yet" : plural(total, "incident")}
-        </span>
-        <Export search={filter} disabled={refused || total === 0} />
+        <div className="tail">
+          {fresh.length > 0 ? (
+            <button type="button" className="chip fresh" onClick={merge}>
+              {fresh.length} new <kbd>.</kbd>
+            </button>
+          ) : null}
+          <span className="mute count-words" role="status">
+            {refused ? "the filter is not one yet" : plural(total, "incident")}
+          </span>
+          <Export search={filter} disabled={refused || total === 0} />
+        </div>
       </div>
       {where ? <Where filter={filter} error={asked.error} undecided={asked.data?.undecided ?? undefined} onGive={(where) => go({ where } as QueueSearch)} /> : null}
       {selection.chosen.size > 0 ? (

@@ -4,7 +4,7 @@ import { api, ask } from "../api/client";
 import * as q from "../api/queries";
 import type { SourceView, TallyView } from "../api/types";
 import { useAct } from "../lib/act";
-import { save } from "../lib/save";
+import { saveText } from "../lib/save";
 import { csvField, plural } from "../lib/text";
 import { Age, Empty, Page, Panel, Show, Simulated, T, Time, Wide } from "../parts/basics";
 
@@ -263,5 +263,5 @@ function saveInventory(all: SourceView[]): void {
   const head = ["source", "enabled", "format", "credential", "site", "last_heard", "silent_after", "received", "merged", "quarantined"];
   const line = (s: SourceView) =>
     [s.name, String(s.enabled), s.format, s.credential, s.site, s.last_heard, s.silent_after, s.received, s.merged, s.quarantined].map(csvField).join(",");
-  save("stanch-sources.csv", "text/csv", [head.join(","), ...all.map(line)].join("\r\n"));
+  saveText("stanch-sources.csv", "text/csv", [head.join(","), ...all.map(line)].join("\r\n"));
 }
