@@ -165,7 +165,7 @@ test("a token is shown once, works for a program, and is worth nothing once take
   await admin.getByRole("button", { name: "I have it" }).click();
   const origin = new URL(link).origin;
   const ask = () => fetch(`${origin}/api/v1/whoami`, { headers: { authorization: `Bearer ${secret}` } });
-  assert.deepEqual(await (await ask()).json(), { name: "maria", role: "viewer", teams: [], way: "api_token" });
+  assert.deepEqual(await (await ask()).json(), { name: "maria", role: "viewer", may: ["look"], teams: [], way: "api_token" });
   await admin.getByRole("button", { name: /Take back TOK-/ }).click();
   await admin.getByText("No token. Programs and scripts").waitFor();
   assert.equal((await ask()).status, 401);

@@ -27,12 +27,14 @@ function tidy<T extends Record<string, unknown>>(all: T): { [K in keyof T]?: Exc
 
 export interface SignInSearch {
   next?: string;
+  failed?: string;
 }
 
 const signin = createRoute({
   getParentRoute: () => root,
   path: "/signin",
-  validateSearch: (s: Record<string, unknown>): SignInSearch => tidy({ next: text(s.next) }),
+  validateSearch: (s: Record<string, unknown>): SignInSearch =>
+    tidy({ next: text(s.next), failed: ["provider", "stale", "said", "groups", "name"].find((w) => w === s.failed) }),
   component: lazyRouteComponent(() => import("./screens/signin"), "SignIn"),
 });
 

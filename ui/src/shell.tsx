@@ -217,7 +217,7 @@ export function Shell() {
       <main id="main" tabIndex={-1}>
         <OfflineBanner />
         <KillSwitchBanner />
-        <SampleBanner admin={me?.role === "admin"} />
+        <SampleBanner admin={me?.may?.includes("govern") ?? false} />
         <Outlet />
       </main>
       <Toasts />

@@ -6,6 +6,10 @@
 //! addresses and nowhere else: nothing looks the name up again. Redirects and proxies are off.
 //! Source: SEC-43 to SEC-47; addresses: IANA special-purpose registries (RFC 6890 and successors).
 
+mod fetch;
+
+pub use fetch::{Ask, encoded};
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Changes in force and the decisions about them: answers, renewals, vetoes, kill switches, drift,
 //! and what has to be lifted because it is protected now.
 
-use stanch_core::config::Role;
+use stanch_core::config::May;
 use stanch_core::contain::approval::{self, ApprovalError, ApprovalState, Decision};
 use stanch_core::contain::guard::must_be_lifted;
 use stanch_core::contain::lease::{self, Found, LetGo};
@@ -324,7 +324,7 @@ impl Turn<'_> {
             .get(&id)
             .ok_or_else(|| CommandError::NotFound(format!("announced change {id}")))?;
         let noc = self.config().containment.noc_team.clone().unwrap_or_default();
-        if who.role < Role::Approver || !who.teams.contains(&noc) {
+        if !who.role.may(May::Decide) || !who.teams.contains(&noc) {
             let need = format!(
                 "{} may not say no for the NOC; a member of {noc} with the role approver may",
                 who.name

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use stanch_core::config::{Config, Role};
+use stanch_core::config::{Config, May};
 use stanch_core::journal::event::{Effect, RunEnd};
 use stanch_core::law;
 use stanch_core::playbook::run::task::{Ask, Field};
@@ -307,7 +307,7 @@ impl Stage<'_> {
 /// Somebody of the configuration who may say yes for one of these teams and has not yet.
 fn somebody(config: &Config, teams: &[String], not: &[String]) -> Option<Who> {
     let may = |(name, p): &(&String, &stanch_core::config::Person)| {
-        p.role >= Role::Approver && !not.contains(name) && p.teams.iter().any(|t| teams.contains(t))
+        p.role.may(May::Decide) && !not.contains(name) && p.teams.iter().any(|t| teams.contains(t))
     };
     let (name, p) = config.people.iter().find(may)?;
     Some(Who { name: name.clone(), role: p.role, teams: p.teams.iter().cloned().collect() })

@@ -204,6 +204,7 @@ impl App {
             people: Swap::new(loaded.people),
             written: Swap::new(loaded.written),
             identity,
+            provider: Swap::new(loaded.provider),
             sessions: Sessions::new(place),
             pulse,
             audit,

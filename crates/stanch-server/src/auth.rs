@@ -12,9 +12,11 @@
 //!
 //! Source: SEC-14, SEC-25, SEC-27, SEC-29.
 
+pub(crate) mod door;
 mod keys;
 mod knock;
 mod own;
+mod provided;
 
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +25,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use stanch_core::config::{NotifierConfig, Role, SecretRef};
+use stanch_core::config::{May, NotifierConfig, Role, SecretRef};
 use stanch_engine::command::Who;
 use stanch_engine::{Command, Done};
 
@@ -41,6 +43,7 @@ use crate::sse::Pulse;
 
 pub(crate) use keys::Change;
 pub(crate) use knock::{CameIn, Knock};
+pub(crate) use provided::Back;
 
 /// What handlers share. Holds everything and gives nothing away without a check.
 #[derive(Clone)]
@@ -152,7 +155,7 @@ impl Desk {
         let Books::Live(live) = &self.0 else { return None };
         let config = live.engine.rules().config.clone();
         let person = config.people.values().find(|p| p.slack.as_deref() == Some(member))?;
-        if person.role < Decides::ROLE {
+        if !person.role.may(Decides::MAY) {
             return None;
         }
         let who = Who { name: person.name.clone(), role: person.role, teams: person.teams.clone() };
@@ -187,46 +190,81 @@ struct Proof {
 }
 
 /// A role as a type.
-pub(crate) trait Rank: Send + Sync + 'static {
-    /// The least role that passes.
-    const ROLE: Role;
+pub trait Rank: Send + Sync + 'static {
+    /// What it may do.
+    const MAY: May;
+    /// The least roles that pass, as words: of [`Rank::MAY`] and of [`Rank::OR`].
+    const LEAST: &'static [&'static str];
+    /// What is enough instead, if anything is.
+    const OR: Option<May> = None;
+
+    /// True when a role is enough.
+    fn suits(role: Role) -> bool {
+        role.may(Self::MAY) || Self::OR.is_some_and(|or| role.may(or))
+    }
 }
 
 /// A role that may change something.
-pub(crate) trait MayChange: Rank {}
+pub trait MayChange: Rank {}
 
 /// Looks.
-pub(crate) struct Looks;
+pub struct Looks;
 /// Works on alerts and incidents.
 pub(crate) struct Works;
 /// Decides about changes.
 pub(crate) struct Decides;
-/// Writes playbooks.
+/// Writes playbooks and what else the console edits.
 pub(crate) struct Writes;
 /// Keeps Stanch running.
+pub(crate) struct Operates;
+/// Says who may come in, and may do everything else too.
 pub(crate) struct Keeps;
+/// Whoever decides or operates: stopping everything must never wait for the right person.
+pub(crate) struct Stops;
 
 impl Rank for Looks {
-    const ROLE: Role = Role::Viewer;
+    const MAY: May = May::Look;
+    const LEAST: &'static [&'static str] = &["viewer"];
 }
 impl Rank for Works {
-    const ROLE: Role = Role::Analyst;
+    const MAY: May = May::Work;
+    const LEAST: &'static [&'static str] = &["analyst"];
 }
 impl Rank for Decides {
-    const ROLE: Role = Role::Approver;
-}
-impl Rank for Writes {
-    const ROLE: Role = Role::Admin;
+    const MAY: May = May::Decide;
+    const LEAST: &'static [&'static str] = &["approver"];
 }
 impl Rank for Keeps {
-    const ROLE: Role = Role::Admin;
+    const MAY: May = May::Govern;
+    const LEAST: &'static [&'static str] = &["admin"];
 }
+impl Rank for Writes {
+    const MAY: May = May::Write;
+    const LEAST: &'static [&'static str] = &["author"];
+}
+impl Rank for Operates {
+    const MAY: May = May::Operate;
+    const LEAST: &'static [&'static str] = &["operator"];
+}
+impl Rank for Stops {
+    const MAY: May = May::Decide;
+    const OR: Option<May> = Some(May::Operate);
+    const LEAST: &'static [&'static str] = &["approver", "operator"];
+}
+/// A role that keeps Stanch running.
+pub trait Runs: MayChange {}
+impl Runs for Operates {}
+impl Runs for Keeps {}
+impl Runs for Writes {}
+impl MayChange for Writes {}
+impl MayChange for Operates {}
+impl MayChange for Stops {}
 impl MayChange for Works {}
 impl MayChange for Decides {}
 impl MayChange for Keeps {}
 
 /// Somebody who is known and has at least this role. Only the extractor makes one.
-pub(crate) struct Authorised<R: Rank> {
+pub struct Authorised<R: Rank> {
     who: Who,
     proof: Option<Proof>,
     books: Books,
@@ -234,14 +272,18 @@ pub(crate) struct Authorised<R: Rank> {
 }
 
 /// Somebody who may look.
-pub(crate) type Viewer = Authorised<Looks>;
+pub type Viewer = Authorised<Looks>;
 /// Somebody who may work on alerts and incidents.
 pub(crate) type Analyst = Authorised<Works>;
 /// Somebody who may decide about changes.
 pub(crate) type Approver = Authorised<Decides>;
-/// Somebody who writes playbooks.
+/// Somebody who may write playbooks and what else the console edits.
 pub(crate) type Author = Authorised<Writes>;
 /// Somebody who keeps Stanch running.
+pub(crate) type Operator = Authorised<Operates>;
+/// Somebody who may stop everything.
+pub(crate) type Stopper = Authorised<Stops>;
+/// Somebody who says who may come in.
 pub(crate) type Admin = Authorised<Keeps>;
 
 impl<R: Rank> FromRequestParts<Desk> for Authorised<R> {
@@ -249,11 +291,11 @@ impl<R: Rank> FromRequestParts<Desk> for Authorised<R> {
 
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
         let (who, proof) = desk.who(&parts.method, &parts.headers)?;
-        if who.role < R::ROLE {
+        if !R::suits(who.role) {
             if matches!(desk.0, Books::Offline(_)) {
                 return Err(Problem::read_only());
             }
-            return Err(Problem::role(who.role.word(), R::ROLE.word()));
+            return Err(Problem::role(who.role.word(), R::MAY.least().word()));
         }
         Ok(Authorised { who, proof, books: desk.0.clone(), rank: PhantomData })
     }
@@ -357,7 +399,7 @@ impl<R: Rank> Authorised<R> {
     pub(crate) fn still(&self) -> bool {
         match (&self.books, &self.proof) {
             (Books::Live(live), Some(proof)) => {
-                let known = live.whose(&proof.credential).is_some_and(|w| w.role >= R::ROLE);
+                let known = live.whose(&proof.credential).is_some_and(|w| R::suits(w.role));
                 known && proof.session.is_none_or(|s| live.sessions.alive(&s, (live.now)()))
             }
             (Books::Live(_), None) => false,
@@ -413,24 +455,15 @@ impl<R: MayChange> Authorised<R> {
     }
 }
 
-impl Authorised<Decides> {
+impl Authorised<Stops> {
     /// For what needs more than an approver in one of its cases.
-    pub(crate) fn needs(&self, role: Role) -> Result<(), Problem> {
-        if self.who.role < role { Err(Problem::role(self.who.role.word(), role.word())) } else { Ok(()) }
+    pub(crate) fn needs(&self, what: May) -> Result<(), Problem> {
+        let role = self.who.role;
+        if role.may(what) { Ok(()) } else { Err(Problem::role(role.word(), what.least().word())) }
     }
 }
 
-impl Authorised<Writes> {
-    /// The running Stanch whose playbooks are written.
-    pub(crate) fn running(&self) -> Result<&Arc<Live>, Problem> {
-        match &self.books {
-            Books::Live(live) => Ok(live),
-            Books::Offline(_) => Err(Problem::read_only()),
-        }
-    }
-}
-
-impl Authorised<Keeps> {
+impl<R: Runs> Authorised<R> {
     /// Everything, for those who keep Stanch running.
     pub(crate) fn running(&self) -> Result<&Arc<Live>, Problem> {
         match &self.books {

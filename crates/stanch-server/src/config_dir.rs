@@ -14,6 +14,7 @@ use stanch_engine::Now;
 use crate::connect::{self, Connected, Kept};
 use crate::identity::book::Book;
 use crate::intake::Doors;
+use crate::oidc::Provider;
 use crate::people::People;
 use crate::serve;
 
@@ -29,6 +30,7 @@ pub(crate) struct Loaded {
     pub(crate) config: Arc<Config>,
     pub(crate) written: Written,
     pub(crate) people: People,
+    pub(crate) provider: Option<Arc<Provider>>,
     pub(crate) doors: Doors,
     pub(crate) connected: Connected,
     pub(crate) tls: Option<rustls::ServerConfig>,
@@ -89,6 +91,13 @@ pub(crate) fn load(dir: &Path, now: &Now, kept: &Kept) -> Result<Loaded, Vec<Mis
     mistakes.extend(config.warnings.iter().cloned());
     let (people, more) = People::read(dir, &config);
     mistakes.extend(more);
+    let provider = config.provider.as_ref().and_then(|p| match Provider::new(dir, p) {
+        Ok(provider) => Some(Arc::new(provider)),
+        Err(mistake) => {
+            mistakes.push(mistake);
+            None
+        }
+    });
     let (doors, more) = Doors::open(dir, &config);
     mistakes.extend(more);
     let (connected, more) = connect::connect(dir, &config, now, kept);
@@ -110,7 +119,7 @@ pub(crate) fn load(dir: &Path, now: &Now, kept: &Kept) -> Result<Loaded, Vec<Mis
     if mistakes.iter().any(|m| !m.warning) {
         return Err(mistakes);
     }
-    Ok(Loaded { config, written, people, doors, connected, tls, warnings: mistakes })
+    Ok(Loaded { config, written, people, provider, doors, connected, tls, warnings: mistakes })
 }
 
 /// A folder compiled and nothing else; none when it has mistakes.

@@ -12,6 +12,11 @@ mod auth;
 mod books;
 mod chat;
 pub mod config_dir;
+/// How routes name what they need; see the module.
+pub mod door {
+    pub use crate::auth::Viewer;
+    pub use crate::auth::door::{Guarded, Proves, Scope, needs};
+}
 mod connect;
 mod console;
 mod export;
@@ -21,6 +26,7 @@ mod key_file;
 mod live;
 mod metrics;
 mod offline;
+mod oidc;
 mod people;
 mod problem;
 pub mod rehearse;

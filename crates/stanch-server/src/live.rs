@@ -15,6 +15,7 @@ use crate::config_dir::{self, Loaded, Written};
 use crate::connect::Kept;
 use crate::identity::Identity;
 use crate::intake::Intake;
+use crate::oidc::Provider;
 use crate::people::People;
 use crate::session::Sessions;
 use crate::sse::Pulse;
@@ -30,6 +31,7 @@ pub(crate) struct Live {
     /// People and teams as the folder says, without accounts.
     pub(crate) written: Swap<Written>,
     pub(crate) identity: Identity,
+    pub(crate) provider: Swap<Option<Arc<Provider>>>,
     pub(crate) sessions: Sessions,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) audit: Arc<Audit>,
@@ -112,6 +114,7 @@ impl Live {
         self.engine.reload(rules, ports, by).await;
         self.people.set(loaded.people);
         self.written.set(loaded.written);
+        self.provider.set(loaded.provider);
         self.intake.swap(loaded.doors);
         tracing::info!(by, hash, "a new configuration is in force");
         Ok(Reloaded { changed: hash != before.hash, hash, warnings: loaded.warnings })

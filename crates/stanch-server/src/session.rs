@@ -136,6 +136,22 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<HeaderValue, Problem> {
         self.must_be_our_page(headers)?;
+        let secure = text(headers, header::ORIGIN).is_some_and(|o| o.starts_with("https://"));
+        self.begin(proof, person, headers, secure, now)
+    }
+
+    /// The same for somebody whom a provider sent back to us, which no page of ours could do.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub(crate) fn begin(
+        &self,
+        proof: Credential,
+        person: &str,
+        headers: &HeaderMap,
+        secure: bool,
+        now: Timestamp,
+    ) -> Result<HeaderValue, Problem> {
         let mut raw = [0_u8; 32];
         getrandom::fill(&mut raw).map_err(|_| Problem::internal("the system gives no random numbers"))?;
         let id: String = raw.iter().map(|b| format!("{b:02x}")).collect();
@@ -146,9 +162,7 @@ impl Sessions {
         make_room(&mut sessions, MOST, |_| true);
         let session = Session { proof, person: person.to_owned(), opened: now, used: now };
         sessions.insert(TokenDigest::of(&id), session);
-        let secure =
-            self.place.tls || text(headers, header::ORIGIN).is_some_and(|o| o.starts_with("https://"));
-        Ok(self.cookie(&id, LONGEST.0 / 1_000, secure))
+        Ok(self.cookie(&id, LONGEST.0 / 1_000, secure || self.place.tls))
     }
 
     fn cookie(&self, id: &str, seconds: i64, secure: bool) -> HeaderValue {
@@ -156,6 +170,24 @@ impl Sessions {
         let name = self.place.cookie();
         let text = format!("{name}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// The cookie of a browser that is on its way to a provider; an empty value forgets it. `Lax`, because
+    /// it has to come back with somebody whom another site sends.
+    pub(crate) fn errand(&self, value: &str, seconds: i64, secure: bool) -> HeaderValue {
+        let secure = if secure || self.place.tls { "; Secure" } else { "" };
+        let name = self.place.cookie();
+        let text =
+            format!("{name}-errand={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// What that cookie holds.
+    pub(crate) fn on_errand(&self, headers: &HeaderMap) -> Option<String> {
+        let name = format!("{}-errand", self.place.cookie());
+        let all = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+        let mut pairs = all.flat_map(|v| v.split(';')).filter_map(|p| p.trim().split_once('='));
+        pairs.find(|(n, id)| *n == name && id.len() == 64).map(|(_, id)| id.to_owned())
     }
 
     /// The digest of the session that a request carries.

@@ -33,7 +33,8 @@ export interface paths {
         put?: never;
         /**
          * Stop changes to the outside world, or allow them again
-         * @description Whoever may approve a change may stop them all; allowing them again needs an admin.
+         * @description Whoever may approve a change, or keeps Stanch running, may stop them all; allowing them again needs an
+         *     operator.
          */
         post: operations["post_admin_kill_switch"];
         delete?: never;
@@ -328,6 +329,26 @@ export interface paths {
          *     Changes nothing; takes as long as reading the journal does.
          */
         post: operations["post_audit_verify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/authz/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * May somebody do this? And why, or why not
+         * @description About oneself, or about anybody for administrators.
+         */
+        get: operations["get_authz_explain"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1333,6 +1354,46 @@ export interface paths {
          * @description Every session of yours ends, this one included.
          */
         post: operations["post_session_password_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to the provider, to come in through it
+         * @description For browsers: the answer sends them there, and a cookie holds what the way back needs, for ten minutes.
+         */
+        get: operations["get_session_provider"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/provider/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come back from the provider
+         * @description For browsers: sends them on to the queue with a session, or back to the sign-in with the cause.
+         */
+        get: operations["get_session_provider_return"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2628,6 +2689,25 @@ export interface components {
             message: string;
             /** @description All mistakes, when a configuration was refused. */
             mistakes?: components["schemas"]["MistakeView"][];
+        };
+        /** @description Whether somebody may do something, and why. */
+        ExplainView: {
+            /** @description True when they may. */
+            allowed: boolean;
+            /** @description What was asked about. */
+            asked: string;
+            /** @description Why, or why not. */
+            because: string[];
+            /** @description The least roles that pass; any of them is enough. */
+            least: string[];
+            /** @description What they may do. */
+            role: string;
+            /** @description The route that answers to it. */
+            route: string;
+            /** @description Their teams. */
+            teams: string[];
+            /** @description Who. */
+            who: string;
         };
         /** @description A value that rows have, and how many have it. */
         Facet: {
@@ -4416,6 +4496,8 @@ export interface components {
         WaysView: {
             /** @description True when somebody has a password. */
             password: boolean;
+            /** @description What the provider is called, when one can sign in through one. */
+            provider?: string | null;
             /** @description True while the set-up token can make the first administrator; only ever told to this machine. */
             set_up: boolean;
         };
@@ -4502,13 +4584,15 @@ export interface components {
         };
         /** @description Who the token belongs to. */
         Whoami: {
+            /** @description What that may do: `look`, `work`, `write`, `decide`, `operate`, `govern`. */
+            may?: string[];
             /**
              * @description The name in the journal.
              * @example secops-lead
              */
             name: string;
             /**
-             * @description `viewer`, `analyst`, `approver` or `admin`.
+             * @description `viewer`, `analyst`, `author`, `approver`, `operator` or `admin`.
              * @example approver
              */
             role: string;
@@ -4655,6 +4739,7 @@ export type SchemaEndpointView = components['schemas']['EndpointView'];
 export type SchemaEntityView = components['schemas']['EntityView'];
 export type SchemaErrorBody = components['schemas']['ErrorBody'];
 export type SchemaErrorDetail = components['schemas']['ErrorDetail'];
+export type SchemaExplainView = components['schemas']['ExplainView'];
 export type SchemaFacet = components['schemas']['Facet'];
 export type SchemaFactView = components['schemas']['FactView'];
 export type SchemaFieldView = components['schemas']['FieldView'];
@@ -6300,6 +6385,90 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["WrongMedia"];
             422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_authz_explain: {
+        parameters: {
+            query: {
+                /**
+                 * @description The method, for example `POST`.
+                 * @example POST
+                 */
+                method: string;
+                /**
+                 * @description The path, for example `/api/v1/approvals/APR-1/approve`.
+                 * @example /api/v1/approvals/APR-1/approve
+                 */
+                path: string;
+                /** @description About whom; oneself by default. */
+                who?: string;
+            };
+            header?: {
+                /** @description The ETag of an answer you have; 304 without a body when it is still the same */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Yes or no, and why */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplainView"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
             429: components["responses"]["TooFast"];
             /** @description Stopping, or not running */
             503: {
@@ -11201,6 +11370,86 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
+        };
+    };
+    get_session_provider: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of an answer you have; 304 without a body when it is still the same */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            304: components["responses"]["NotModified"];
+            /** @description There is no provider */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description The provider does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_session_provider_return: {
+        parameters: {
+            query?: {
+                /** @description For a token. */
+                code?: string;
+                /** @description Who answers. */
+                iss?: string;
+                /** @description Which of those who wait it is. */
+                state?: string;
+            };
+            header?: {
+                /** @description The ETag of an answer you have; 304 without a body when it is still the same */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description On */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            304: components["responses"]["NotModified"];
+            /** @description Not of a provider */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
         };
     };
     post_session_set_up: {

@@ -234,7 +234,7 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
   const body = { digest: dry.digest, ...(reason.trim() ? { reason: reason.trim() } : {}) };
   const yes = useAct(() => ask(api.POST("/api/v1/approvals/{id}/approve", { ...path, body })), { quiet: true });
   const no = useAct(() => ask(api.POST("/api/v1/approvals/{id}/deny", { ...path, body })), { quiet: true });
-  const mayAnswer = me && (me.role === "approver" || me.role === "admin") && a.teams.some((t) => me.teams.includes(t));
+  const mayAnswer = me?.may?.includes("decide") && a.teams.some((t) => me.teams.includes(t));
   const own = me !== undefined && a.asked_by === me.name;
   const said = me !== undefined && (a.yes ?? []).includes(me.name);
   const over = new Date(a.expires_at).getTime() <= now;

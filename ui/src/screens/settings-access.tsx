@@ -7,7 +7,10 @@ import { useAct } from "../lib/act";
 import { Panel, Show, T, Time, Wide } from "../parts/basics";
 import { Dialog } from "../parts/dialog";
 
-const ROLES = ["viewer", "analyst", "approver", "admin"];
+const ROLES = ["viewer", "analyst", "author", "approver", "operator", "admin"];
+
+/** Roles that may do no more than this one. */
+const within = (role: string) => (role === "admin" ? ROLES : ["viewer", "analyst", role].filter((r, n, all) => all.indexOf(r) === n && ROLES.indexOf(r) <= ROLES.indexOf(role)));
 
 /** Something that is never shown again. */
 interface Once {
@@ -195,7 +198,6 @@ export function Tokens() {
     said: () => "the token was made",
   });
   const revoke = useAct((token: string) => ask(api.POST("/api/v1/tokens/{token}/revoke", { params: { path: { token } } })));
-  const most = Math.max(0, ROLES.indexOf(me?.role ?? "viewer"));
   function submit(e: FormEvent<HTMLFormElement>): void {
     e.preventDefault();
     const form = new FormData(e.currentTarget);
@@ -253,7 +255,7 @@ export function Tokens() {
         <input id="token-name" name="name" required maxLength={80} autoComplete="off" />
         <label htmlFor="token-role">The most it may do</label>
         <select id="token-role" name="role">
-          {ROLES.slice(0, most + 1).map((r) => (
+          {within(me?.role ?? "viewer").map((r) => (
             <option key={r}>{r}</option>
           ))}
         </select>

@@ -15,7 +15,7 @@ const route = getRouteApi("/shell/settings");
 
 export function Settings() {
   const asked = useQuery(q.settings());
-  const admin = useQuery(q.whoami()).data?.role === "admin";
+  const admin = useQuery(q.whoami()).data?.may?.includes("govern") ?? false;
   return (
     <Page title="Settings">
       <div className="columns">
@@ -121,7 +121,7 @@ function KillSwitch({ on }: { on: boolean }) {
   const scoped = useQuery(q.killSwitch()).data;
   const stopped = [...(scoped?.responders ?? []), ...(scoped?.playbooks ?? [])];
   const [asking, setAsking] = useState(false);
-  const may = on ? me?.role === "admin" : me?.role === "admin" || me?.role === "approver";
+  const may = me?.may?.includes("operate") || (!on && me?.may?.includes("decide"));
   const act = useAct((engaged: boolean) => ask(api.POST("/api/v1/admin/kill-switch", { body: { engaged } })), {
     after: () => setAsking(false),
   });
@@ -137,7 +137,7 @@ function KillSwitch({ on }: { on: boolean }) {
             Stopped by itself: <T>{stopped.join(", ")}</T>
           </p>
         ) : null}
-        {may ? null : <p className="mute">{on ? "Allowing them again needs an admin." : "Needs an approver or an admin."}</p>}
+        {may ? null : <p className="mute">{on ? "Allowing them again needs an operator." : "Needs an approver or an operator."}</p>}
       </div>
       {asking ? (
         <Dialog title={on ? "Allow changes again?" : "Stop all changes?"} onClose={() => setAsking(false)}>
@@ -193,7 +193,7 @@ interface Warning {
 }
 
 function Configuration({ hash, version, warnings }: { hash: string; version: string; warnings: Warning[] }) {
-  const admin = useQuery(q.whoami()).data?.role === "admin";
+  const admin = useQuery(q.whoami()).data?.may?.includes("operate") ?? false;
   const reload = useAct(() => ask(api.POST("/api/v1/admin/reload")));
   return (
     <Panel

@@ -4,6 +4,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { api, ask, Refused } from "../api/client";
 import { ways } from "../api/queries";
+import { T } from "../parts/basics";
 
 const route = getRouteApi("/signin");
 
@@ -12,6 +13,15 @@ export function inside(next: string | undefined): string {
   return next?.startsWith("/") && !next.startsWith("//") && !next.includes("\\") ? next : "/queue";
 }
 
+/** Why nobody came in through the provider. */
+const FAILED: Record<string, string> = {
+  provider: "The provider does not answer as it should. An administrator finds the cause in the log.",
+  stale: "That took too long, or came from another browser. Please begin again.",
+  said: "The provider did not let you in, or what it said could not be believed. The log says why.",
+  groups: "None of your groups may come in here. Ask an administrator.",
+  name: "Your name is taken here by somebody else. An administrator can link you.",
+};
+
 /** What was refused, in words for the person at the door. */
 export function words(e: unknown): string {
   if (e instanceof Refused && e.status === 400) return `${e.message}: ${e.mend}`;
@@ -19,13 +29,13 @@ export function words(e: unknown): string {
 }
 
 export function SignIn() {
-  const { next } = route.useSearch();
+  const { next, failed } = route.useSearch();
   const navigate = useNavigate();
   const client = useQueryClient();
   const known = useQuery(ways());
   const [chosen, setWay] = useState<"password" | "token">();
   const way = chosen ?? (known.data?.password ? "password" : "token");
-  const [error, setError] = useState<string>();
+  const [error, setError] = useState<string | undefined>(failed === undefined ? undefined : FAILED[failed]);
   const [busy, setBusy] = useState(false);
 
   async function submit(e: FormEvent<HTMLFormElement>): Promise<void> {
@@ -57,6 +67,11 @@ export function SignIn() {
       <form className="signin" onSubmit={(e) => void submit(e)}>
         <h1>Stanch</h1>
         <p className="mute">Alerts in, contained and explained incidents out.</p>
+        {known.data?.provider ? (
+          <a className="btn primary" href="/api/v1/session/provider">
+            Sign in with <T>{known.data.provider}</T>
+          </a>
+        ) : null}
         {way === "password" ? (
           <>
             <label htmlFor="name">Your name</label>

@@ -201,7 +201,7 @@ export function Sources() {
 
 function Quarantine() {
   const asked = useQuery(q.quarantine());
-  const admin = useQuery(q.whoami()).data?.role === "admin";
+  const admin = useQuery(q.whoami()).data?.may?.includes("operate") ?? false;
   const retry = useAct((id: number) => ask(api.POST("/api/v1/quarantine/{id}/retry", { params: { path: { id } } })));
   return (
     <Panel title={`Could not be read (${asked.data?.waiting ?? 0})`}>

@@ -6,7 +6,7 @@ mod declared;
 
 use super::common::Known;
 use super::mistake::suggest;
-use super::{Config, Mistake, Role};
+use super::{Config, May, Mistake};
 use crate::playbook::verify::{Around, calls, verify};
 use crate::playbook::{Act, Playbook, Step, StepKind};
 
@@ -92,7 +92,7 @@ impl Check<'_> {
             let key = format!(".approvers {team}");
             self.team(step, &key, team);
             // A question that nobody may answer only runs into its time limit.
-            let may = |p: &super::Person| p.role >= Role::Approver && p.teams.contains(team);
+            let may = |p: &super::Person| p.role.may(May::Decide) && p.teams.contains(team);
             if self.config.teams.contains_key(team) && !self.config.people.values().any(may) {
                 let message = format!("step {}: nobody in team {team} may approve", step.id);
                 let help = "give a member of the team `role: approver` in policies/people.yaml";

@@ -124,6 +124,7 @@ impl<'a> Folder<'a> {
             sources,
             connectors,
             people: people.people,
+            provider: people.provider,
             teams: people.teams,
             triage: self.triage(m),
             silences: self.silences(m),

@@ -15,7 +15,9 @@ pub mod mistake;
 mod people;
 mod policy;
 mod preauthorisations;
+mod provider;
 mod responders;
+mod role;
 mod routing;
 mod server;
 mod sources;
@@ -29,7 +31,9 @@ pub use compile::compile;
 pub use matcher::{Subject, all_match};
 pub use mistake::Mistake;
 pub use preauthorisations::entries as preauthorisation_entries;
+pub use provider::{GroupRule, ProviderConfig};
 pub use responders::{LdapResponder, OvsResponder, ResponderConfig, RpzResponder};
+pub use role::{May, Role};
 pub use server::{AuditFiles, MasterKey};
 pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS, SAMPLE_SITE};
 pub use yaml::is_name;
@@ -55,6 +59,8 @@ pub struct Config {
     pub connectors: ConnectorsConfig,
     /// `policies/people.yaml`: who may do what.
     pub people: BTreeMap<String, Person>,
+    /// `policies/people.yaml`: sign-in by OpenID Connect, if there is any.
+    pub provider: Option<ProviderConfig>,
     /// `policies/people.yaml`: teams and how to reach them.
     pub teams: BTreeMap<String, Team>,
     /// `policies/triage.yaml`
@@ -336,44 +342,11 @@ pub struct Person {
     pub slack: Option<String>,
     /// Their public Ed25519 key, 64 hexadecimal digits: what they sign in advance is checked with it.
     pub key: Option<String>,
+    /// Their subject at the provider of `provider`: signing in there, they come in as this person.
+    pub subject: Option<String>,
     /// Names of their accounts in directories, beside their own name: never to be locked while they
     /// may approve changes.
     pub accounts: Vec<String>,
-}
-
-/// What a person may do. Each role may do all that the one before may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Work on alerts and incidents: acknowledge, note, merge, split, silence, resolve.
-    Analyst,
-    /// Say yes or no to a change, and lift one.
-    Approver,
-    /// Reload the configuration, retry quarantine, stop the process.
-    Admin,
-}
-
-impl Role {
-    /// All, from the least to the greatest.
-    pub const ALL: &[Role] = &[Role::Viewer, Role::Analyst, Role::Approver, Role::Admin];
-
-    /// The role of a word, as in files and on screens.
-    #[must_use]
-    pub fn of_word(word: &str) -> Option<Role> {
-        Role::ALL.iter().copied().find(|r| r.word() == word)
-    }
-
-    /// The word used in files and on screens.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Analyst => "analyst",
-            Role::Approver => "approver",
-            Role::Admin => "admin",
-        }
-    }
 }
 
 /// A team and how to reach it.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::common::{Known, refer, secret, set};
 use super::connectors::mail_address;
 use super::yaml::{Fields, NAME_HELP, Node, is_name};
-use super::{ConnectorsConfig, Mistake, NotifierConfig, Person, Role, SecretRef, Team};
+use super::{
+    ConnectorsConfig, Mistake, NotifierConfig, Person, ProviderConfig, Role, SecretRef, Team, provider,
+};
 
 /// What the file says.
 #[derive(Default)]
@@ -14,6 +16,8 @@ pub(super) struct People {
     pub(super) teams: BTreeMap<String, Team>,
     /// The teams that have an entry, also those whose other fields are wrong.
     pub(super) team_names: BTreeSet<String>,
+    /// Sign-in by OpenID Connect.
+    pub(super) provider: Option<ProviderConfig>,
     /// True when at least one person has an entry.
     pub(super) anyone: bool,
 }
@@ -27,7 +31,7 @@ pub(super) fn read(
 ) -> People {
     let mut all = People::default();
     let Some(fields) = root.map(mistakes) else { return all };
-    fields.finish(&["teams", "people"], mistakes);
+    fields.finish(&["teams", "people", "provider"], mistakes);
     if let Some(entries) = fields.optional("teams").and_then(|n| n.map(mistakes)) {
         named(&entries, "team", mistakes, |name, node, m| {
             all.team_names.insert(name.to_owned());
@@ -35,6 +39,8 @@ pub(super) fn read(
         });
     }
     let known = Some(all.team_names.clone());
+    all.provider = fields.optional("provider").and_then(|n| provider::read(n, &known, mistakes));
+    all.anyone |= all.provider.is_some();
     let mut tokens: BTreeMap<String, String> = BTreeMap::new();
     if let Some(entries) = fields.optional("people").and_then(|n| n.map(mistakes)) {
         named(&entries, "person", mistakes, |name, node, m| {
@@ -52,6 +58,12 @@ pub(super) fn read(
             {
                 let message = format!("\"{name}\" and \"{other}\" are the same member of Slack");
                 m.push(node.mistake(message, "a member of Slack is one person: keep one of them"));
+            }
+            if let Some(id) = &person.subject
+                && let Some((other, _)) = all.people.iter().find(|(_, p)| p.subject.as_ref() == Some(id))
+            {
+                let message = format!("\"{name}\" and \"{other}\" are the same subject of the provider");
+                m.push(node.mistake(message, "a subject is one person: keep one of them"));
             }
             all.people.insert(name.to_owned(), person);
         });
@@ -114,7 +126,7 @@ fn sends_mail(connectors: &ConnectorsConfig, wanted: &str) -> bool {
 
 fn person(name: &str, node: &Node, teams: &Known, m: &mut Vec<Mistake>) -> Option<Person> {
     let fields = node.map(m)?;
-    fields.finish(&["token", "teams", "role", "slack", "key", "accounts"], m);
+    fields.finish(&["token", "teams", "role", "slack", "key", "subject", "accounts"], m);
     let token = fields.optional("token").and_then(|n| secret(n, m));
     let member = fields.optional("teams").and_then(|n| n.list(m, |n, m| refer(n, "team", teams, m)));
     let words: Vec<&str> = Role::ALL.iter().map(|v| v.word()).collect();
@@ -124,8 +136,9 @@ fn person(name: &str, node: &Node, teams: &Known, m: &mut Vec<Mistake>) -> Optio
     let teams = member.unwrap_or_default().into_iter().collect();
     let slack = fields.optional("slack").and_then(|n| slack_id(n, m));
     let key = fields.optional("key").and_then(|n| public_key(n, m));
+    let subject = fields.optional("subject").and_then(|n| n.string(m));
     let accounts = fields.optional("accounts").and_then(|n| n.list(m, account)).unwrap_or_default();
-    Some(Person { name: name.to_owned(), token, teams, role, slack, key, accounts })
+    Some(Person { name: name.to_owned(), token, teams, role, slack, key, subject, accounts })
 }
 
 /// A member's name in Slack. Source: Slack's `user.id`, which begins with U or W.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::containment::ACTIONS;
 use super::yaml::{self, Node};
-use super::{Mistake, Person, Role};
+use super::{May, Mistake, Person};
 use crate::contain::{Level, Preauthorisation};
 
 const KEYS: &[&str] = &[
@@ -126,7 +126,7 @@ fn signed(
         None => {
             (format!("there is nobody called \"{by}\""), "name a person of policies/people.yaml".to_owned())
         }
-        Some(person) if person.role < Role::Approver => {
+        Some(person) if !person.role.may(May::Decide) => {
             (format!("{by} may not approve changes"), "have it signed by an approver".to_owned())
         }
         Some(Person { key: None, .. }) => (

@@ -13,7 +13,7 @@ use stanch_model::{Action, ApprovalId, Timestamp};
 
 pub use super::question::Approval;
 use crate::Reason;
-use crate::config::Role;
+use crate::config::{May, Role};
 
 /// Where a question stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -288,8 +288,8 @@ pub fn decide(
     if answer.machine {
         return Err(ApprovalError::Machine { id, person });
     }
-    if answer.role < Role::Approver {
-        let role = if answer.role == Role::Viewer { "viewer" } else { "analyst" };
+    if !answer.role.may(May::Decide) {
+        let role = answer.role.word();
         return Err(ApprovalError::Role { id, person, role });
     }
     if !has_authority(approval, answer.role, answer.teams) {
@@ -338,7 +338,7 @@ pub fn decide(
 /// may have lost it since.
 #[must_use]
 pub fn has_authority(approval: &Approval, role: Role, teams: &BTreeSet<String>) -> bool {
-    role >= Role::Approver && approval.teams.iter().any(|team| teams.contains(team))
+    role.may(May::Decide) && approval.teams.iter().any(|team| teams.contains(team))
 }
 
 /// Compares with the same work wherever the first difference lies.

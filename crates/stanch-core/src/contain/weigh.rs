@@ -14,7 +14,7 @@ use super::ladder::{Rung, classes, ladder};
 use super::preauthorised::{BUDGET_OVER, Preauthorised, Proposed};
 use super::target::observable;
 use super::{Approved, names};
-use crate::config::{Config, EnricherConfig, NotifierConfig, Protected, ResponderConfig, Role, Thing};
+use crate::config::{Config, EnricherConfig, May, NotifierConfig, Protected, ResponderConfig, Thing};
 use crate::journal::event::Joined;
 use crate::journal::incident::Incident;
 use crate::journal::state::{ActionState, State, Stop};
@@ -122,7 +122,7 @@ pub fn stopped(state: &State, responder: &str, playbook: &str) -> Option<String>
 #[must_use]
 pub fn own(config: &Config) -> Vec<Protected> {
     let mut found = Vec::new();
-    for person in config.people.values().filter(|p| p.role >= Role::Approver) {
+    for person in config.people.values().filter(|p| p.role.may(May::Decide)) {
         let accounts = std::iter::once(&person.name).chain(&person.accounts);
         found.extend(accounts.map(|account| Protected {
             what: Thing::Account(account.clone()),

@@ -6,20 +6,20 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::Body;
+use super::extract::{Body, Query};
 use super::manners;
 use super::v1::session::with_cookie;
 use super::v1::types::{ErrorBody, PasswordRequest, SetUpRequest, WaysView, WelcomeRequest, Whoami};
-use crate::auth::{CameIn, Desk, Knock};
+use crate::auth::{Back, CameIn, Desk, Knock};
 use crate::problem::Problem;
 
 /// The paths of this file: all that answer without a person.
@@ -31,6 +31,8 @@ pub const DOORS: &[&str] = &[
     "/api/v1/session/password",
     "/api/v1/session/welcome",
     "/api/v1/session/set-up",
+    "/api/v1/session/provider",
+    "/api/v1/session/provider/return",
 ];
 
 /// Where the description of the API is.
@@ -91,7 +93,11 @@ fn come_in(came: CameIn) -> Response {
 #[utoipa::path(get, path = "/api/v1/session/ways", tag = "people", security(()),
     responses((status = 200, description = "The ways", body = WaysView)))]
 async fn ways(knock: Knock) -> Json<WaysView> {
-    Json(WaysView { password: knock.has_passwords(), set_up: knock.can_be_set_up() })
+    Json(WaysView {
+        password: knock.has_passwords(),
+        provider: knock.provider_title(),
+        set_up: knock.can_be_set_up(),
+    })
 }
 
 /// Come in with a name and a password
@@ -135,6 +141,52 @@ async fn by_set_up(knock: Knock, Body(asked): Body<SetUpRequest>) -> Result<Resp
     Ok(come_in(knock.by_set_up(&asked.token, &asked.name, asked.password).await?))
 }
 
+/// Go to the provider, to come in through it
+///
+/// For browsers: the answer sends them there, and a cookie holds what the way back needs, for ten minutes.
+#[utoipa::path(get, path = "/api/v1/session/provider", tag = "people", security(()),
+    responses((status = 303, description = "To the provider"),
+        (status = 404, description = "There is no provider", body = ErrorBody),
+        (status = 503, description = "The provider does not answer", body = ErrorBody)))]
+async fn to_provider(knock: Knock) -> Result<Response, Problem> {
+    let (to, cookie) = knock.to_provider().await?;
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response())
+}
+
+/// What the provider sends back with somebody.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct FromProvider {
+    /// For a token.
+    #[serde(default)]
+    code: Option<String>,
+    /// Which of those who wait it is.
+    #[serde(default)]
+    state: Option<String>,
+    /// Who answers.
+    #[serde(default)]
+    iss: Option<String>,
+}
+
+/// Come back from the provider
+///
+/// For browsers: sends them on to the queue with a session, or back to the sign-in with the cause.
+#[utoipa::path(get, path = "/api/v1/session/provider/return", tag = "people", security(()), params(FromProvider),
+    responses((status = 303, description = "On"), (status = 400, description = "Not of a provider", body = ErrorBody)))]
+async fn from_provider(knock: Knock, Query(asked): Query<FromProvider>) -> Response {
+    let state = asked.state.as_deref().unwrap_or_default();
+    let back = Back { code: asked.code.as_deref(), state, issuer: asked.iss.as_deref() };
+    let (to, cookie) = match knock.by_provider(back).await {
+        Ok(came) => ("/queue".to_owned(), Some(came.cookie)),
+        Err(refused) => (format!("/signin?failed={}", refused.word()), None),
+    };
+    let mut answer = Redirect::to(&to).into_response();
+    for cookie in cookie.into_iter().chain([knock.errand_done()]) {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    answer
+}
+
 /// The routes of this file, but for the description.
 pub(super) fn router() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -145,6 +197,8 @@ pub(super) fn router() -> OpenApiRouter<Desk> {
         .routes(routes!(by_password))
         .routes(routes!(by_invite))
         .routes(routes!(by_set_up))
+        .routes(routes!(to_provider))
+        .routes(routes!(from_provider))
 }
 
 /// Gives every operation a name of its own, from method and path: generators key by it, and the names

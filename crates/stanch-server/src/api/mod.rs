@@ -27,7 +27,10 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// Every route, with its description at `/api/v1/openapi.json`.
 pub(crate) fn router(desk: Desk, intake: Option<OpenApiRouter>) -> Router {
-    let people = OpenApiRouter::new().merge(v1::router()).merge(anonymous::router()).merge(chat::router());
+    let people = OpenApiRouter::new()
+        .merge(v1::router().into_router())
+        .merge(anonymous::router())
+        .merge(chat::router());
     let people = people
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(desk.clone(), hosted))

@@ -25,9 +25,9 @@ use crate::problem::Problem;
 
 /// Somebody at the door, of whom nothing is known yet.
 pub(crate) struct Knock {
-    live: Arc<Live>,
+    pub(super) live: Arc<Live>,
     peer: Option<IpAddr>,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
 }
 
 /// Somebody who has just come in.

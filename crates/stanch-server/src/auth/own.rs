@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stanch_core::config::Role;
+use stanch_core::config::{May, Role};
 use stanch_core::journal::event::Access;
 use stanch_model::{Span, Timestamp};
 
@@ -30,6 +30,11 @@ impl<R: Rank> Authorised<R> {
         }
     }
 
+    /// Somebody by name, as far as they may come in.
+    pub(crate) fn known(&self, name: &str) -> Result<Option<stanch_engine::command::Who>, Problem> {
+        Ok(self.live()?.people.now().named(name).cloned())
+    }
+
     /// By what this request proved itself.
     pub(crate) fn way(&self) -> &'static str {
         self.proof.as_ref().map_or("none", |p| p.credential.word())
@@ -47,7 +52,7 @@ impl<R: Rank> Authorised<R> {
     /// Tokens: one's own, or those of all for administrators.
     pub(crate) fn tokens(&self) -> Result<Vec<(u64, ApiToken)>, Problem> {
         let (live, now) = (self.live()?, (self.live()?.now)());
-        let all = self.who.role >= Role::Admin;
+        let all = self.who.role.may(May::Govern);
         let mine = |t: &ApiToken| now.0 < t.until && (all || t.person == self.who.name);
         Ok(live
             .identity
@@ -62,7 +67,7 @@ impl<R: Rank> Authorised<R> {
         lasts: Option<Span>,
     ) -> Result<Made, Problem> {
         self.not_by_token()?;
-        if role > self.who.role {
+        if !self.who.role.covers(role) {
             return Err(Problem::role(self.who.role.word(), role.word()));
         }
         let live = self.live()?;

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use stanch_core::config::{Person, Role};
+use stanch_core::config::{May, Person, Role};
 use stanch_model::{Span, Timestamp};
 
 /// A link to set a password can be used for this long.
@@ -124,6 +124,7 @@ impl Book {
                 role,
                 slack: None,
                 key: None,
+                subject: None,
                 accounts: Vec::new(),
             });
         }
@@ -138,7 +139,7 @@ impl Book {
     pub(crate) fn has_admin(&self, people: &BTreeMap<String, Person>) -> bool {
         let admin = |name: &String, a: &Account| {
             let role = people.get(name).map(|p| p.role).or(Role::of_word(&a.role));
-            a.password.is_some() && !a.disabled && role == Some(Role::Admin)
+            a.password.is_some() && !a.disabled && role.is_some_and(|r| r.may(May::Govern))
         };
         self.accounts.iter().any(|(name, a)| admin(name, a))
     }
@@ -317,6 +318,7 @@ mod tests {
             role: Role::Viewer,
             slack: None,
             key: None,
+            subject: None,
             accounts: Vec::new(),
         };
         let mut people = BTreeMap::from([("lead".to_owned(), lead)]);

@@ -68,7 +68,7 @@ impl Live {
                 let owner = people.named(&token.person)?;
                 let role = Role::of_word(&token.role)?;
                 // Whoever may no longer do what the token may has no use of it either.
-                if owner.role < role {
+                if !owner.role.covers(role) {
                     return None;
                 }
                 self.identity.used(*id, now);

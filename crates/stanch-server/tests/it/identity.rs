@@ -76,7 +76,10 @@ async fn an_account_comes_in_by_its_link_once_and_by_its_password_from_then_on()
     let again = welcome(&house, &token, "five other words here").await;
     assert_eq!(again.status, StatusCode::UNAUTHORIZED, "a link is good once");
     let whoami = me(&house, &cookie(&first.headers)).await.json();
-    assert_eq!(whoami, json!({ "name": "maria", "role": "approver", "teams": ["secops"], "way": "account" }));
+    assert_eq!(
+        whoami,
+        json!({ "name": "maria", "role": "approver", "teams": ["secops"], "way": "account", "may": ["look", "work", "decide"] })
+    );
     let second = sign_in(&house, "maria", PASSWORD).await;
     assert_eq!(second.status, StatusCode::OK, "{}", second.text());
     assert_ne!(cookie(&first.headers), cookie(&second.headers));

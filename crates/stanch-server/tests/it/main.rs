@@ -12,6 +12,7 @@ mod identity;
 mod intake;
 mod judgement;
 mod manners;
+mod matrix;
 mod people;
 mod playbook_edit;
 mod reload;

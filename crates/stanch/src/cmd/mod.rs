@@ -6,6 +6,7 @@ pub(crate) mod alerts;
 pub(crate) mod approvals;
 pub(crate) mod approve;
 pub(crate) mod audit;
+pub(crate) mod authz;
 pub(crate) mod autonomy;
 pub(crate) mod blocks;
 pub(crate) mod check;

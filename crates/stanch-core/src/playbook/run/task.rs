@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use stanch_model::{IncidentId, RunId, TaskId, Timestamp};
 
 use super::inputs;
-use crate::config::Role;
+use crate::config::{May, Role};
 use crate::playbook::{Param, Type};
 
 /// First part of every digest: a digest of one version never equals one of another.
@@ -150,11 +150,11 @@ pub enum TaskError {
 pub fn weigh(task: &Task, r: &Reply<'_>, now: Timestamp) -> Result<Json, TaskError> {
     let id = task.id;
     let needed = match task.ask {
-        Ask::Decision => Role::Approver,
-        Ask::Work { .. } => Role::Analyst,
+        Ask::Decision => May::Decide,
+        Ask::Work { .. } => May::Work,
     };
-    if r.role < needed {
-        let word = if needed == Role::Approver { "approver" } else { "analyst" };
+    if !r.role.may(needed) {
+        let word = needed.least().word();
         return Err(TaskError::Refused(format!(
             "{} needs at least the role {word} to answer {id}",
             r.person

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use stanch_connectors::enricher::{Assets, Intel, Warninglists};
-use stanch_core::config::{Config, Role};
+use stanch_core::config::Config;
 use stanch_core::contain::Seal;
 use stanch_engine::Rules;
 use stanch_engine::command::Who;
@@ -93,7 +93,10 @@ pub fn rules() -> Rules {
 /// The first person of these teams who may agree and is none of `not`.
 pub fn somebody(config: &Config, teams: &[String], not: &[String]) -> Option<Who> {
     let mut may = teams.iter().flat_map(|t| {
-        config.people.iter().filter(move |(_, p)| p.role >= Role::Approver && p.teams.contains(t))
+        config
+            .people
+            .iter()
+            .filter(move |(_, p)| p.role.may(stanch_core::config::May::Decide) && p.teams.contains(t))
     });
     let (name, p) = may.find(|(name, _)| !not.contains(name))?;
     Some(Who { name: name.clone(), role: p.role, teams: p.teams.iter().cloned().collect() })

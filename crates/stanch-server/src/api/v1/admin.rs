@@ -1,7 +1,7 @@
 //! Who asks, and what keeps Stanch running.
 
 use axum::Json;
-use stanch_core::config::Role;
+use stanch_core::config::May;
 use stanch_core::journal::state::Stop;
 use stanch_engine::Command;
 use stanch_engine::command::{Stops, Who};
@@ -9,7 +9,7 @@ use stanch_engine::command::{Stops, Who};
 use super::types::{DoneView, ErrorBody, KillSwitchRequest, KillSwitchView, ReloadView, Whoami};
 use super::{Answer, Failures, done};
 use crate::api::extract::Body;
-use crate::auth::{Admin, Approver, Viewer};
+use crate::auth::{Operator, Stopper, Viewer};
 use crate::problem::{Problem, mistake_view};
 
 /// Somebody as they see themselves.
@@ -17,6 +17,7 @@ pub(crate) fn me(who: &Who, way: &str) -> Whoami {
     Whoami {
         name: who.name.clone(),
         role: who.role.word().to_owned(),
+        may: May::ALL.iter().filter(|m| who.role.may(**m)).map(|m| m.word().to_owned()).collect(),
         teams: who.teams.iter().cloned().collect(),
         way: way.to_owned(),
     }
@@ -32,11 +33,11 @@ pub(super) async fn whoami(viewer: Viewer) -> Json<Whoami> {
 /// Read the configuration again
 ///
 /// The whole is put in force, or nothing: then all mistakes are in the answer.
-#[utoipa::path(post, path = "/api/v1/admin/reload", tag = "operation", security(("person" = ["admin"])),
+#[utoipa::path(post, path = "/api/v1/admin/reload", tag = "operation", security(("person" = ["operator"])),
     responses((status = 200, description = "In force", body = ReloadView),
         (status = 422, description = "Refused, with all mistakes", body = ErrorBody), Failures))]
-pub(super) async fn reload(admin: Admin) -> Answer<ReloadView> {
-    let reloaded = admin.running()?.reload(&admin.who().name).await;
+pub(super) async fn reload(operator: Operator) -> Answer<ReloadView> {
+    let reloaded = operator.running()?.reload(&operator.who().name).await;
     let r = reloaded.map_err(|mistakes| Problem::configuration(&mistakes))?;
     let message = if r.changed {
         "the new configuration is in force"
@@ -66,16 +67,14 @@ pub(super) async fn kill_switch_state(viewer: Viewer) -> Json<KillSwitchView> {
 
 /// Stop changes to the outside world, or allow them again
 ///
-/// Whoever may approve a change may stop them all; allowing them again needs an admin.
+/// Whoever may approve a change, or keeps Stanch running, may stop them all; allowing them again needs an
+/// operator.
 #[utoipa::path(post, path = "/api/v1/admin/kill-switch", tag = "operation", security(("person" = ["approver"])),
     request_body(content = KillSwitchRequest, example = json!({ "engaged": true })),
     responses((status = 200, description = "Done", body = DoneView), Failures))]
-pub(super) async fn kill_switch(
-    approver: Approver,
-    Body(asked): Body<KillSwitchRequest>,
-) -> Answer<DoneView> {
+pub(super) async fn kill_switch(stopper: Stopper, Body(asked): Body<KillSwitchRequest>) -> Answer<DoneView> {
     if !asked.engaged {
-        approver.needs(Role::Admin)?;
+        stopper.needs(May::Operate)?;
     }
     let stops = match (asked.responder, asked.playbook) {
         (None, None) => Stops::Everything,
@@ -90,5 +89,5 @@ pub(super) async fn kill_switch(
         }
     };
     let command = |who| Command::KillSwitch { engaged: asked.engaged, stops, who };
-    Ok(done(approver.command(command).await?))
+    Ok(done(stopper.command(command).await?))
 }

@@ -9,7 +9,7 @@ use super::alerts::download;
 use super::types::{DoneView, ErrorBody, QuarantineItem, QuarantinePage, QuarantineQuery};
 use super::{Answer, Failures, done};
 use crate::api::extract::{Named, Query, limit, time};
-use crate::auth::{Admin, Viewer};
+use crate::auth::{Operator, Viewer};
 use crate::books::Books;
 use crate::problem::Problem;
 
@@ -75,13 +75,13 @@ pub(super) async fn raw(viewer: Viewer, Named(id): Named<u64>) -> Result<Respons
 }
 
 /// Try a record again, with the format its source has now
-#[utoipa::path(post, path = "/api/v1/quarantine/{id}/retry", tag = "sources", security(("person" = ["admin"])),
+#[utoipa::path(post, path = "/api/v1/quarantine/{id}/retry", tag = "sources", security(("person" = ["operator"])),
     params(("id" = u64, Path, description = "Its number")),
     responses((status = 200, description = "What became of it", body = DoneView), (status = 409, description = "It was read already, or its source is gone", body = ErrorBody), Failures))]
-pub(super) async fn retry(admin: Admin, Named(id): Named<u64>) -> Answer<DoneView> {
-    let live = admin.running()?.clone();
-    let (doors, now) = (live.intake.doors(), admin.books().now());
-    let received = admin.look(move |books| {
+pub(super) async fn retry(operator: Operator, Named(id): Named<u64>) -> Answer<DoneView> {
+    let live = operator.running()?.clone();
+    let (doors, now) = (live.intake.doors(), operator.books().now());
+    let received = operator.look(move |books| {
         let (source, seq, delivery, record) = locate(books, id)?;
         let body = books.record(seq, delivery, record)?.ok_or_else(|| missing(id))?;
         let door = doors
@@ -91,5 +91,5 @@ pub(super) async fn retry(admin: Admin, Named(id): Named<u64>) -> Answer<DoneVie
         Ok(Received { source, site: door.site.clone(), body, records, retry_of: Some(id) })
     });
     let received = received.await?;
-    Ok(done(admin.command(|who| Command::Retry { quarantine: id, received, who }).await?))
+    Ok(done(operator.command(|who| Command::Retry { quarantine: id, received, who }).await?))
 }

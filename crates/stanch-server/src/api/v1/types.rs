@@ -47,9 +47,9 @@ pub use events::{ChangeView, EventsQuery};
 pub use exports::{ExportQuery, QueueExportQuery};
 pub use first_run::{FirstRunView, FirstSourceView};
 pub use identity::{
-    AddPersonRequest, ChangePersonRequest, InviteView, KnownPersonView, MadeTokenView, MakeTokenRequest,
-    NewPasswordRequest, PasswordRequest, PeoplePage, SetUpRequest, TokenPage, TokenView, WaysView,
-    WelcomeRequest,
+    AddPersonRequest, ChangePersonRequest, ExplainQuery, ExplainView, InviteView, KnownPersonView,
+    MadeTokenView, MakeTokenRequest, NewPasswordRequest, PasswordRequest, PeoplePage, SetUpRequest,
+    TokenPage, TokenView, WaysView, WelcomeRequest,
 };
 pub use incidents::{
     AckRequest, ActorView, ClimbView, EntityView, FactView, IncidentDetail, IncidentPage, IncidentQuery,

@@ -1,13 +1,16 @@
 //! Coming in, people's accounts, and tokens for programs.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// How one may come in here.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WaysView {
     /// True when somebody has a password.
     pub password: bool,
+    /// What the provider is called, when one can sign in through one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// True while the set-up token can make the first administrator; only ever told to this machine.
     pub set_up: bool,
 }
@@ -176,4 +179,41 @@ pub struct MadeTokenView {
     pub token: String,
     /// Until when it is good.
     pub until: String,
+}
+
+/// What is to be explained.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExplainQuery {
+    /// About whom; oneself by default.
+    #[serde(default)]
+    pub who: Option<String>,
+    /// The method, for example `POST`.
+    #[param(example = "POST")]
+    pub method: String,
+    /// The path, for example `/api/v1/approvals/APR-1/approve`.
+    #[param(example = "/api/v1/approvals/APR-1/approve")]
+    pub path: String,
+}
+
+/// Whether somebody may do something, and why.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExplainView {
+    /// Who.
+    pub who: String,
+    /// What they may do.
+    pub role: String,
+    /// Their teams.
+    pub teams: Vec<String>,
+    /// What was asked about.
+    pub asked: String,
+    /// The route that answers to it.
+    pub route: String,
+    /// The least roles that pass; any of them is enough.
+    pub least: Vec<String>,
+    /// True when they may.
+    pub allowed: bool,
+    /// Why, or why not.
+    pub because: Vec<String>,
 }

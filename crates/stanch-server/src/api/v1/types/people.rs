@@ -11,9 +11,12 @@ pub struct Whoami {
     /// The name in the journal.
     #[schema(example = "secops-lead")]
     pub name: String,
-    /// `viewer`, `analyst`, `approver` or `admin`.
+    /// `viewer`, `analyst`, `author`, `approver`, `operator` or `admin`.
     #[schema(example = "approver")]
     pub role: String,
+    /// What that may do: `look`, `work`, `write`, `decide`, `operate`, `govern`.
+    #[serde(default)]
+    pub may: Vec<String>,
     /// Their teams.
     pub teams: Vec<String>,
     /// By what this request proved itself: `token`, `api_token`, `account`, or `none` without a server.
