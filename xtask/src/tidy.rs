@@ -17,9 +17,11 @@ const WALLS: &[(&str, &[&str])] = &[
     ("stanch-model", &[]),
     // Statistics that must be testable on their own, with libraries the rest should not see (ADR 0010).
     ("stanch-judge", &["stanch-model"]),
-    ("stanch-core", &["stanch-model", "stanch-judge"]),
+    // One reading of CEL for conditions (core) and for mappings (connectors).
+    ("stanch-expr", &[]),
+    ("stanch-core", &["stanch-model", "stanch-judge", "stanch-expr"]),
     ("stanch-store", &["stanch-model"]),
-    ("stanch-connectors", &["stanch-model"]),
+    ("stanch-connectors", &["stanch-model", "stanch-expr"]),
     ("stanch-engine", &["stanch-model", "stanch-core"]),
     ("stanch-server", &["stanch-model", "stanch-core", "stanch-store", "stanch-connectors", "stanch-engine"]),
     ("stanch", &["stanch-model", "stanch-judge", "stanch-core", "stanch-connectors", "stanch-server"]),
@@ -45,7 +47,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["stanch-store", "stanch-bench"]),
     ("axum", &["stanch-server", "stanch"]),
     ("clap", &["stanch"]),
-    ("cel", &["stanch-core", "stanch-connectors"]),
+    ("cel", &["stanch-expr"]),
     ("ldap3", &["stanch-connectors"]),
     ("lettre", &["stanch-connectors"]),
     ("tokio", &["stanch-connectors", "stanch-engine", "stanch-server", "stanch", "stanch-bench"]),

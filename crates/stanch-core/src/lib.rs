@@ -8,7 +8,6 @@
 pub mod config;
 pub mod contain;
 pub mod decided;
-pub mod expr;
 pub mod filter;
 pub mod journal;
 pub mod law;
@@ -20,3 +19,4 @@ pub mod story;
 
 pub use config::Config;
 pub use decided::{Decided, Reason};
+pub use stanch_expr as expr;

@@ -5,19 +5,16 @@
 //! silently yields half an alert would look as if it worked. Guard what may be missing with
 //! `has(event.x)`, and give `null` for a field that shall stay empty.
 
-mod expression;
-mod value;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use stanch_expr::{Expr, Scope};
 use stanch_model::port::{Delivery, Format, Parsed, Record, Rejected};
 use stanch_model::{Alert, AlertState, Attack, Endpoint, Product, Rule, Severity, Timestamp};
 
-use self::expression::{Event, Expression};
 use super::json::{self, Fields, short};
 use super::pick;
 
@@ -104,9 +101,9 @@ impl std::error::Error for MappingMistake {}
 #[derive(Debug)]
 pub struct GenericFormat {
     product: String,
-    records: Option<Expression>,
+    records: Option<Expr>,
     kind: MappingKind,
-    fields: BTreeMap<String, Expression>,
+    fields: BTreeMap<String, Expr>,
 }
 
 impl GenericFormat {
@@ -118,16 +115,16 @@ impl GenericFormat {
         let mut mistakes = Vec::new();
         let mut mistake =
             |field: &str, message: String| mistakes.push(MappingMistake { field: field.to_owned(), message });
-        let records = mapping.records.and_then(|source| {
-            Expression::compile(&source).map_err(|message| mistake("records", message)).ok()
-        });
+        let records = mapping
+            .records
+            .and_then(|source| compile(&source).map_err(|message| mistake("records", message)).ok());
         let mut fields = BTreeMap::new();
         for (field, source) in mapping.fields {
             if !TARGETS.contains(&field.as_str()) {
                 mistake(&field, format!("no such field; there are {}", TARGETS.join(", ")));
                 continue;
             }
-            match Expression::compile(&source) {
+            match compile(&source) {
                 Ok(expression) => drop(fields.insert(field, expression)),
                 Err(message) => {
                     mistake(&field, message);
@@ -153,7 +150,7 @@ impl GenericFormat {
     /// The records within one object.
     fn split(&self, fields: Fields) -> Result<Vec<Value>, Rejected> {
         let Some(records) = &self.records else { return Ok(vec![Value::Object(fields)]) };
-        match records.evaluate(&Event::new(Value::Object(fields))) {
+        match records.eval(&scope(Value::Object(fields))) {
             Ok(Value::Array(list)) if list.len() <= MAX_RECORDS => Ok(list),
             Ok(Value::Array(list)) => Err(failed(
                 "records",
@@ -161,7 +158,7 @@ impl GenericFormat {
                 &format!("{} records in one object; at most {MAX_RECORDS} are allowed", list.len()),
             )),
             Ok(_) => Err(failed("records", records, "the value is not a list")),
-            Err(why) => Err(failed("records", records, &why)),
+            Err(why) => Err(failed("records", records, &why.message)),
         }
     }
 
@@ -173,7 +170,7 @@ impl GenericFormat {
             Value::Object(fields) => fields.clone(),
             other => [("event".to_owned(), other.clone())].into_iter().collect(),
         };
-        let read = Reading { format: self, event: Event::new(event) };
+        let read = Reading { format: self, scope: scope(event) };
         let alert = read.alert(unmapped, received)?;
         let group_key = read.text("group_key")?.unwrap_or_else(|| {
             let device = match alert.device.as_ref() {
@@ -215,7 +212,22 @@ impl Format for GenericFormat {
     }
 }
 
-fn failed(field: &str, expression: &Expression, why: &str) -> Rejected {
+/// An expression that reads `event` and nothing else, or in words what is wrong with it.
+fn compile(source: &str) -> Result<Expr, String> {
+    let expression = Expr::compile(source).and_then(|e| e.only_reads(&["event"]).map(|()| e));
+    expression.map_err(|e| match e.column {
+        0 => e.message,
+        column => format!("{} (column {column})", e.message),
+    })
+}
+
+/// A record as expressions see it, converted once for all of them. Records are read beside the thread that
+/// decides, so that there is time for longer lists.
+fn scope(event: Value) -> Scope {
+    Scope::new().with("event", event).patient()
+}
+
+fn failed(field: &str, expression: &Expr, why: &str) -> Rejected {
     let source = short(expression.source());
     Rejected {
         reason: format!("the mapping of {field}, `{source}`, gives nothing usable for this record: {why}"),
@@ -225,7 +237,7 @@ fn failed(field: &str, expression: &Expression, why: &str) -> Rejected {
 /// One record being read.
 struct Reading<'f> {
     format: &'f GenericFormat,
-    event: Event,
+    scope: Scope,
 }
 
 impl Reading<'_> {
@@ -290,7 +302,7 @@ impl Reading<'_> {
         understand: impl FnOnce(&Value) -> Result<T, &'static str>,
     ) -> Result<Option<T>, Rejected> {
         let Some(expression) = self.format.fields.get(field) else { return Ok(None) };
-        let value = expression.evaluate(&self.event).map_err(|why| failed(field, expression, &why))?;
+        let value = expression.eval(&self.scope).map_err(|why| failed(field, expression, &why.message))?;
         if value.is_null() || value.as_str() == Some("") {
             return Ok(None);
         }

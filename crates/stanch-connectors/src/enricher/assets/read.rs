@@ -35,17 +35,11 @@ pub(super) fn column(heading: &str) -> Option<&'static str> {
 }
 
 pub(super) fn unknown_column(heading: &str, at: At, mistakes: &mut Mistakes) {
-    let help = match closest(heading, &COLUMNS) {
+    let help = match stanch_expr::near::nearest(heading.trim(), &COLUMNS) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("the columns are {}", COLUMNS.join(", ")),
     };
     mistakes.add(at, format!("there is no column \"{}\"", brief(heading)), help);
-}
-
-fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let word: String = word.trim().to_lowercase().chars().take(40).collect();
-    let near = |k: &&&str| strsim::damerau_levenshtein(&word, k);
-    known.iter().min_by_key(near).copied().filter(|k| strsim::damerau_levenshtein(&word, k) <= 2)
 }
 
 /// Where a text stands in a line, counted in characters from 1; 0 when it cannot be told.
@@ -185,7 +179,7 @@ fn criticality(value: &str, at: At, mistakes: &mut Mistakes) -> Criticality {
         return *known;
     }
     let words = CRITICALITIES.map(|(word, _)| word);
-    let help = match closest(value, &words) {
+    let help = match stanch_expr::near::nearest(value, &words) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("write one of {}", words.join(", ")),
     };

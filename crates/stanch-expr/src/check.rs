@@ -6,6 +6,7 @@ use cel::IdedExpr;
 use cel::common::ast::operators::INDEX;
 use cel::common::ast::{CallExpr, EntryExpr, Expr as Ast};
 
+use super::near::nearest;
 use super::{ExprError, FUNCTIONS, MAX_NESTING, MAX_SOURCE};
 
 /// Most nodes of the expanded tree.
@@ -18,9 +19,14 @@ const MAX_DEPTH: usize = 40;
 /// Loops within loops, in body or range.
 const MAX_LOOPS: usize = 2;
 
-/// Longest list in scope when an expression loops once, and when it loops within a loop: both
-/// allow about a million steps.
+/// Longest list in scope when an expression loops once, and when it loops within a loop. Where [`Scope`] is
+/// patient, ten times as long: about a million steps.
+///
+/// [`Scope`]: super::Scope
 const LONGEST: [usize; MAX_LOOPS + 1] = [usize::MAX, 1_000, 100];
+
+/// Names that stand for a type.
+const TYPES: [&str; 8] = ["bool", "bytes", "double", "int", "list", "map", "string", "uint"];
 
 /// What the check found out.
 #[derive(Debug)]
@@ -34,8 +40,8 @@ pub(super) struct Checked {
 
 impl Checked {
     /// Refuses to loop over very long lists.
-    pub(super) fn admit(&self, longest: usize) -> Result<(), ExprError> {
-        let limit = LONGEST.get(self.loops).copied().unwrap_or(0);
+    pub(super) fn admit(&self, longest: usize, patience: usize) -> Result<(), ExprError> {
+        let limit = LONGEST.get(self.loops).copied().unwrap_or(0).saturating_mul(patience);
         if longest > limit {
             return Err(ExprError::new(format!(
                 "a list of {longest} is too long to go through here (at most {limit})"
@@ -182,10 +188,11 @@ impl Walk<'_> {
         }
     }
 
-    /// The name, unless it is a loop's own.
+    /// The name, unless it is a loop's own or that of a type, as in `type(x) == string`.
     fn free_name(&self, name: &str) -> Option<String> {
         let name = name.trim_start_matches('.');
-        (!name.starts_with('@') && !self.bound.iter().any(|b| b == name)).then(|| name.to_owned())
+        let given = name.starts_with('@') || TYPES.contains(&name) || self.bound.iter().any(|b| b == name);
+        (!given).then(|| name.to_owned())
     }
 
     fn function(&self, name: &str) -> Result<(), ExprError> {
@@ -194,9 +201,9 @@ impl Walk<'_> {
         if !is_word || FUNCTIONS.contains(&name) {
             return Ok(());
         }
-        let macros = ["has", "all", "exists", "exists_one", "map", "filter"];
-        let near = nearest(name, FUNCTIONS.iter().copied().chain(macros))
-            .map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
+        let mut known = FUNCTIONS.to_vec();
+        known.extend(["has", "all", "exists", "exists_one", "map", "filter"]);
+        let near = nearest(name, &known).map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
         Err(ExprError::at(find_word(self.source, name), format!("there is no function \"{name}\"{near}")))
     }
 }
@@ -215,13 +222,4 @@ pub(super) fn find_word(source: &str, word: &str) -> usize {
         }
     }
     0
-}
-
-/// The known word most like `word`, if any is close.
-pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    known
-        .map(|k| (strsim::damerau_levenshtein(word, k), k))
-        .filter(|(distance, k)| *distance <= 1 + k.len() / 4)
-        .min_by_key(|(distance, k)| (*distance, *k))
-        .map(|(_, k)| k)
 }

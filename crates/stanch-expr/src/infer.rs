@@ -14,7 +14,7 @@ use cel::common::ast::{
 };
 
 use super::{ExprError, Kind, check::find_word, short};
-use crate::config::mistake::suggest;
+use crate::near::suggest;
 
 /// What an expression may read.
 #[derive(Clone, Debug, Default)]
@@ -423,8 +423,8 @@ fn hint(a: &Kind, b: &Kind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Expr;
     use super::*;
+    use crate::Expr;
 
     /// What an expression gives, or what is wrong with it and where.
     fn kind(source: &str) -> String {

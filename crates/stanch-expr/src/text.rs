@@ -121,7 +121,8 @@ fn words(value: &Json) -> String {
 }
 
 /// True for characters that can move the cursor, turn the direction of writing, or hide.
-pub(crate) fn hidden(c: char) -> bool {
+#[must_use]
+pub fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -46,7 +46,10 @@ fn conditions_read_fields_lists_and_addresses() {
 
 #[test]
 fn an_error_is_a_third_value_and_never_false() {
-    check("incident.knid == 'c2'", "error: there is no field \"knid\"");
+    check(
+        "incident.knid == 'c2'",
+        "error: there is no field \"knid\"; guard it with has() if it may be missing",
+    );
     check("incident.kind > 3", "error: > cannot be used on string and int");
     check("incident.kind + 3", "error: + cannot be used on string and int");
     check("ip_in('', '10.0.0.0/8')", "error: ip_in: \"\" is not an address");
