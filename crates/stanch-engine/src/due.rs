@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use stanch_core::contain::lease::over;
+use stanch_core::contain::lease::{over, watched};
 use stanch_core::journal::event::{AlertsClosed, Effect, Event, Settled};
 use stanch_core::journal::state::Disposition;
 use stanch_core::playbook::run::{being_reverted, being_verified};
@@ -39,19 +39,18 @@ impl Turn<'_> {
         self.leases();
     }
 
-    /// Changes whose time is over are lifted; those in force are looked at.
+    /// Changes whose time is over are lifted; those in force are looked at, and those that stay for as
+    /// long as they would have been held.
     fn leases(&mut self) {
         let mut ended: Vec<Action> = Vec::new();
         let mut look: Vec<Action> = Vec::new();
         for a in self.state.live_actions() {
-            if a.in_force.is_none() || a.lasting {
-                continue;
-            }
             if over(a, self.now) {
                 if !being_reverted(self.state, a.action.id) {
                     ended.push(a.action.clone());
                 }
-            } else if a.observed.as_ref().is_none_or(|(at, _)| self.now.since(*at) >= LOOK_EVERY)
+            } else if watched(a, self.now)
+                && a.observed.as_ref().is_none_or(|(at, _)| self.now.since(*at) >= LOOK_EVERY)
                 && !being_verified(self.state, a.action.id)
             {
                 look.push(a.action.clone());

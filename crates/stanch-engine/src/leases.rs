@@ -422,28 +422,28 @@ impl Turn<'_> {
     /// What a look at a change in force, or at one that is over, has shown.
     pub(crate) fn looked(&mut self, a: &Action, observed: Observed) {
         let Some(state) = self.state.actions.get(&a.id) else { return };
+        let lasting = state.lasting;
         let found = lease::found(state, &observed, &self.config().containment, self.now);
         let shows = match &observed {
             Observed::Different { what } => format!("is not as it was made on {} ({what})", a.responder),
             Observed::Absent | Observed::Present { .. } => format!("is not on {} any more", a.responder),
         };
         self.record(Event::ActionObserved(ActionObserved { action: a.id, observed, until: None }));
-        let text = format!("{}: {} {shows}, before its time", a.id, a.kind.words());
+        let text = format!("{}: {} {shows}", a.id, a.kind.words());
         match found {
             Found::Nothing => {}
-            Found::Tell => {
-                self.note_on(a.incident, text.clone());
-                self.noc(a, "Drift", &text, "drift", false);
+            Found::Tell if lasting => {
+                let text = format!("{text}; what cannot be undone is not made again by itself: look at it");
+                self.drifted(a, &text, "drift");
             }
+            Found::Tell => self.drifted(a, &format!("{text}, before its time"), "drift"),
             Found::Repair if self.is_stopped(a.id) => {
-                let text = format!("{text}; the kill switch is engaged, so it is not made again");
-                self.note_on(a.incident, text.clone());
-                self.noc(a, "Drift", &text, "drift", false);
+                let why = "the kill switch is engaged, so it is not made again";
+                self.drifted(a, &format!("{text}, before its time; {why}"), "drift");
             }
             Found::Repair => {
-                let text = format!("{text}; it is made again for the rest of its time");
-                self.note_on(a.incident, text.clone());
-                self.noc(a, "Drift", &text, &format!("drift-{}", self.now.0), false);
+                let text = format!("{text}, before its time; it is made again for the rest of its time");
+                self.drifted(a, &text, &format!("drift-{}", self.now.0));
                 self.intend(Effect::Perform { action: a.id });
             }
             Found::LiftAgain => {
@@ -473,8 +473,7 @@ impl Turn<'_> {
             }
             Err(why) => {
                 let text = format!("{id}: {} could not be made again: {why}", action.kind.words());
-                self.note_on(action.incident, text.clone());
-                self.noc(&action, "Drift", &text, &format!("again-{effect}"), false);
+                self.drifted(&action, &text, &format!("again-{effect}"));
                 self.intend(Effect::Verify { action });
             }
         }
@@ -487,16 +486,32 @@ impl Turn<'_> {
         self.record(Event::Noted(ByPerson { incident, by: "stanch".into(), text }));
     }
 
+    /// A device does not show what it should: in the story, and to the NOC or, where no team is named
+    /// for it, to those who answer for the incident.
+    fn drifted(&mut self, a: &Action, text: &str, key: &str) {
+        self.note_on(a.incident, text.to_owned());
+        let noc = self.config().containment.noc_team.clone();
+        let answers = || self.state.incidents.get(&a.incident)?.team.clone();
+        if let Some(team) = noc.or_else(answers) {
+            self.of_change(&team, a, ("Drift", text, key), false);
+        }
+    }
+
     /// Tells the NOC about a change; `closes` says that the matter is over.
     pub(crate) fn noc(&mut self, a: &Action, what: &str, text: &str, key: &str, closes: bool) {
-        let Some(team) = self.config().containment.noc_team.clone() else { return };
+        if let Some(team) = self.config().containment.noc_team.clone() {
+            self.of_change(&team, a, (what, text, key), closes);
+        }
+    }
+
+    fn of_change(&mut self, team: &str, a: &Action, (what, text, key): (&str, &str, &str), closes: bool) {
         let subject = format!("{what}: {} ({})", a.kind.words(), a.incident);
         let body = format!("{text}\n\nTag     {}\nStory   stanch story {}\n", a.tag(), a.incident);
         let text = (subject, body, format!("{}-{key}", a.id));
         let mut next = self.state.next.effect;
         let urgency = Urgency::Information;
         let told = self.world(|w| {
-            stanch_core::playbook::run::tell(w, &mut next, a.incident, &team, text, urgency, true)
+            stanch_core::playbook::run::tell(w, &mut next, a.incident, team, text, urgency, true)
         });
         if let Some(event) = told {
             self.record(stanch_core::playbook::run::of_change(event, a.id, closes));

@@ -280,6 +280,9 @@ impl Turn<'_> {
                 let why = f.to_string();
                 self.failed(id, f);
                 self.end(action, ActionEnd::Failed, why);
+                // This try failed for good, but one before a crash may have been made all the same: what
+                // is there although it is over is lifted.
+                self.intend(Effect::Verify { action: a });
             }
         }
     }
@@ -324,7 +327,10 @@ impl Turn<'_> {
             Err(f) => {
                 let why = format!("nobody can tell whether it was made: {f}");
                 self.failed(id, f);
-                return self.end(a.id, ActionEnd::Unknown, why);
+                if state.ended.is_none() {
+                    self.end(a.id, ActionEnd::Unknown, why);
+                }
+                return;
             }
         };
         self.done(id, String::new());

@@ -42,6 +42,10 @@ struct World {
     flights: Vec<Flight>,
     /// Answers that came, to be sent once more.
     again: Vec<(EffectId, Came)>,
+    /// Changes about which the device did not tell the truth, or nothing at all.
+    lied: BTreeSet<ActionId>,
+    /// The disk has been told to refuse.
+    refusing: bool,
     peace: bool,
     sent: u64,
     crashes: u64,
@@ -89,6 +93,8 @@ impl World {
             device: Device::default(),
             flights: Vec::new(),
             again: Vec::new(),
+            lied: BTreeSet::new(),
+            refusing: false,
             peace: false,
             sent: 0,
             crashes: 0,
@@ -213,6 +219,11 @@ impl World {
     fn crash(&mut self) {
         self.crashes += 1;
         self.again.clear();
+        // What the disk refused is in the live state and not in the journal: then they differ rightly.
+        if !self.refusing {
+            self.folded();
+        }
+        self.refusing = false;
         for f in std::mem::take(&mut self.flights) {
             if self.chance.once_in(2) {
                 drop(self.carry_out(&f.what));
@@ -236,6 +247,7 @@ impl World {
         self.crash();
         let more = 1 + self.chance.below(4);
         let failing = self.journal.reopen().failing_after(more);
+        self.refusing = true;
         self.open(failing);
     }
 
@@ -307,6 +319,9 @@ impl World {
                 // A device may lie, about what is there and about what is not.
                 let shown = self.device.look(action.id, self.now);
                 let lie = !self.peace && self.chance.once_in(12);
+                if lie || trouble.is_some() {
+                    self.lied.insert(action.id);
+                }
                 let shown = match (lie, shown) {
                     (true, Observed::Absent) => Observed::Present { expires_in: None },
                     (true, _) => Observed::Absent,
@@ -330,6 +345,10 @@ impl World {
             return Came::Changed(Err(Failure::permanent("no permit")));
         };
         let action = pass.permit.into_action();
+        let over = self.hand.state().actions.get(&id).is_some_and(|a| a.ended.is_some());
+        if over {
+            self.broken(3, format!("{id} is over, and is made again"));
+        }
         match trouble {
             // It may have happened, or not: both do.
             Some(f @ Failure::Unknown { .. }) => {
@@ -340,6 +359,7 @@ impl World {
             }
             Some(f) => Came::Changed(Err(f)),
             None if !self.peace && self.chance.once_in(15) => {
+                self.lied.insert(id);
                 Came::Changed(Ok(Observed::Present { expires_in: Some(action.ttl) }))
             }
             None => Came::Changed(Ok(self.device.perform(&action, self.now))),
@@ -396,16 +416,23 @@ impl World {
             self.broken(6, format!("no rest: runs {runs:?}, changes {live:?}, pending {pending:?}"));
         }
         self.device.expire(self.now);
-        // A device that said "not there" of a change that is there: nobody can know, and the device's
-        // own timer ends it. What was seen to be lifted is gone.
-        let lifted = |id: &ActionId| {
-            let ended = self.hand.state().actions.get(id).and_then(|a| a.ended.as_ref());
-            matches!(ended, Some((_, ActionEnd::Lifted, _)))
+        // Nothing is left behind. The one excuse is a device that did not tell the truth about this very
+        // change: then nobody can know, it is not called lifted, and the device's own timer ends it.
+        let state = self.hand.state();
+        let known = |id: &ActionId| match state.actions.get(id).and_then(|a| a.ended.as_ref()) {
+            Some((_, ActionEnd::Failed | ActionEnd::Unknown, _)) => !self.lied.contains(id),
+            Some((_, ActionEnd::Lifted, _)) | None => true,
         };
-        let left: Vec<ActionId> = self.device.left().into_iter().filter(lifted).collect();
+        let left: Vec<ActionId> = self.device.left().into_iter().filter(known).collect();
         if !left.is_empty() {
-            self.broken(3, format!("lifted, and still on the device: {left:?}"));
+            let ends: Vec<_> = left.iter().map(|id| state.actions.get(id).map(|a| &a.ended)).collect();
+            self.broken(3, format!("over, and still on the device: {left:?} {ends:?}"));
         }
+        self.folded();
+    }
+
+    /// The journal, read from its beginning, gives the state that is live.
+    fn folded(&mut self) {
         match recover(&self.journal.reopen()) {
             Ok(folded) if shown(&folded) == shown(self.hand.state()) => {}
             Ok(_) => self.broken(4, "the fold differs from the live state".into()),

@@ -126,6 +126,13 @@ pub fn renewed_until(
     Ok(wanted)
 }
 
+/// True while it is looked at again and again: until its end, and as long for one that stays. A first
+/// look can be lied to.
+#[must_use]
+pub fn watched(a: &ActionState, now: Timestamp) -> bool {
+    a.ended.is_none() && a.in_force.is_some_and(|(_, until)| now < until)
+}
+
 /// True when its time is over and it has to be lifted.
 #[must_use]
 pub fn over(a: &ActionState, now: Timestamp) -> bool {
@@ -155,8 +162,13 @@ pub fn found(a: &ActionState, observed: &Observed, policy: &ContainmentPolicy, n
     }
     let before_its_time = a.in_force.is_some_and(|(_, until)| now.plus(DEVICE_CLOCK) < until);
     let was_there = a.observed.as_ref().is_some_and(|(_, o)| present(o));
-    if a.lasting || !before_its_time || !was_there || present(observed) {
+    if !before_its_time || !was_there || present(observed) {
         return Found::Nothing;
+    }
+    // What cannot be undone is not made twice by a machine: half a reset, or a password that somebody
+    // has set since, is for people to judge.
+    if a.lasting {
+        return Found::Tell;
     }
     // What differs was changed by somebody with a purpose; only what is gone is made again.
     match (policy.drift, observed) {

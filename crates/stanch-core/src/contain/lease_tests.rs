@@ -193,11 +193,25 @@ fn what_vanishes_before_its_time_is_told_once_or_made_again_a_few_times() {
     let gone = with(|a| a.observed = Some((NOW, Observed::Absent)));
     assert_eq!(see(&gone, &Observed::Absent, &repair), Found::Nothing, "told already");
     assert_eq!(see(&with(|a| a.observed = None), &Observed::Absent, &tell), Found::Nothing);
-    assert_eq!(see(&with(|a| a.lasting = true), &Observed::Absent, &tell), Found::Nothing);
+    for gone in [&Observed::Absent, &different] {
+        assert_eq!(see(&with(|a| a.lasting = true), gone, &repair), Found::Tell, "never made twice by itself");
+    }
     assert_eq!(see(&with(|a| a.in_force = None), &Observed::Absent, &tell), Found::Nothing);
     let until = |ms: i64| with(|a| a.in_force = Some((NOW, NOW.plus(Span(ms)))));
     assert_eq!(see(&until(1_000), &Observed::Absent, &tell), Found::Nothing, "the device's own timer");
     assert_eq!(see(&until(1_001), &Observed::Absent, &tell), Found::Tell);
     assert_eq!(see(&with(ended), &present, &tell), Found::LiftAgain);
     assert_eq!(see(&with(ended), &Observed::Absent, &tell), Found::Nothing);
+}
+
+#[test]
+fn a_change_is_looked_at_until_its_end_and_one_that_stays_for_as_long() {
+    let end = state().in_force.map(|(_, until)| until).unwrap();
+    let before = end.plus(Span(-1));
+    for lasting in [false, true] {
+        assert!(watched(&with(|a| a.lasting = lasting), before));
+        assert!(!watched(&with(|a| a.lasting = lasting), end));
+    }
+    assert!(!watched(&with(ended), NOW));
+    assert!(!watched(&with(|a| a.in_force = None), NOW), "not known to be there yet");
 }

@@ -1,5 +1,6 @@
 //! The crash and lie matrix: seven points to be killed at, ten kinds of change, twenty seeds each, on
-//! the way there and on the way back; and devices that do it, time out, and cannot be read then.
+//! the way there and on the way back; and devices that time out after they did it, fail after they
+//! did it, do half of it, or lie about it.
 //!
 //! What must come out of every play: the change took effect at most once, it is either in place, seen,
 //! and later undone, or a person was told; nothing is repeated blindly; no law is broken.
@@ -9,7 +10,7 @@ mod play;
 
 use stanch_connectors::responder::fake::{Fault, Verb};
 use stanch_engine::Rules;
-use stanch_model::Failure;
+use stanch_model::{Failure, Span};
 
 use firm::{KINDS, LASTING};
 use play::{Came, KILLS, Play};
@@ -93,6 +94,54 @@ fn a_kill_at_any_of_seven_points_neither_doubles_nor_loses_a_change() {
     assert!(sum.wrong.is_empty(), "{}", sum.wrong.iter().take(5).cloned().collect::<Vec<_>>().join("\n"));
     assert_eq!(u64::from(sum.plays), KILLS.len() as u64 * KINDS.len() as u64 * SEEDS);
     assert!(sum.made > sum.plays / 2, "most kills lose nothing at all: {}", sum.made);
+}
+
+fn lies() -> Vec<Fault> {
+    vec![
+        Fault::TimeoutAfterApply,
+        Fault::ErrorAfterApply,
+        Fault::HalfApply,
+        Fault::LieOnPerform,
+        Fault::LieOnVerify,
+        Fault::LieOnRevert,
+        Fault::BlindVerify(Failure::transient("no answer")),
+        Fault::ErrorBefore(Failure::unknown("500, and nothing was done")),
+        Fault::ErrorBefore(Failure::transient("busy")),
+        Fault::ErrorBefore(Failure::RateLimited { why: "429".into(), retry_after: Span::secs(5) }),
+        Fault::ErrorBefore(Failure::permanent("no such table")),
+        Fault::Duplicate,
+    ]
+}
+
+#[test]
+fn a_device_that_lies_ends_in_adopted_or_in_the_hands_of_a_person() {
+    let lies = lies();
+    let sum = over_kinds(|kind, rules| {
+        let mut sum = Sum::default();
+        for (n, lie) in lies.iter().enumerate() {
+            for seed in 0..SEEDS {
+                let play = Play::new(kind, rules, None, seed);
+                play.lie(lie.clone());
+                // Some lie again, or about something else.
+                match seed % 4 {
+                    1 => play.lie(lie.clone()),
+                    2 => play.lie(lies[(n + seed as usize) % lies.len()].clone()),
+                    _ => {}
+                }
+                sum.add(&format!("{kind}, {lie:?}, seed {seed}"), play.go());
+            }
+        }
+        sum
+    });
+    eprintln!(
+        "lie matrix: {} plays; {} changes adopted or made and undone once, {} handed to a person ({} unknown), {} wrong",
+        sum.plays,
+        sum.made,
+        sum.told,
+        sum.unknown,
+        sum.wrong.len()
+    );
+    assert!(sum.wrong.is_empty(), "{}", sum.wrong.iter().take(5).cloned().collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

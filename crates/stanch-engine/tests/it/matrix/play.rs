@@ -203,7 +203,9 @@ impl Play {
 
     fn over(&self) -> bool {
         let s = self.hand.state();
-        let held = s.live_actions().any(|a| !a.lasting || a.in_force.is_none());
+        // One that stays is looked at until the time it would have been held for is over.
+        let watched = |until| until > self.now();
+        let held = s.live_actions().any(|a| !a.lasting || a.in_force.is_none_or(|(_, until)| watched(until)));
         self.flights.is_empty() && s.agenda.live_runs.is_empty() && s.pending.is_empty() && !held
     }
 
