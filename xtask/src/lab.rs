@@ -60,7 +60,10 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
             }
             stalled += 1;
             println!("cycle {cycle}: this machine stood still while it was measured; made again");
-            ensure!(stalled <= 1 + cycles * MOST_STALLED / 100, "this machine is too busy to measure anything");
+            ensure!(
+                stalled <= 1 + cycles * MOST_STALLED / 100,
+                "this machine is too busy to measure anything"
+            );
         };
         let kind = usize::from(own_path);
         worst[kind] = worst[kind].max(took);

@@ -1,19 +1,19 @@
-//! Changes in force and the decisions about them: answers, renewals, vetoes, kill switches, drift,
+//! Changes in force and the decisions about them: answers, renewals, vetoes, kill switches,
 //! and what has to be lifted because it is protected now.
 
 use stanch_core::config::May;
 use stanch_core::contain::approval::{self, ApprovalError, ApprovalState, Decision};
 use stanch_core::contain::guard::must_be_lifted;
-use stanch_core::contain::lease::{self, Found, LetGo};
+use stanch_core::contain::lease::{self, LetGo};
 use stanch_core::contain::weigh::{self, Proposer};
 use stanch_core::contain::{Approval, ENCODING, Verdict, Vote};
 use stanch_core::journal::event::{
-    ActionObserved, Answered, ApprovalReminded, ApprovalSettled, ApprovalVoted, ByPerson, Effect, Event,
-    KillSwitch, LeaseLeft, LeaseRenewed, Settled, Vetoed,
+    Answered, ApprovalReminded, ApprovalSettled, ApprovalVoted, ByPerson, Effect, Event, KillSwitch,
+    LeaseLeft, LeaseRenewed, Settled, Vetoed,
 };
 use stanch_core::journal::state::Asked;
 use stanch_core::playbook::run::{being_reverted, question_notices};
-use stanch_model::{Action, ActionId, ApprovalId, EffectId, Failure, IncidentId, Observed, Span, Urgency};
+use stanch_model::{Action, ActionId, ApprovalId, EffectId, Failure, IncidentId, Span, Urgency};
 
 use crate::command::{CommandError, Done, Stops, Who};
 use crate::turn::Turn;
@@ -417,84 +417,10 @@ impl Turn<'_> {
         }
     }
 
-    // --------------------------------------------------------------------------------- drift
-
-    /// What a look at a change in force, or at one that is over, has shown.
-    pub(crate) fn looked(&mut self, a: &Action, observed: Observed) {
-        let Some(state) = self.state.actions.get(&a.id) else { return };
-        let lasting = state.lasting;
-        let found = lease::found(state, &observed, &self.config().containment, self.now);
-        let shows = match &observed {
-            Observed::Different { what } => format!("is not as it was made on {} ({what})", a.responder),
-            Observed::Absent | Observed::Present { .. } => format!("is not on {} any more", a.responder),
-        };
-        self.record(Event::ActionObserved(ActionObserved { action: a.id, observed, until: None }));
-        let text = format!("{}: {} {shows}", a.id, a.kind.words());
-        match found {
-            Found::Nothing => {}
-            Found::Tell if lasting => {
-                let text = format!("{text}; what cannot be undone is not made again by itself: look at it");
-                self.drifted(a, &text, "drift");
-            }
-            Found::Tell => self.drifted(a, &format!("{text}, before its time"), "drift"),
-            Found::Repair if self.is_stopped(a.id) => {
-                let why = "the kill switch is engaged, so it is not made again";
-                self.drifted(a, &format!("{text}, before its time; {why}"), "drift");
-            }
-            Found::Repair => {
-                let text = format!("{text}, before its time; it is made again for the rest of its time");
-                self.drifted(a, &text, &format!("drift-{}", self.now.0));
-                self.intend(Effect::Perform { action: a.id });
-            }
-            Found::LiftAgain => {
-                let text = format!("{}: {} was lifted but is there again; lifting it", a.id, a.kind.words());
-                self.note_on(a.incident, text);
-                self.intend(Effect::Revert { action: a.clone() });
-            }
-        }
-    }
-
-    /// What came of making a change again. True when it was that, and is dealt with.
-    pub(crate) fn made_again(
-        &mut self,
-        effect: EffectId,
-        id: ActionId,
-        r: &Result<Observed, Failure>,
-    ) -> bool {
-        let Some(a) = self.state.actions.get(&id).filter(|a| a.in_force.is_some()) else { return false };
-        let action = a.action.clone();
-        let failure = r.as_ref().err().cloned();
-        let retry_at = None;
-        self.record(Event::Settled(Settled { effect, failure, retry_at, receipt: String::new() }));
-        match r {
-            Ok(observed) => {
-                let observed = observed.clone();
-                self.record(Event::ActionObserved(ActionObserved { action: id, observed, until: None }));
-            }
-            Err(why) => {
-                let text = format!("{id}: {} could not be made again: {why}", action.kind.words());
-                self.drifted(&action, &text, &format!("again-{effect}"));
-                self.intend(Effect::Verify { action });
-            }
-        }
-        true
-    }
-
     // --------------------------------------------------------------------------------- words
 
     pub(crate) fn note_on(&mut self, incident: IncidentId, text: String) {
         self.record(Event::Noted(ByPerson { incident, by: "stanch".into(), text }));
-    }
-
-    /// A device does not show what it should: in the story, and to the NOC or, where no team is named
-    /// for it, to those who answer for the incident.
-    fn drifted(&mut self, a: &Action, text: &str, key: &str) {
-        self.note_on(a.incident, text.to_owned());
-        let noc = self.config().containment.noc_team.clone();
-        let answers = || self.state.incidents.get(&a.incident)?.team.clone();
-        if let Some(team) = noc.or_else(answers) {
-            self.of_change(&team, a, ("Drift", text, key), false);
-        }
     }
 
     /// Tells the NOC about a change; `closes` says that the matter is over.
@@ -504,15 +430,20 @@ impl Turn<'_> {
         }
     }
 
-    fn of_change(&mut self, team: &str, a: &Action, (what, text, key): (&str, &str, &str), closes: bool) {
+    pub(crate) fn of_change(
+        &mut self,
+        team: &str,
+        a: &Action,
+        (what, text, key): (&str, &str, &str),
+        closes: bool,
+    ) {
         let subject = format!("{what}: {} ({})", a.kind.words(), a.incident);
         let body = format!("{text}\n\nTag     {}\nStory   stanch story {}\n", a.tag(), a.incident);
         let text = (subject, body, format!("{}-{key}", a.id));
         let mut next = self.state.next.effect;
         let urgency = Urgency::Information;
-        let told = self.world(|w| {
-            stanch_core::playbook::run::tell(w, &mut next, a.incident, team, text, urgency, true)
-        });
+        let told = self
+            .world(|w| stanch_core::playbook::run::tell(w, &mut next, a.incident, team, text, urgency, true));
         if let Some(event) = told {
             self.record(stanch_core::playbook::run::of_change(event, a.id, closes));
         }

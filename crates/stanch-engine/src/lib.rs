@@ -6,6 +6,7 @@
 //! for the threads.
 
 pub mod command;
+mod drift;
 mod drive;
 mod due;
 pub mod hand;

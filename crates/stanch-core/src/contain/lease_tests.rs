@@ -194,7 +194,11 @@ fn what_vanishes_before_its_time_is_told_once_or_made_again_a_few_times() {
     assert_eq!(see(&gone, &Observed::Absent, &repair), Found::Nothing, "told already");
     assert_eq!(see(&with(|a| a.observed = None), &Observed::Absent, &tell), Found::Nothing);
     for gone in [&Observed::Absent, &different] {
-        assert_eq!(see(&with(|a| a.lasting = true), gone, &repair), Found::Tell, "never made twice by itself");
+        assert_eq!(
+            see(&with(|a| a.lasting = true), gone, &repair),
+            Found::Tell,
+            "never made twice by itself"
+        );
     }
     assert_eq!(see(&with(|a| a.in_force = None), &Observed::Absent, &tell), Found::Nothing);
     let until = |ms: i64| with(|a| a.in_force = Some((NOW, NOW.plus(Span(ms)))));
