@@ -2457,7 +2457,7 @@ export interface components {
             at_most?: number | null;
             /** @description Which, at most 500; empty when `matching` is given. */
             incidents?: string[];
-            matching?: components["schemas"]["QueueQuery"] | null;
+            matching?: components["schemas"]["QueueFilter"] | null;
             /** @description Why; needed to resolve. */
             reason?: string | null;
         };
@@ -3597,31 +3597,10 @@ export interface components {
              */
             waiting: number;
         };
-        /** @description A page of the queue. */
-        QueuePage: {
-            /** @description What else there is, over all of this status. */
-            facets: components["schemas"]["Facet"][];
-            /** @description The rows. */
-            rows: components["schemas"]["QueueRow"][];
-            /**
-             * Format: int64
-             * @description The journal entry up to which this is true.
-             */
-            seq: number;
-            /** @description How many match in all. */
-            total: number;
-            undecided?: components["schemas"]["Undecided"] | null;
-            /** @description How many there are when nothing but the status is asked for. */
-            unfiltered: number;
-        };
         /** @description Which incidents, in which order. */
-        QueueQuery: {
+        QueueFilter: {
             /** @description Only of this kind, for example `c2`. */
             kind?: string | null;
-            /** @description How many; 100 by default, at most 1000. */
-            limit?: number | null;
-            /** @description How many to leave out first. Default 0. */
-            offset?: number | null;
             /** @description Only taken by this person; `none`: by nobody; `me`: by you. */
             owner?: string | null;
             /** @description Words that must all occur in title, site, name or entities. At most 200 characters. */
@@ -3641,6 +3620,23 @@ export interface components {
              *     The fields are listed by GET /api/v1/queue/filters.
              */
             where?: string | null;
+        };
+        /** @description A page of the queue. */
+        QueuePage: {
+            /** @description What else there is, over all of this status. */
+            facets: components["schemas"]["Facet"][];
+            /** @description The rows. */
+            rows: components["schemas"]["QueueRow"][];
+            /**
+             * Format: int64
+             * @description The journal entry up to which this is true.
+             */
+            seq: number;
+            /** @description How many match in all. */
+            total: number;
+            undecided?: components["schemas"]["Undecided"] | null;
+            /** @description How many there are when nothing but the status is asked for. */
+            unfiltered: number;
         };
         /** @description One incident in the queue. */
         QueueRow: components["schemas"]["IncidentSummary"] & {
@@ -4802,8 +4798,8 @@ export type SchemaPlaybookView = components['schemas']['PlaybookView'];
 export type SchemaProtectedView = components['schemas']['ProtectedView'];
 export type SchemaQuarantineItem = components['schemas']['QuarantineItem'];
 export type SchemaQuarantinePage = components['schemas']['QuarantinePage'];
+export type SchemaQueueFilter = components['schemas']['QueueFilter'];
 export type SchemaQueuePage = components['schemas']['QueuePage'];
-export type SchemaQueueQuery = components['schemas']['QueueQuery'];
 export type SchemaQueueRow = components['schemas']['QueueRow'];
 export type SchemaRedeliverRequest = components['schemas']['RedeliverRequest'];
 export type SchemaRehearsalFailing = components['schemas']['RehearsalFailing'];
@@ -7330,7 +7326,10 @@ export interface operations {
                 team?: string;
                 /** @description True: only those that wait for a yes or no. */
                 waiting?: boolean;
-                /** @description A filter in CEL over `incident`. */
+                /**
+                 * @description A filter in CEL over `incident`, for example `incident.severity >= 4 && incident.owner == ""`.
+                 *     The fields are listed by GET /api/v1/queue/filters.
+                 */
                 where?: string;
             };
             header?: {
@@ -7342,13 +7341,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The file */
+            /** @description The file, by the format asked for */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "application/json": Record<string, never>;
+                    "application/pdf": number[];
+                    "application/stix+json": Record<string, never>;
+                    "text/csv": string;
+                    "text/markdown": string;
                 };
             };
             304: components["responses"]["NotModified"];
@@ -7848,13 +7852,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The file */
+            /** @description The file, by the format asked for */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "application/json": Record<string, never>;
+                    "application/pdf": number[];
+                    "application/stix+json": Record<string, never>;
+                    "text/csv": string;
+                    "text/markdown": string;
                 };
             };
             304: components["responses"]["NotModified"];

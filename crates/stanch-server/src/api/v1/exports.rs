@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use stanch_model::IncidentId;
 
-use super::types::{ExportQuery, QueueExportQuery, QueueQuery};
+use super::types::{ExportQuery, QueueExportQuery, QueueFilter};
 use super::{Failures, approvals, blocks, incidents, journal, queue, story, timeline};
 use crate::api::extract::{Named, Query};
 use crate::auth::Viewer;
@@ -65,7 +65,9 @@ fn gathered(books: &Books, id: IncidentId) -> Result<Case, Problem> {
 /// a bundle, TLP:AMBER. `markdown` and `pdf`: a report.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/export", tag = "exports", security(("person" = ["viewer"])),
     params(("id" = String, Path, description = "For example INC-3"), ExportQuery),
-    responses((status = 200, description = "The file", body = String, content_type = "application/octet-stream"), Failures))]
+    responses((status = 200, description = "The file, by the format asked for", content(
+        (Object = "application/json"), (Object = "application/stix+json"), (String = "text/csv"),
+        (String = "text/markdown"), (Vec<u8> = "application/pdf"))), Failures))]
 pub(super) async fn incident(
     viewer: Viewer,
     Named(id): Named<IncidentId>,
@@ -76,7 +78,7 @@ pub(super) async fn incident(
     Ok(file(&id.to_string(), format, bytes))
 }
 
-fn listed(books: &Books, asked: &QueueQuery, me: &str) -> Result<Listing, Problem> {
+fn listed(books: &Books, asked: &QueueFilter, me: &str) -> Result<Listing, Problem> {
     let (rows, total) = queue::rows(books, asked, me, ROWS)?;
     Ok(Listing { now: books.now(), query: queue::words_of(asked), total, rows })
 }
@@ -85,15 +87,17 @@ fn listed(books: &Books, asked: &QueueQuery, me: &str) -> Result<Listing, Proble
 ///
 /// All that matches, in the order asked for, at most 10000 incidents.
 #[utoipa::path(get, path = "/api/v1/export/queue", tag = "exports", security(("person" = ["viewer"])),
-    params(QueueExportQuery),
-    responses((status = 200, description = "The file", body = String, content_type = "application/octet-stream"), Failures))]
+    params(ExportQuery, QueueFilter),
+    responses((status = 200, description = "The file, by the format asked for", content(
+        (Object = "application/json"), (Object = "application/stix+json"), (String = "text/csv"),
+        (String = "text/markdown"), (Vec<u8> = "application/pdf"))), Failures))]
 pub(super) async fn queue_file(
     viewer: Viewer,
     Query(asked): Query<QueueExportQuery>,
 ) -> Result<Response, Problem> {
     let format = format(asked.format.as_deref().unwrap_or("json"))?;
     let me = viewer.who().name.clone();
-    let asked = asked.queue();
+    let asked = asked.filter;
     let bytes = viewer.look(move |books| Ok(export::listing(&listed(books, &asked, &me)?, format))).await?;
     Ok(file("stanch-queue", format, bytes))
 }

@@ -13,7 +13,7 @@ use stanch_model::{IncidentId, Timestamp};
 
 use super::clock::word;
 use super::incidents::{summary, wanted, word as status_word};
-use super::types::{ClockCell, Facet, QueuePage, QueueQuery, QueueRow, Undecided};
+use super::types::{ClockCell, Facet, QueueFilter, QueuePage, QueuePart, QueueQuery, QueueRow, Undecided};
 use super::{Answer, Failures};
 use crate::api::extract::{Query, limit, time};
 use crate::auth::Viewer;
@@ -44,7 +44,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn read(asked: &QueueQuery, me: &str) -> Result<Wanted, Problem> {
+    pub(super) fn read(asked: &QueueFilter, me: &str) -> Result<Wanted, Problem> {
         let status = match asked.status.as_deref() {
             Some("all") => None,
             Some(word) => Some(wanted(word)?),
@@ -258,7 +258,7 @@ pub(super) fn kept(books: &Books, wanted: &Wanted) -> Result<Option<Kept>, Probl
 }
 
 /// All that is asked for, in the order asked for. Blocks.
-pub(super) fn matching(books: &Books, asked: &QueueQuery, me: &str) -> Result<Vec<IncidentId>, Problem> {
+pub(super) fn matching(books: &Books, asked: &QueueFilter, me: &str) -> Result<Vec<IncidentId>, Problem> {
     let wanted = Wanted::read(asked, me)?;
     let kept = kept(books, &wanted)?;
     if let Some(u) = kept.as_ref().and_then(|k| k.undecided.as_ref()) {
@@ -300,7 +300,7 @@ impl Wanted {
 /// All that is asked for, as rows, and how many there are. Blocks.
 pub(super) fn rows(
     books: &Books,
-    asked: &QueueQuery,
+    asked: &QueueFilter,
     me: &str,
     most: usize,
 ) -> Result<(Vec<QueueRow>, usize), Problem> {
@@ -316,7 +316,7 @@ pub(super) fn rows(
 }
 
 /// What is asked for, in words for a report.
-pub(super) fn words_of(asked: &QueueQuery) -> String {
+pub(super) fn words_of(asked: &QueueFilter) -> String {
     let said = [
         ("status", &asked.status),
         ("severity", &asked.severity),
@@ -337,12 +337,12 @@ pub(super) fn words_of(asked: &QueueQuery) -> String {
 
 fn page(books: &Books, asked: &QueueQuery, me: &str) -> Result<QueuePage, Problem> {
     let (most, offset) = (limit(asked.limit)?, asked.offset.unwrap_or(0));
-    let wanted = Wanted::read(asked, me)?;
+    let wanted = Wanted::read(&asked.filter, me)?;
     let kept = kept(books, &wanted)?;
     let now = books.now();
     books.read(|s| {
         let (waits, live) = (waits(s, now), live(s));
-        let found = wanted.found(s, &waits, kept.as_ref(), asked.sort.as_deref())?;
+        let found = wanted.found(s, &waits, kept.as_ref(), asked.filter.sort.as_deref())?;
         let of_status = wanted.all(s);
         let rows = found.iter().skip(offset).take(most);
         let one = |i: &&Incident| row(s, i, waits.get(&i.id), live.get(&i.id).copied().unwrap_or(0), now);
@@ -358,7 +358,7 @@ fn page(books: &Books, asked: &QueueQuery, me: &str) -> Result<QueuePage, Proble
 }
 
 /// Incidents in the order of work
-#[utoipa::path(get, path = "/api/v1/queue", tag = "incidents", security(("person" = ["viewer"])), params(QueueQuery),
+#[utoipa::path(get, path = "/api/v1/queue", tag = "incidents", security(("person" = ["viewer"])), params(QueueFilter, QueuePart),
     responses((status = 200, description = "A page", body = QueuePage), Failures))]
 pub(super) async fn queue(viewer: Viewer, Query(asked): Query<QueueQuery>) -> Answer<QueuePage> {
     let me = viewer.who().name.clone();

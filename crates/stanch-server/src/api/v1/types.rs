@@ -72,7 +72,7 @@ pub use playbooks::{
 };
 pub use queue::{
     BulkFailure, BulkRequest, BulkView, ClockCell, Facet, FilterField, FilterPage, FilterRequest, FilterView,
-    QueuePage, QueueQuery, QueueRow, Undecided,
+    QueueFilter, QueuePage, QueuePart, QueueQuery, QueueRow, Undecided,
 };
 pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary, RunWait};
 pub use secrets::{SecretDone, SecretPage, SecretRequest, SecretText, SecretView};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
-use super::QueueQuery;
+use super::QueueFilter;
 
 /// In which form.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
@@ -11,53 +11,49 @@ use super::QueueQuery;
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
     /// `json` (the default), `csv`, `ocsf`, `stix`, `markdown` or `pdf`.
+    #[param(pattern = "^(json|csv|ocsf|stix|markdown|pdf)$")]
     pub format: Option<String>,
 }
 
 /// Which incidents, in which order and form: as for the queue.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
 pub struct QueueExportQuery {
-    /// `json` (the default), `csv`, `ocsf`, `stix`, `markdown` or `pdf`.
+    /// In which form.
     pub format: Option<String>,
-    /// `open` (the default), `all`, `triggered`, `acknowledged`, `contained` or `resolved`.
-    pub status: Option<String>,
-    /// Severities, separated by commas: `critical,high`.
-    pub severity: Option<String>,
-    /// Only of this team.
-    pub team: Option<String>,
-    /// Only taken by this person; `none`: by nobody; `me`: by you.
-    pub owner: Option<String>,
-    /// Only of this kind, for example `c2`.
-    pub kind: Option<String>,
-    /// True: only those that wait for a yes or no.
-    pub waiting: Option<bool>,
-    /// Words that must all occur in title, site, name or entities. At most 200 characters.
-    pub q: Option<String>,
-    /// A filter in CEL over `incident`.
-    #[serde(rename = "where")]
-    pub filter: Option<String>,
-    /// `priority` (the default), `newest`, `oldest` or `activity`.
-    pub sort: Option<String>,
+    /// Which incidents, in which order.
+    #[serde(flatten)]
+    pub filter: QueueFilter,
 }
 
-impl QueueExportQuery {
-    /// What it asks of the queue.
-    #[must_use]
-    pub fn queue(self) -> QueueQuery {
-        QueueQuery {
-            status: self.status,
-            severity: self.severity,
-            team: self.team,
-            owner: self.owner,
-            kind: self.kind,
-            waiting: self.waiting,
-            q: self.q,
-            filter: self.filter,
-            sort: self.sort,
-            offset: None,
-            limit: None,
+#[cfg(test)]
+mod tests {
+    use super::super::{QueueFilter, QueueQuery};
+    use super::QueueExportQuery;
+
+    fn read<T: serde::de::DeserializeOwned>(query: &str) -> Result<T, String> {
+        let uri = format!("http://stanch/?{query}").parse().expect("an address");
+        axum::extract::Query::try_from_uri(&uri).map(|q: axum::extract::Query<T>| q.0).map_err(|e| e.body_text())
+    }
+
+    #[test]
+    fn what_the_queue_and_its_exports_share_is_read_alike_and_nothing_else_is() {
+        let said = "status=all&owner=me&waiting=true&where=incident.severity%20%3E%3D%204&sort=newest";
+        let page: QueueQuery = read(&format!("{said}&limit=7&offset=3")).expect("a page");
+        let export: QueueExportQuery = read(&format!("format=csv&{said}")).expect("an export");
+        assert_eq!((page.limit, page.offset, export.format.as_deref()), (Some(7), Some(3), Some("csv")));
+        for filter in [page.filter, export.filter] {
+            assert_eq!((filter.status.as_deref(), filter.waiting), (Some("all"), Some(true)));
+            assert_eq!(filter.filter.as_deref(), Some("incident.severity >= 4"));
         }
+        for wrong in ["waiting=perhaps", "limit=x", "nonsense=1", "format=csv", "status=a&status=b"] {
+            read::<QueueQuery>(wrong).expect_err(wrong);
+        }
+        for wrong in ["limit=1", "offset=1", "nonsense=1", "waiting="] {
+            read::<QueueExportQuery>(wrong).expect_err(wrong);
+        }
+        let body: QueueFilter = serde_json::from_str(r#"{"waiting":true,"owner":"none"}"#).expect("a body");
+        assert_eq!(body.waiting, Some(true));
+        serde_json::from_str::<QueueFilter>(r#"{"limit":1}"#).expect_err("no page of it");
     }
 }

@@ -9,7 +9,7 @@ use super::IncidentSummary;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct QueueQuery {
+pub struct QueueFilter {
     /// `open` (the default), `all`, `triggered`, `acknowledged`, `contained` or `resolved`.
     pub status: Option<String>,
     /// Severities, separated by commas: `critical,high`.
@@ -21,6 +21,7 @@ pub struct QueueQuery {
     /// Only of this kind, for example `c2`.
     pub kind: Option<String>,
     /// True: only those that wait for a yes or no.
+    #[serde(default, deserialize_with = "yes_or_no")]
     pub waiting: Option<bool>,
     /// Words that must all occur in title, site, name or entities. At most 200 characters.
     pub q: Option<String>,
@@ -30,10 +31,44 @@ pub struct QueueQuery {
     pub filter: Option<String>,
     /// `priority` (the default), `newest`, `oldest` or `activity`.
     pub sort: Option<String>,
+}
+
+/// Which page of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct QueuePart {
     /// How many to leave out first. Default 0.
     pub offset: Option<usize>,
     /// How many; 100 by default, at most 1000.
     pub limit: Option<usize>,
+}
+
+/// A page of the queue, as it is asked for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueQuery {
+    /// Which incidents, in which order.
+    #[serde(flatten)]
+    pub filter: QueueFilter,
+    /// How many to leave out first.
+    pub offset: Option<usize>,
+    /// How many.
+    pub limit: Option<usize>,
+}
+
+/// Within a query a value has come as text by the time it is known what it has to be.
+fn yes_or_no<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Plain(bool),
+        Text(String),
+    }
+    match Option::<Said>::deserialize(from)? {
+        None => Ok(None),
+        Some(Said::Plain(said)) => Ok(Some(said)),
+        Some(Said::Text(text)) => text.parse().map(Some).map_err(serde::de::Error::custom),
+    }
 }
 
 /// A page of the queue.
@@ -169,9 +204,9 @@ pub struct BulkRequest {
     /// Which, at most 500; empty when `matching` is given.
     #[serde(default)]
     pub incidents: Vec<String>,
-    /// Instead: all that this asks for, at most 5000. `limit` and `offset` are not read.
+    /// Instead: all that this asks for, at most 5000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub matching: Option<QueueQuery>,
+    pub matching: Option<QueueFilter>,
     /// With `matching`: how many the person saw. When more match now, nothing is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<usize>,
