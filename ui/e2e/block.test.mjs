@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { after, before, test } from "node:test";
 import { calm } from "./parts.mjs";
-import { beacon, World } from "./world.mjs";
+import { beacon, patience, World } from "./world.mjs";
 
 const INSIDE = "10.99.7.2";
 const OUTSIDE = "203.0.113.77";
@@ -59,7 +59,7 @@ after(async () => {
   clear();
 });
 
-test("a containment approved in the console stops real packets, and releasing it lets them pass again", { timeout: 120_000 }, async (t) => {
+test("a containment approved in the console stops real packets, and releasing it lets them pass again", { timeout: patience(120_000) }, async (t) => {
   if (missing) {
     console.error(`SKIPPED: no firewall can be made here: ${missing}`);
     return t.skip(missing);
@@ -70,7 +70,6 @@ test("a containment approved in the console stops real packets, and releasing it
   assert.equal(question.target, OUTSIDE);
   assert.ok(reaches(), "before the yes nothing is blocked");
   const page = await world.window();
-  page.setDefaultTimeout(15_000);
   await page.goto(`/approvals/${question.id}`);
   const dialog = page.getByRole("dialog");
   await dialog.getByText("Exactly", { exact: true }).waitFor();

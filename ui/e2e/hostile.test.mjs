@@ -1,8 +1,8 @@
 // Text from attackers, in every field they can fill: it is shown as text, and does nothing.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { calm } from "./parts.mjs";
-import { beacon, World } from "./world.mjs";
+import { calm, loaded } from "./parts.mjs";
+import { beacon, patience, World } from "./world.mjs";
 
 const HOSTILE = {
   html: '<img src=x onerror="alert(1)"><script>alert(2)</script><iframe src="javascript:alert(3)"></iframe>',
@@ -48,9 +48,8 @@ async function inert(page, what) {
   assert.deepEqual(found, { bad: [], links: [], odd: false }, what);
 }
 
-test("hostile text in every field is text on every screen", { timeout: 180_000 }, async () => {
+test("hostile text in every field is text on every screen", { timeout: patience(180_000) }, async () => {
   const page = await world.window();
-  page.setDefaultTimeout(15_000);
   await page.locator(".grid .row").first().waitFor();
   await inert(page, "queue");
   const incidents = (await world.api("/api/v1/queue")).rows;
@@ -77,7 +76,7 @@ test("hostile text in every field is text on every screen", { timeout: 180_000 }
   for (const path of ["/approvals", "/playbooks", "/clock", "/sources", "/settings"]) {
     await page.goto(path);
     await page.getByRole("heading", { level: 1 }).waitFor();
-    await page.waitForLoadState("networkidle").catch(() => undefined);
+    await loaded(page);
     await inert(page, path);
   }
   for (const { id } of (await world.api("/api/v1/approvals?pending=true")).approvals.slice(0, 3)) {
@@ -89,7 +88,7 @@ test("hostile text in every field is text on every screen", { timeout: 180_000 }
   await page.context().close();
 });
 
-test("hostile addresses of pages lead nowhere", { timeout: 60_000 }, async () => {
+test("hostile addresses of pages lead nowhere", { timeout: patience(60_000) }, async () => {
   const page = await world.window();
   for (const path of [
     "/incidents/%3Cimg%20src=x%20onerror=alert(1)%3E",
@@ -100,7 +99,7 @@ test("hostile addresses of pages lead nowhere", { timeout: 60_000 }, async () =>
     "/settings?before=1e99",
   ]) {
     await page.goto(path).catch(() => undefined);
-    await page.waitForTimeout(300);
+    await loaded(page);
     await inert(page, path).catch((e) => {
       if (!/null/.test(e.message)) throw e;
     });
@@ -115,7 +114,7 @@ test("hostile addresses of pages lead nowhere", { timeout: 60_000 }, async () =>
   await page.context().close();
 });
 
-test("another site can neither read nor change anything with the session", { timeout: 60_000 }, async () => {
+test("another site can neither read nor change anything with the session", { timeout: patience(60_000) }, async () => {
   const page = await world.window();
   const other = await page.context().newPage();
   const url = world.url.replace("127.0.0.1", "localhost");
@@ -136,8 +135,9 @@ test("another site can neither read nor change anything with the session", { tim
   const framed = await other.evaluate(async (target) => {
     const frame = document.createElement("iframe");
     frame.src = `${target}/approvals`;
+    const tried = new Promise((done) => frame.addEventListener("load", done));
     document.body.append(frame);
-    await new Promise((done) => setTimeout(done, 800));
+    await tried;
     try {
       return frame.contentDocument === null ? "closed" : "open";
     } catch {

@@ -27,6 +27,15 @@ export async function accessible(page, what) {
   assert.deepEqual(found, [], `${what}: ${found.length} violations`);
 }
 
+/** Nothing is on its way any more. */
+export async function loaded(page) {
+  await page.waitForFunction(
+    () => document.contentType !== "text/html" || (document.querySelector("main, form") !== null && document.querySelector(".loading") === null),
+  );
+  // What was drawn is on the screen.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
 /** Nothing is wider than the screen. */
 export async function fits(page, what) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

@@ -1,8 +1,8 @@
 // Every screen in dark and light: no rule of WCAG 2.2 AA is broken, nothing is wider than the window, and a
 // picture for the documentation.
 import { after, before, test } from "node:test";
-import { accessible, calm, fits, picture } from "./parts.mjs";
-import { beacon, World } from "./world.mjs";
+import { accessible, calm, fits, loaded, picture } from "./parts.mjs";
+import { beacon, patience, World } from "./world.mjs";
 
 let world;
 before(async () => {
@@ -43,7 +43,7 @@ const SCREENS = [
 ];
 
 for (const theme of ["dark", "light"]) {
-  test(`every screen in ${theme}`, { timeout: 240_000 }, async (t) => {
+  test(`every screen in ${theme}`, { timeout: patience(480_000) }, async (t) => {
     const first = await world.window({ theme, person: null });
     await first.goto("/signin");
     await first.getByLabel("Your token").waitFor();
@@ -51,12 +51,11 @@ for (const theme of ["dark", "light"]) {
     await picture(first, `signin-${theme}`);
     await first.context().close();
     const page = await world.window({ theme });
-    page.setDefaultTimeout(15_000);
     for (const [name, path, ready] of SCREENS) {
       await t.test(name, async () => {
         await page.goto(path);
         await page.locator(ready).first().waitFor();
-        await page.waitForTimeout(250);
+        await loaded(page);
         await fits(page, name);
         await accessible(page, name);
         await picture(page, `${name}-${theme}`);

@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { accessible, calm, fits } from "./parts.mjs";
-import { beacon, program, run, watched } from "./world.mjs";
+import { beacon, patience, program, run, watched } from "./world.mjs";
 
 const PASSWORD = "four words of it";
 let dir, config, up, link, browser;
@@ -54,13 +54,13 @@ after(async () => {
 async function window() {
   const context = await browser.newContext({ baseURL: new URL(link).origin, reducedMotion: "reduce", locale: "en-GB" });
   const page = await watched(context);
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(patience(30_000));
   return page;
 }
 
 let admin;
 
-test("one address makes the first administrator, once", { timeout: 90_000 }, async () => {
+test("one address makes the first administrator, once", { timeout: patience(180_000) }, async () => {
   assert.match(link, /^http:\/\/127\.0\.0\.1:\d+\/setup#[0-9a-f]{64}$/);
   assert.ok(existsSync(join(config, "stanch.yaml")), "the configuration was made");
   admin = await window();
@@ -88,7 +88,7 @@ test("one address makes the first administrator, once", { timeout: 90_000 }, asy
   assert.ok(!up.log.includes(new URL(link).hash.slice(1)), "the token is in no log");
 });
 
-test("the command it shows sends to the first source, and the page sees it come in", { timeout: 90_000 }, async () => {
+test("the command it shows sends to the first source, and the page sees it come in", { timeout: patience(180_000) }, async () => {
   await accessible(admin, "setup 2");
   const shown = await admin.locator("figure pre").first().innerText();
   assert.match(shown, /^stanch ingest FILE --source suricata --config \S+ --server http/);
@@ -100,7 +100,7 @@ test("the command it shows sends to the first source, and the page sees it come 
   calm(admin);
 });
 
-test("the sample tells a story that is marked, and one click takes it away", { timeout: 90_000 }, async () => {
+test("the sample tells a story that is marked, and one click takes it away", { timeout: patience(180_000) }, async () => {
   await admin.getByRole("button", { name: "Send a sample" }).click();
   await admin.getByRole("heading", { name: /The first story: INC-/ }).waitFor();
   await admin.getByLabel("The story").filter({ hasText: "203.0.113.9" }).waitFor();
@@ -122,7 +122,7 @@ test("the sample tells a story that is marked, and one click takes it away", { t
   calm(admin);
 });
 
-test("a second person comes in by a link, and is shut out at once when the account is", { timeout: 90_000 }, async () => {
+test("a second person comes in by a link, and is shut out at once when the account is", { timeout: patience(180_000) }, async () => {
   await admin.goto("/settings");
   await admin.getByRole("button", { name: "Add somebody…" }).click();
   const dialog = admin.getByRole("dialog");
@@ -157,7 +157,7 @@ test("a second person comes in by a link, and is shut out at once when the accou
   calm(admin);
 });
 
-test("a token is shown once, works for a program, and is worth nothing once taken back", { timeout: 90_000 }, async () => {
+test("a token is shown once, works for a program, and is worth nothing once taken back", { timeout: patience(180_000) }, async () => {
   await admin.getByLabel("What the new one is for").fill("nightly report");
   await admin.getByRole("button", { name: "Make a token" }).click();
   const secret = await admin.getByRole("dialog").locator("code").innerText();
@@ -174,7 +174,7 @@ test("a token is shown once, works for a program, and is worth nothing once take
   calm(admin);
 });
 
-test("after a restart there is nothing to set up, and the password opens the door", { timeout: 90_000 }, async () => {
+test("after a restart there is nothing to set up, and the password opens the door", { timeout: patience(180_000) }, async () => {
   await down();
   link = await stanchUp();
   assert.match(link, /^http:\/\/127\.0\.0\.1:\d+$/, "no set-up token once there is an administrator");

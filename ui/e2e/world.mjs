@@ -15,6 +15,11 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const program = process.env.STANCH_BIN ?? join(root, "target/debug/stanch");
 export const run = promisify(execFile);
 
+/** How many times slower this machine is made (STANCH_E2E_SLOW); 1 unless told. Waits become as much longer. */
+export const SLOW = Math.max(1, Number(process.env.STANCH_E2E_SLOW ?? 1));
+/** A time to wait at most, in milliseconds. Long: it is used up only where something never comes. */
+export const patience = (ms) => ms * SLOW;
+
 /** Speaks enough SMTP to take a mail, and keeps what it took. */
 async function mailServer() {
   const mails = [];
@@ -134,11 +139,20 @@ export class World {
   }
 
   async until(path, seen) {
-    const end = Date.now() + 30_000;
+    const end = Date.now() + patience(60_000);
     for (;;) {
       const value = await this.api(path);
       if (seen(value)) return value;
       if (Date.now() > end) throw new Error(`${path} never showed it: ${JSON.stringify(value).slice(0, 500)}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+
+  /** Waits until something outside the page is so. */
+  async happens(what, seen) {
+    const end = Date.now() + patience(30_000);
+    while (!seen()) {
+      if (Date.now() > end) throw new Error(`it never came: ${what}`);
       await new Promise((done) => setTimeout(done, 50));
     }
   }
@@ -165,6 +179,7 @@ export class World {
       timezoneId: "Europe/Berlin",
     });
     const page = await watched(context);
+    page.setDefaultTimeout(patience(30_000));
     if (process.env.STANCH_DIST) await fromDisk(context, process.env.STANCH_DIST);
     if (person) await signIn(page, this.tokens[person]);
     return page;
@@ -174,6 +189,7 @@ export class World {
 /** A page that writes down every error, every dialog and every breach of the content policy. */
 export async function watched(context) {
   const page = await context.newPage();
+  if (SLOW > 1) await (await context.newCDPSession(page)).send("Emulation.setCPUThrottlingRate", { rate: SLOW });
   page.trouble = [];
   page.on("pageerror", (e) => page.trouble.push(`error: ${e.message}`));
   page.on("dialog", (d) => {

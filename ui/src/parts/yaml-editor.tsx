@@ -55,9 +55,10 @@ const colours = HighlightStyle.define([
   { tag: [tags.punctuation, tags.separator, tags.squareBracket, tags.brace], color: "var(--mute)" },
 ]);
 
-function completions(schema: () => Schema | undefined) {
-  return (context: CompletionContext) => {
-    const known = schema();
+function completions(schema: () => Promise<Schema>) {
+  return async (context: CompletionContext) => {
+    // Whoever types before it has come is shown the suggestions once it has.
+    const known = await schema().catch(() => undefined);
     const at = known && place(context.state.doc.toString(), context.pos);
     if (!known || !at || (!context.explicit && at.from === context.pos && at.key === undefined)) return null;
     const options = suggest(known, at).map(
@@ -87,7 +88,7 @@ function shown(doc: Text, m: Mistake): Diagnostic {
 
 export default function YamlEditor({
   label,
-  value,
+  begun,
   mistakes,
   schema,
   readOnly,
@@ -96,9 +97,12 @@ export default function YamlEditor({
   handle,
 }: {
   label: string;
-  value: string;
+  /** The text it begins with. Afterwards the text is the editor's own: one that came back a moment late would
+   * undo the letters typed meanwhile. */
+  begun: string;
   mistakes: Mistake[];
-  schema: Schema | undefined;
+  /** What may be written, once it has come. */
+  schema: () => Promise<Schema>;
   readOnly: boolean;
   onChange: (text: string) => void;
   onSave: () => void;
@@ -108,7 +112,7 @@ export default function YamlEditor({
   const view = useRef<EditorView>(undefined);
   const latest = useRef({ schema, onChange, onSave });
   latest.current = { schema, onChange, onSave };
-  const first = useRef(value);
+  const first = useRef(begun);
 
   useEffect(() => {
     const at = host.current;
@@ -133,7 +137,7 @@ export default function YamlEditor({
         StreamLanguage.define(yaml),
         syntaxHighlighting(colours),
         lintGutter(),
-        autocompletion({ override: [completions(() => latest.current.schema)], icons: false }),
+        autocompletion({ override: [completions(() => latest.current.schema())], icons: false }),
         // Tab leaves the editor: it must not be a trap for whoever goes by keyboard.
         own,
         keymap.of([...completionKeymap, ...standardKeymap, ...historyKeymap]),
@@ -159,14 +163,6 @@ export default function YamlEditor({
       made.destroy();
     };
   }, [label, readOnly, handle]);
-
-  // A text that came from elsewhere: another version was read.
-  useEffect(() => {
-    const v = view.current;
-    if (v && v.state.doc.toString() !== value) {
-      v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: value } });
-    }
-  }, [value]);
 
   useEffect(() => {
     const v = view.current;

@@ -187,15 +187,19 @@ export function Dialogs({
   incident: IncidentDetail;
   doing: Doing | undefined;
   chosen: ReadonlySet<string>;
-  onClose: () => void;
+  onClose: (was?: Doing) => void;
   onSplit: () => void;
 }) {
   const { id } = incident;
   const path = { params: { path: { id } } };
-  const after = { after: onClose };
-  const ack = useAct(() => ask(api.POST("/api/v1/incidents/{id}/ack", { ...path, body: {} })), after);
-  const note = useAct((text: string) => ask(api.POST("/api/v1/incidents/{id}/note", { ...path, body: { text } })), after);
-  const unmerge = useAct(() => ask(api.POST("/api/v1/incidents/{id}/unmerge", { ...path, body: {} })), after);
+  // An answer closes the dialog it belongs to, and no other that was opened meanwhile.
+  const ack = useAct(() => ask(api.POST("/api/v1/incidents/{id}/ack", { ...path, body: {} })));
+  const note = useAct((text: string) => ask(api.POST("/api/v1/incidents/{id}/note", { ...path, body: { text } })), {
+    after: () => onClose("note"),
+  });
+  const unmerge = useAct(() => ask(api.POST("/api/v1/incidents/{id}/unmerge", { ...path, body: {} })), {
+    after: () => onClose("unmerge"),
+  });
   const { mutate } = ack;
   useEffect(() => {
     if (doing !== "ack") return;
@@ -204,7 +208,7 @@ export function Dialogs({
   }, [doing, mutate, onClose]);
   if (doing === "note") {
     return (
-      <Dialog title={`A note on ${id}`} onClose={onClose}>
+      <Dialog title={`A note on ${id}`} onClose={() => onClose()}>
         <form
           onSubmit={(e) => {
             e.preventDefault();
@@ -224,7 +228,7 @@ export function Dialogs({
   }
   if (doing === "unmerge") {
     return (
-      <Dialog title={`Take ${id} out of ${incident.merged_into}`} onClose={onClose}>
+      <Dialog title={`Take ${id} out of ${incident.merged_into}`} onClose={() => onClose()}>
         <p>The two are never merged again by the machine.</p>
         <footer>
           <button type="button" className="btn primary" disabled={unmerge.isPending} onClick={() => unmerge.mutate(undefined as never)}>
@@ -234,14 +238,14 @@ export function Dialogs({
       </Dialog>
     );
   }
-  if (doing === "resolve") return <Resolve incident={incident} onClose={onClose} />;
-  if (doing === "merge") return <Merge id={id} onClose={onClose} />;
+  if (doing === "resolve") return <Resolve incident={incident} onClose={() => onClose("resolve")} />;
+  if (doing === "merge") return <Merge id={id} onClose={() => onClose("merge")} />;
   if (doing === "split") {
     const done = () => {
       onSplit();
-      onClose();
+      onClose("split");
     };
-    return <Split id={id} chosen={chosen} onClose={onClose} onDone={done} />;
+    return <Split id={id} chosen={chosen} onClose={() => onClose("split")} onDone={done} />;
   }
   return null;
 }

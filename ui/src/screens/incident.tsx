@@ -97,7 +97,7 @@ export function Incident() {
             onSplit={() => setDoing("split")}
             onOpen={(alert) => set({ alert })}
           />
-          <Dialogs incident={i} doing={doing} chosen={chosen} onClose={() => setDoing(undefined)} onSplit={() => setChosen(new Set())} />
+          <Dialogs incident={i} doing={doing} chosen={chosen} onClose={(was) => setDoing((now) => (was === undefined || now === was ? undefined : now))} onSplit={() => setChosen(new Set())} />
           {search.alert ? (
             <Suspense fallback={null}>
               <AlertDialog id={search.alert} onClose={() => set({ alert: undefined } as never)} />

@@ -1,7 +1,7 @@
 // Writing a playbook: text with suggestions and mistakes by line, its picture as one types, what it does
 // otherwise than the version in force, a rehearsal, and saving it.
 import "../styles/playbook.css";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useBlocker } from "@tanstack/react-router";
 import { lazy, Suspense, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { api, ask, Refused } from "../api/client";
@@ -86,7 +86,9 @@ function Edit({ name, begun, inForce, readOnly }: { name: string; begun: { text:
   const [text, setText] = useState(begun.text);
   const [base, setBase] = useState(begun);
   const { data: me } = useQuery(q.whoami());
-  const { data: schema } = useQuery(q.playbookSchema());
+  const client = useQueryClient();
+  useQuery(q.playbookSchema());
+  const schema = () => client.ensureQueryData(q.playbookSchema()) as Promise<Schema>;
   const { asked, current } = useCheck(name, text);
   const handle = useRef<Handle>(undefined);
   const own = `playbooks/${name}.yaml`;
@@ -146,9 +148,9 @@ function Edit({ name, begun, inForce, readOnly }: { name: string; begun: { text:
           <Suspense fallback={<Loading what="the editor" />}>
             <YamlEditor
               label={`Text of ${name}, YAML`}
-              value={text}
+              begun={begun.text}
               mistakes={mistakes}
-              schema={schema as Schema | undefined}
+              schema={schema}
               readOnly={false}
               onChange={setText}
               onSave={() => canSave && save.mutate()}

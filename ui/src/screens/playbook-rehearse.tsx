@@ -45,9 +45,9 @@ export function Rehearse({ name, text, ready }: { name: string; text: string; re
         }}
       >
         <label htmlFor={ids.incident}>Begin with the evidence of</label>
-        <select id={ids.incident} value={incident} onChange={(e) => setIncident(e.target.value)}>
-          {(incidents.data?.rows ?? []).slice(0, 100).map((r, n) => (
-            <option key={r.id} value={n === 0 ? "" : r.id}>
+        <select id={ids.incident} value={incident === "none" ? incident : chosen} onChange={(e) => setIncident(e.target.value)}>
+          {(incidents.data?.rows ?? []).slice(0, 100).map((r) => (
+            <option key={r.id} value={r.id}>
               {r.id} {visible(r.title).slice(0, 70)}
             </option>
           ))}

@@ -89,10 +89,16 @@ export function useShown(page: QueuePage | undefined, key: string, search: Queue
   return { ids, row, fresh, gone, merge: take, see };
 }
 
-export function useSelection(ids: readonly (string | undefined)[]) {
+/** Rows that were chosen, until another filter is asked for: nothing that is out of sight is changed. */
+export function useSelection(ids: readonly (string | undefined)[], key: string, busy: boolean) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const last = useRef<number>(-1);
+  useEffect(() => {
+    setChosen(new Set());
+    last.current = -1;
+  }, [key]);
   const toggle = (index: number, range = false) => {
+    if (busy) return;
     const next = new Set(chosen);
     const from = range && last.current >= 0 ? last.current : index;
     const on = !next.has(ids[index] ?? "");
@@ -103,5 +109,6 @@ export function useSelection(ids: readonly (string | undefined)[]) {
     last.current = index;
     setChosen(next);
   };
-  return { chosen, toggle, set: (all: string[]) => setChosen(new Set(all)) };
+  const without = (some: string[]) => setChosen((all) => new Set([...all].filter((id) => !some.includes(id))));
+  return { chosen, toggle, without, set: (all: string[]) => setChosen(new Set(all)) };
 }

@@ -39,12 +39,26 @@ export function Queue() {
   const key = JSON.stringify(filter);
   const page = asked.isPlaceholderData ? undefined : asked.data;
   const { ids, row: rowOf, fresh, gone, merge, see } = useShown(page, key, filter);
-  const selection = useSelection(ids);
+  // Until the answer to another filter is there, the rows of the one before are only looked at.
+  const busy = page === undefined;
+  const selection = useSelection(ids, key, busy);
   const [resolving, setResolving] = useState(false);
-  const [all, setAll] = useState(false);
+  const [allOf, setAllOf] = useState<string>();
+  const all = allOf === key;
+  const setAll = (on: boolean) => setAllOf(on ? key : undefined);
   const [asking, setAsking] = useState(false);
   const where = asking || filter.where !== undefined;
   const cursor = Math.max(0, ids.indexOf(at ?? ""));
+  // Where the last key put it: the address follows a moment later, and the next key must not wait for it.
+  const hand = useRef(at);
+  const moves = useRef(new Set<string>());
+  useEffect(() => {
+    // Addresses of moves that later ones have overtaken do not pull it back.
+    if (at !== hand.current && moves.current.has(at ?? "")) return;
+    hand.current = at;
+    moves.current.clear();
+  }, [at]);
+  const under = () => Math.max(0, ids.indexOf(hand.current ?? ""));
   const grid = useRef<HTMLDivElement>(null);
   const box = useRef<HTMLInputElement>(null);
   const virtual = useVirtualizer({ count: ids.length, getScrollElement: () => grid.current, estimateSize: () => ROW, overscan: 12 });
@@ -63,6 +77,8 @@ export function Queue() {
     const index = Math.max(0, Math.min(ids.length - 1, to));
     const id = ids[index];
     if (!id) return virtual.scrollToIndex(index);
+    hand.current = id;
+    moves.current.add(id);
     void navigate({ to: "/queue", search: (s) => ({ ...s, at: id }), replace: true, resetScroll: false });
     virtual.scrollToIndex(ids.indexOf(id));
     requestAnimationFrame(() => grid.current?.querySelector<HTMLElement>(`[data-id="${id}"]`)?.focus());
@@ -74,8 +90,10 @@ export function Queue() {
     {
       said: (r) =>
         `${plural(r.done, "incident")} done${r.failed.length > 0 ? `; ${r.failed.length} not: ${r.failed[0]?.why}` : ""}`,
-      after: () => {
-        selection.set([]);
+      after: (_, asked) => {
+        // What was chosen while the answer was on its way stays chosen.
+        if (asked.matching) selection.set([]);
+        else selection.without(asked.incidents);
         setAll(false);
         setResolving(false);
       },
@@ -85,15 +103,15 @@ export function Queue() {
   /** What a change is about: those chosen, or all that match, counted as they were seen. */
   const about = () => (all ? { incidents: [], matching: filter, at_most: total } : { incidents: targets() });
   const chosenCount = all ? total : selection.chosen.size;
-  const targets = () => (selection.chosen.size > 0 ? [...selection.chosen] : ids[cursor] ? [ids[cursor] as string] : []);
+  const targets = () => (selection.chosen.size > 0 ? [...selection.chosen] : ids[under()] ? [ids[under()] as string] : []);
 
   useKeys({
-    j: () => move(cursor + 1),
-    k: () => move(cursor - 1),
-    o: () => open(ids[cursor]),
+    j: () => move(under() + 1),
+    k: () => move(under() - 1),
+    o: () => open(ids[under()]),
     f: () => setAsking((on) => !on),
-    x: () => selection.toggle(cursor),
-    "Shift+X": () => selection.toggle(cursor, true),
+    x: () => selection.toggle(under()),
+    "Shift+X": () => selection.toggle(under(), true),
     e: () => targets().length > 0 && bulk.mutate({ action: "ack", ...about() }),
     ".": merge,
     "/": (e) => {
@@ -192,14 +210,15 @@ export function Queue() {
             aria-label="Incidents in the order of work"
             aria-rowcount={ids.length}
             aria-multiselectable="true"
+            aria-busy={busy}
             tabIndex={-1}
             onKeyDown={(e) => {
               const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 15, PageUp: -15, Home: -1e9, End: 1e9 };
               const by = steps[e.key];
               if (by !== undefined) {
                 e.preventDefault();
-                move(Math.max(0, Math.min(ids.length - 1, cursor + by)));
-              } else if (e.key === "Enter" && e.target instanceof HTMLElement && e.target.role === "row") open(ids[cursor]);
+                move(Math.max(0, Math.min(ids.length - 1, under() + by)));
+              } else if (e.key === "Enter" && e.target instanceof HTMLElement && e.target.role === "row") open(ids[under()]);
             }}
           >
             <div role="presentation" className="grid-all" ref={(el) => el?.style.setProperty("height", `${virtual.getTotalSize()}px`)}>
