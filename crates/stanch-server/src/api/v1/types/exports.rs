@@ -33,7 +33,9 @@ mod tests {
 
     fn read<T: serde::de::DeserializeOwned>(query: &str) -> Result<T, String> {
         let uri = format!("http://stanch/?{query}").parse().expect("an address");
-        axum::extract::Query::try_from_uri(&uri).map(|q: axum::extract::Query<T>| q.0).map_err(|e| e.body_text())
+        axum::extract::Query::try_from_uri(&uri)
+            .map(|q: axum::extract::Query<T>| q.0)
+            .map_err(|e| e.body_text())
     }
 
     #[test]
