@@ -51,6 +51,6 @@ fn make(path: &Path, what: &str) -> Result<[u8; 32], String> {
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(|e| format!("the {what} {shown} cannot be written: {e}"))?;
-    tracing::info!(file = %shown, "a {what} was made; keep it out of backups of the journal");
+    tracing::info!(file = %shown, "made: {what}; keep it out of backups of the journal");
     Ok(key)
 }

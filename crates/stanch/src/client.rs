@@ -240,7 +240,7 @@ pub(crate) fn refused(status: u16, body: &[u8]) -> Failure {
         exit,
         code: Some(error.code),
         message: error.message,
-        mend: error.mend,
+        mend: for_a_terminal(&error.mend),
         mistakes: error.mistakes,
     }
 }
@@ -310,6 +310,24 @@ fn encode(text: &str) -> String {
     text.bytes().map(piece).collect()
 }
 
+/// The server names its own addresses; whoever types commands is named the command that asks for the same.
+fn for_a_terminal(mend: &str) -> String {
+    const LISTS: [&str; 9] =
+        ["alerts", "approvals", "blocks", "incidents", "quarantine", "runs", "secrets", "tasks", "webhooks"];
+    let Some((before, at)) = mend.split_once("GET /api/v1/") else { return mend.to_owned() };
+    let end = at.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(at.len());
+    let (noun, rest) = at.split_at(end);
+    let (flag, rest) = rest.strip_prefix("?all=true").map_or(("", rest), |rest| (" --all", rest));
+    let command = match noun {
+        "secrets" | "webhooks" => format!("{} list", noun.trim_end_matches('s')),
+        other => other.to_owned(),
+    };
+    if !LISTS.contains(&noun) || rest.starts_with('/') {
+        return mend.to_owned();
+    }
+    format!("{before}`stanch {command}{flag}`{rest}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,5 +356,22 @@ mod tests {
         let error =
             api.post("/api/v1/incidents/INC-1/ack", &serde_json::json!({})).await.expect_err("refused");
         assert_eq!(error.downcast_ref::<Failure>().map(|f| f.exit), Some(Exit::Usage));
+    }
+
+    #[test]
+    fn a_mend_names_the_command_and_not_the_address() {
+        for (server, terminal) in [
+            ("list them with GET /api/v1/incidents", "list them with `stanch incidents`"),
+            ("list them with GET /api/v1/blocks?all=true", "list them with `stanch blocks --all`"),
+            ("see GET /api/v1/webhooks", "see `stanch webhook list`"),
+            ("see GET /api/v1/openapi.json for its shape", "see GET /api/v1/openapi.json for its shape"),
+            (
+                "send the digest of GET /api/v1/approvals/{id}",
+                "send the digest of GET /api/v1/approvals/{id}",
+            ),
+            ("try again", "try again"),
+        ] {
+            assert_eq!(for_a_terminal(server), terminal);
+        }
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
          \n  stanch serve{flag}                        # http://127.0.0.1:7878\
          \n  stanch ingest eve.json --source suricata{flag}\
          \n  stanch incidents{flag}\
+         \n  stanch playbook shipped{flag}             # ten runbooks to choose from\
          \n\nEvery key is explained where it stands; begin with {shown}/README.md."
     ));
     Ok(Exit::Ok)

@@ -9,6 +9,7 @@ mod read;
 mod rehearse;
 mod run;
 mod schema;
+mod shipped;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -32,6 +33,8 @@ enum Verb {
     Schema(schema::Args),
     Rehearse(rehearse::Args),
     Run(run::Args),
+    Shipped(shipped::List),
+    Add(shipped::Add),
     Import(cacao::Import),
     Export(cacao::Export),
     Signatures(cacao::Signatures),
@@ -46,6 +49,8 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
         Verb::Schema(args) => Ok(schema::run(args, ctx)),
         Verb::Rehearse(args) => rehearse::run(args, ctx),
         Verb::Run(args) => run::run(args, ctx).await,
+        Verb::Shipped(args) => shipped::list(args, ctx),
+        Verb::Add(args) => shipped::add(args, ctx),
         Verb::Import(args) => cacao::import(args, ctx),
         Verb::Export(args) => cacao::export(args, ctx),
         Verb::Signatures(args) => cacao::signatures(args, ctx),

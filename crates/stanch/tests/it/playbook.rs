@@ -75,3 +75,26 @@ fn the_schema_that_is_printed_is_the_one_that_is_committed() {
     let printed = site.run(&["playbook", "schema"]).ends(0).out;
     assert!(printed == include_str!("../../../../docs/reference/playbook.schema.json"));
 }
+
+#[test]
+fn a_shipped_runbook_is_added_once_and_what_it_lacks_is_said() {
+    let site = Site::new();
+    let there = |name: &str| site.dir.path().join(format!("stanch/playbooks/{name}.yaml")).exists();
+    let rows = site.run(&["playbook", "shipped", "--json"]).ends(0).json();
+    assert_eq!(rows["playbooks"].as_array().map(Vec::len), Some(10), "{rows}");
+    site.run(&["playbook", "add", "ransomware", "--dry-run"]).ends(0);
+    assert!(!there("ransomware"));
+    let said = site.run(&["playbook", "add", "ransomware"]).ends(0);
+    assert!(
+        there("ransomware") && said.out.contains("no responder is configured for quarantine_port"),
+        "{}",
+        said.out
+    );
+    let mine = "# mine\n";
+    std::fs::write(site.dir.path().join("stanch/playbooks/ddos.yaml"), mine).unwrap();
+    let said = site.run(&["playbook", "add", "ddos"]).ends(0);
+    assert!(said.out.contains("stays as it is"), "{}", said.out);
+    assert_eq!(std::fs::read_to_string(site.dir.path().join("stanch/playbooks/ddos.yaml")).unwrap(), mine);
+    let said = site.run(&["playbook", "add", "ransomwar"]).ends(5);
+    assert!(said.err.contains("did you mean \"ransomware\"?"), "{}", said.err);
+}
