@@ -210,7 +210,7 @@ fn what_vanishes_before_its_time_is_told_once_or_made_again_a_few_times() {
 
 #[test]
 fn a_change_is_looked_at_until_its_end_and_one_that_stays_for_as_long() {
-    let end = state().in_force.map(|(_, until)| until).unwrap();
+    let end = state().in_force.map(|(_, until)| until).expect("a change in force");
     let before = end.plus(Span(-1));
     for lasting in [false, true] {
         assert!(watched(&with(|a| a.lasting = lasting), before));
