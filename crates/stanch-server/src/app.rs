@@ -197,7 +197,8 @@ impl App {
         let keeper = Keeper::start(audit.clone());
         let pulse = Pulse::start(engine.clone(), data_dir.clone());
         let place = Place::new(addr, tls.is_some(), hosts);
-        let intake = Arc::new(Intake::new(engine.clone(), loaded.doors, now.clone()));
+        let clients = Arc::new(Swap::new(loaded.clients));
+        let intake = Arc::new(Intake::new(engine.clone(), loaded.doors, clients.clone(), now.clone()));
         let live = Arc::new(Live {
             engine,
             intake: intake.clone(),
@@ -214,6 +215,7 @@ impl App {
             answers,
             data_dir,
             now,
+            clients,
             open_metrics: addr.ip().is_loopback(),
             config_dir,
             mode,

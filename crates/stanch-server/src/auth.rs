@@ -24,13 +24,14 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use stanch_core::config::{May, NotifierConfig, Role, SecretRef};
 use stanch_engine::command::Who;
 use stanch_engine::{Command, Done};
 
 use crate::api::manners::{Answers, Limits};
 use crate::books::Books;
+use crate::certificate::{self, Shown};
 use crate::chat::slack;
 use crate::identity::who::Credential;
 use crate::intake::bearer;
@@ -59,16 +60,20 @@ impl Desk {
     }
 
     /// Who asks: by a token, or by the session of a browser that gave one.
-    fn who(&self, method: &Method, headers: &HeaderMap) -> Result<(Who, Option<Proof>), Problem> {
+    fn who(&self, parts: &Parts) -> Result<(Who, Option<Proof>), Problem> {
+        let headers = &parts.headers;
         match &self.0 {
             Books::Live(live) => {
-                let proof = match bearer(headers) {
-                    Some(token) => {
+                let proof = match (bearer(headers), Shown::of(&parts.extensions)) {
+                    (Some(token), _) => {
                         let credential = live.credential(token).ok_or_else(Problem::unauthorised)?;
                         Proof { credential, session: None }
                     }
-                    None => {
-                        let (session, credential) = live.sessions.of(method, headers, (live.now)())?;
+                    (None, Some(shown)) if !live.sessions.carries(headers) => {
+                        return by_certificate(live, headers, shown);
+                    }
+                    (None, _) => {
+                        let (session, credential) = live.sessions.of(&parts.method, headers, (live.now)())?;
                         Proof { credential, session: Some(session) }
                     }
                 };
@@ -95,7 +100,7 @@ impl Desk {
 
     /// Who asks, as far as that is known: for limits and kept answers, not for permission.
     pub(crate) fn caller(&self, parts: &Parts) -> String {
-        match self.who(&parts.method, &parts.headers) {
+        match self.who(parts) {
             Ok((who, _)) => format!("person {}", who.name),
             Err(_) => {
                 let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_canonical());
@@ -171,15 +176,25 @@ impl Desk {
     }
 
     /// The page of metrics: free where only this machine can ask, else for viewers.
-    pub(crate) fn scrape(&self, headers: &HeaderMap) -> Result<String, Problem> {
+    pub(crate) fn scrape(&self, parts: &Parts) -> Result<String, Problem> {
         if let Books::Live(live) = &self.0
             && !live.open_metrics
         {
-            self.who(&Method::GET, headers)?;
+            self.who(parts)?;
         }
         let numbers = self.0.read(Numbers::of);
         Ok(metrics::render(&numbers, self.0.metrics()))
     }
+}
+
+/// The program of a client certificate.
+fn by_certificate(live: &Live, headers: &HeaderMap, shown: Shown) -> Result<(Who, Option<Proof>), Problem> {
+    certificate::not_a_browser(headers).map_err(|why| Problem::certificate(&why))?;
+    let judged = live.clients.now().judge(&shown, (live.now)());
+    judged.map_err(|why| Problem::certificate(&why))?;
+    let credential = Credential::Certificate(shown);
+    let who = live.whose(&credential).ok_or_else(|| Problem::certificate(&certificate::Refused::Unmapped))?;
+    Ok((who, Some(Proof { credential, session: None })))
 }
 
 /// What somebody has shown.
@@ -290,7 +305,7 @@ impl<R: Rank> FromRequestParts<Desk> for Authorised<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
-        let (who, proof) = desk.who(&parts.method, &parts.headers)?;
+        let (who, proof) = desk.who(parts)?;
         if !R::suits(who.role) {
             if matches!(desk.0, Books::Offline(_)) {
                 return Err(Problem::read_only());
@@ -314,7 +329,16 @@ impl FromRequestParts<Desk> for HookCaller {
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
         let Books::Live(live) = &desk.0 else { return Err(Problem::read_only()) };
         let token = bearer(&parts.headers).filter(|t| !t.trim().is_empty());
-        let source = token.and_then(|t| live.intake.doors().of_token(t).map(|d| d.name.clone()));
+        let doors = live.intake.doors();
+        let source = match token {
+            Some(token) => doors.of_token(token).map(|d| d.name.clone()),
+            None => Shown::of(&parts.extensions)
+                .filter(|_| certificate::not_a_browser(&parts.headers).is_ok())
+                .and_then(|shown| {
+                    let names = live.clients.now().judge(&shown, (live.now)()).ok()?;
+                    doors.of_names(&names).map(|d| d.name.clone())
+                }),
+        };
         if let Some(name) = source {
             let teams = std::collections::BTreeSet::new();
             let who = Who { name: format!("source {name}"), role: Role::Viewer, teams };

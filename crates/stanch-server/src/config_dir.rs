@@ -11,6 +11,7 @@ use stanch_core::Config;
 use stanch_core::config::{Mistake, Person, compile};
 use stanch_engine::Now;
 
+use crate::certificate::Authorities;
 use crate::connect::{self, Connected, Kept};
 use crate::identity::book::Book;
 use crate::intake::Doors;
@@ -34,6 +35,7 @@ pub(crate) struct Loaded {
     pub(crate) doors: Doors,
     pub(crate) connected: Connected,
     pub(crate) tls: Option<rustls::ServerConfig>,
+    pub(crate) clients: Authorities,
     pub(crate) warnings: Vec<Mistake>,
 }
 
@@ -102,24 +104,32 @@ pub(crate) fn load(dir: &Path, now: &Now, kept: &Kept) -> Result<Loaded, Vec<Mis
     mistakes.extend(more);
     let (connected, more) = connect::connect(dir, &config, now, kept);
     mistakes.extend(more);
-    let tls = config.server.tls.as_ref().and_then(|files| match serve::tls(dir, files) {
-        Ok(tls) => Some(tls),
-        Err(why) => {
-            mistakes.push(Mistake::error(
-                "stanch.yaml",
-                (0, 0),
-                format!("tls: {why}"),
-                "name PEM files that stanch can read",
-            ));
-            None
-        }
-    });
+    let (tls, clients) = listener(dir, &config, &mut mistakes);
     mistakes.sort();
     mistakes.dedup();
     if mistakes.iter().any(|m| !m.warning) {
         return Err(mistakes);
     }
-    Ok(Loaded { config, written, people, provider, doors, connected, tls, warnings: mistakes })
+    Ok(Loaded { config, written, people, provider, doors, connected, tls, clients, warnings: mistakes })
+}
+
+/// The listener's certificate, and whose certificates it takes.
+fn listener(
+    dir: &Path,
+    config: &Config,
+    mistakes: &mut Vec<Mistake>,
+) -> (Option<rustls::ServerConfig>, Authorities) {
+    let Some(files) = &config.server.tls else { return (None, Authorities::default()) };
+    let clients = files.clients.as_ref().map(|c| Authorities::read(dir, c)).transpose();
+    let made = clients.and_then(|clients| {
+        let clients = clients.unwrap_or_default();
+        Ok((Some(serve::tls(dir, files, &clients)?), clients))
+    });
+    made.unwrap_or_else(|why| {
+        let mend = "name PEM files that stanch can read";
+        mistakes.push(Mistake::error("stanch.yaml", (0, 0), format!("tls: {why}"), mend));
+        (None, Authorities::default())
+    })
 }
 
 /// A folder compiled and nothing else; none when it has mistakes.

@@ -10,6 +10,7 @@ pub mod app;
 pub mod audit;
 mod auth;
 mod books;
+mod certificate;
 mod chat;
 pub mod config_dir;
 /// How routes name what they need; see the module.

@@ -11,6 +11,7 @@ use stanch_model::port::Responder;
 
 use crate::api::manners::{Answers, Limits};
 use crate::audit::Audit;
+use crate::certificate::Authorities;
 use crate::config_dir::{self, Loaded, Written};
 use crate::connect::Kept;
 use crate::identity::Identity;
@@ -41,6 +42,8 @@ pub(crate) struct Live {
     pub(crate) answers: Arc<Answers>,
     pub(crate) data_dir: PathBuf,
     pub(crate) now: Now,
+    /// Whose client certificates count.
+    pub(crate) clients: Arc<Swap<Authorities>>,
     /// True when `/metrics` needs no token: the listener is loopback.
     pub(crate) open_metrics: bool,
     pub(crate) config_dir: PathBuf,
@@ -115,6 +118,7 @@ impl Live {
         self.people.set(loaded.people);
         self.written.set(loaded.written);
         self.provider.set(loaded.provider);
+        self.clients.set(loaded.clients);
         self.intake.swap(loaded.doors);
         tracing::info!(by, hash, "a new configuration is in force");
         Ok(Reloaded { changed: hash != before.hash, hash, warnings: loaded.warnings })

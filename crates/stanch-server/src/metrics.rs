@@ -38,7 +38,7 @@ pub(crate) struct Metrics {
 fn outcome(refusal: Option<&Refusal>) -> usize {
     match refusal {
         None => 0,
-        Some(Refusal::Denied) => 1,
+        Some(Refusal::Denied | Refusal::Certificate(_)) => 1,
         Some(Refusal::TooLarge(_)) => 2,
         Some(Refusal::Encoding) => 3,
         Some(Refusal::BrokenGzip) => 4,

@@ -1,6 +1,6 @@
 //! Who a token belongs to. Name, role and teams come from the configuration and nowhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use stanch_core::Config;
@@ -14,6 +14,8 @@ use crate::secrets::{self, TokenDigest};
 pub(crate) struct People {
     known: Vec<(TokenDigest, String)>,
     names: BTreeMap<String, Who>,
+    /// Programs by the name in their certificate.
+    programs: BTreeMap<String, Who>,
 }
 
 impl People {
@@ -72,17 +74,23 @@ impl People {
                 ));
             }
         }
-        (People { known, names: names(config) }, mistakes)
+        (People { known, names: names(config), programs: programs(config) }, mistakes)
     }
 
     /// The same tokens, with names, roles and teams as they are in this configuration.
     pub(crate) fn regranted(&self, config: &Config) -> People {
-        People { known: self.known.clone(), names: names(config) }
+        People { known: self.known.clone(), names: names(config), programs: programs(config) }
     }
 
     /// Somebody by name.
     pub(crate) fn named(&self, name: &str) -> Option<&Who> {
         self.names.get(name)
+    }
+
+    /// The program of a certificate with these names; none when they are those of two.
+    pub(crate) fn program(&self, certificate: &BTreeSet<String>) -> Option<&Who> {
+        let mut all = certificate.iter().filter_map(|name| self.programs.get(name));
+        all.next().filter(|_| all.next().is_none())
     }
 
     /// Whose token has this digest. Every known one is compared, so that time tells nothing.
@@ -100,6 +108,16 @@ impl People {
     pub(crate) fn nobody(&self) -> bool {
         self.known.is_empty()
     }
+}
+
+/// Programs, by the name in their certificate. Their names in the journal have a space, which no person has.
+fn programs(config: &Config) -> BTreeMap<String, Who> {
+    let who = |p: &stanch_core::config::Program| Who {
+        name: format!("program {}", p.name),
+        role: p.role,
+        teams: BTreeSet::new(),
+    };
+    config.programs.values().map(|p| (p.certificate.clone(), who(p))).collect()
 }
 
 /// Everybody in force, by name.

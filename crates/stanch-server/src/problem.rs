@@ -10,6 +10,7 @@ use stanch_engine::CommandError;
 use stanch_model::port::JournalError;
 
 use crate::api::v1::types::{ErrorBody, ErrorDetail, MistakeView};
+use crate::certificate::Refused;
 use crate::identity::book::No;
 
 /// An answer that is an error.
@@ -57,6 +58,11 @@ impl Problem {
         let mend = "links to set a password hold for 24 hours and once: ask an administrator for a new one; \
                     for the first start, run `stanch up` again";
         Problem::new(StatusCode::UNAUTHORIZED, "ST0401", "this link is used up, too old or not ours", mend)
+    }
+
+    /// A client certificate that proves nothing. Said in full: whoever shows one knows what is in it.
+    pub(crate) fn certificate(why: &Refused) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, "ST0401", why.to_string(), why.mend())
     }
 
     /// No sender we know, or a wrong proof: the same answer for both.

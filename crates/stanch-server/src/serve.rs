@@ -13,6 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use stanch_core::config::TlsFiles;
 
+use crate::certificate::Authorities;
+
 /// A connection that says nothing for this long at its beginning is closed.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
 /// Requests at the same time on one HTTP/2 connection.
@@ -22,7 +24,11 @@ const STREAMS: u32 = 128;
 ///
 /// # Errors
 /// Which file is wrong, and how.
-pub(crate) fn tls(folder: &Path, files: &TlsFiles) -> Result<rustls::ServerConfig, String> {
+pub(crate) fn tls(
+    folder: &Path,
+    files: &TlsFiles,
+    clients: &Authorities,
+) -> Result<rustls::ServerConfig, String> {
     let said = |file: &str, e: &dyn std::fmt::Display| format!("{file}: {e}");
     let cert = folder.join(&files.cert);
     let chain: Result<Vec<_>, _> =
@@ -35,10 +41,12 @@ pub(crate) fn tls(folder: &Path, files: &TlsFiles) -> Result<rustls::ServerConfi
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider);
     let builder = builder.with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
-    let mut config = builder
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|e| format!("{} and {}: {e}", files.cert, files.key))?;
+    let builder = match clients.asking() {
+        Some(asking) => builder.with_client_cert_verifier(asking),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config =
+        builder.with_single_cert(chain, key).map_err(|e| format!("{} and {}: {e}", files.cert, files.key))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -198,6 +198,11 @@ impl Sessions {
         pairs.find(|(n, id)| *n == name && id.len() == 64).map(|(_, id)| TokenDigest::of(id))
     }
 
+    /// True when a request carries a cookie of ours, good or not.
+    pub(crate) fn carries(&self, headers: &HeaderMap) -> bool {
+        self.carried(headers).is_some()
+    }
+
     /// The session of a request and the proof behind it.
     ///
     /// # Errors

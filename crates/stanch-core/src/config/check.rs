@@ -6,7 +6,7 @@ mod declared;
 
 use super::common::Known;
 use super::mistake::suggest;
-use super::{Config, May, Mistake};
+use super::{Config, Credential, May, Mistake, SourceConfig};
 use crate::playbook::verify::{Around, calls, verify};
 use crate::playbook::{Act, Playbook, Step, StepKind};
 
@@ -24,6 +24,21 @@ pub(super) fn playbooks(config: &Config, teams: &Known, m: &mut Vec<Mistake>) {
         let mut check = Check { config, playbook, teams, path: &path, m };
         playbook.all_steps().into_iter().for_each(|step| check.step(step));
     }
+}
+
+/// Certificates are named, and nobody is asked for one.
+pub(super) fn certificates(config: &Config, m: &mut Vec<Mistake>) {
+    if config.server.tls.as_ref().is_some_and(|tls| tls.clients.is_some()) {
+        return;
+    }
+    let by_certificate = |s: &&SourceConfig| matches!(s.credential, Some(Credential::Certificate(_)));
+    let sources = config.sources.values().filter(by_certificate);
+    let named = sources.map(|s| (format!("sources/{}.yaml", s.name), &s.name));
+    let programs = config.programs.values().map(|p| ("policies/people.yaml".to_owned(), &p.name));
+    m.extend(named.chain(programs).map(|(file, name)| {
+        let message = format!("{name} comes with a certificate, but nobody is asked for one");
+        Mistake::warning(&file, (0, 0), message, "add `clients: { authority: … }` to `tls` in stanch.yaml")
+    }));
 }
 
 fn path(playbook: &Playbook) -> String {

@@ -124,6 +124,7 @@ impl<'a> Folder<'a> {
             sources,
             connectors,
             people: people.people,
+            programs: people.programs,
             provider: people.provider,
             teams: people.teams,
             triage: self.triage(m),
@@ -137,6 +138,7 @@ impl<'a> Folder<'a> {
             hash: self.hash(),
             warnings: Vec::new(),
         };
+        check::certificates(&config, m);
         check::playbooks(&config, &teams, m);
         config
     }

@@ -205,6 +205,7 @@ mod tests {
         let of_source = |credential: &Credential| match credential {
             Credential::Bearer(secret) | Credential::RoutingKey(secret) => vec![secret.clone()],
             Credential::Hmac { secrets, .. } => secrets.clone(),
+            Credential::Certificate(_) => Vec::new(),
         };
         let mut used: BTreeSet<String> = BTreeSet::new();
         let sources = config.sources.values().filter_map(|s| s.credential.as_ref()).flat_map(of_source);

@@ -15,6 +15,7 @@ pub mod mistake;
 mod people;
 mod policy;
 mod preauthorisations;
+mod programs;
 mod provider;
 mod responders;
 mod role;
@@ -31,6 +32,7 @@ pub use compile::compile;
 pub use matcher::{Subject, all_match};
 pub use mistake::Mistake;
 pub use preauthorisations::entries as preauthorisation_entries;
+pub use programs::{ClientAuthority, Program, subject_name};
 pub use provider::{GroupRule, ProviderConfig};
 pub use responders::{LdapResponder, OvsResponder, ResponderConfig, RpzResponder};
 pub use role::{May, Role};
@@ -59,6 +61,8 @@ pub struct Config {
     pub connectors: ConnectorsConfig,
     /// `policies/people.yaml`: who may do what.
     pub people: BTreeMap<String, Person>,
+    /// `policies/people.yaml`: programs with client certificates, by name.
+    pub programs: BTreeMap<String, Program>,
     /// `policies/people.yaml`: sign-in by OpenID Connect, if there is any.
     pub provider: Option<ProviderConfig>,
     /// `policies/people.yaml`: teams and how to reach them.
@@ -143,6 +147,8 @@ pub struct TlsFiles {
     pub cert: String,
     /// Private key.
     pub key: String,
+    /// Who signs the certificates of programs; none: nobody is asked for one.
+    pub clients: Option<ClientAuthority>,
 }
 
 /// A secret by reference: the configuration never holds the secret itself.
@@ -201,6 +207,8 @@ pub enum Credential {
     },
     /// The `routing_key` of PagerDuty Events v2.
     RoutingKey(SecretRef),
+    /// A client certificate with this URI or DNS name in it.
+    Certificate(String),
 }
 
 /// Connectors as configured; the server builds them.

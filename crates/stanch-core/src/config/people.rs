@@ -6,7 +6,8 @@ use super::common::{Known, refer, secret, set};
 use super::connectors::mail_address;
 use super::yaml::{Fields, NAME_HELP, Node, is_name};
 use super::{
-    ConnectorsConfig, Mistake, NotifierConfig, Person, ProviderConfig, Role, SecretRef, Team, provider,
+    ConnectorsConfig, Mistake, NotifierConfig, Person, Program, ProviderConfig, Role, SecretRef, Team,
+    programs, provider,
 };
 
 /// What the file says.
@@ -16,6 +17,8 @@ pub(super) struct People {
     pub(super) teams: BTreeMap<String, Team>,
     /// The teams that have an entry, also those whose other fields are wrong.
     pub(super) team_names: BTreeSet<String>,
+    /// Programs with client certificates.
+    pub(super) programs: BTreeMap<String, Program>,
     /// Sign-in by OpenID Connect.
     pub(super) provider: Option<ProviderConfig>,
     /// True when at least one person has an entry.
@@ -31,7 +34,7 @@ pub(super) fn read(
 ) -> People {
     let mut all = People::default();
     let Some(fields) = root.map(mistakes) else { return all };
-    fields.finish(&["teams", "people", "provider"], mistakes);
+    fields.finish(&["teams", "people", "programs", "provider"], mistakes);
     if let Some(entries) = fields.optional("teams").and_then(|n| n.map(mistakes)) {
         named(&entries, "team", mistakes, |name, node, m| {
             all.team_names.insert(name.to_owned());
@@ -41,6 +44,12 @@ pub(super) fn read(
     let known = Some(all.team_names.clone());
     all.provider = fields.optional("provider").and_then(|n| provider::read(n, &known, mistakes));
     all.anyone |= all.provider.is_some();
+    if let Some(entries) = fields.optional("programs").and_then(|n| n.map(mistakes)) {
+        named(&entries, "program", mistakes, |name, node, m| {
+            let read = programs::program(name, node, &all.programs, m);
+            all.programs.extend(read.map(|p| (name.to_owned(), p)));
+        });
+    }
     let mut tokens: BTreeMap<String, String> = BTreeMap::new();
     if let Some(entries) = fields.optional("people").and_then(|n| n.map(mistakes)) {
         named(&entries, "person", mistakes, |name, node, m| {

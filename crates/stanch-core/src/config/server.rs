@@ -6,7 +6,7 @@ use stanch_model::Span;
 
 use super::common::{path, set};
 use super::yaml::{Fields, Node};
-use super::{Mistake, PlaybookEdits, ServerConfig, TlsFiles};
+use super::{Mistake, PlaybookEdits, ServerConfig, TlsFiles, programs};
 
 /// Where the key is that wraps the keys of stored secrets: 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +136,9 @@ fn tls(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<TlsFiles> {
     let fields = node.map(mistakes)?;
     let cert = fields.required("cert", mistakes).and_then(|n| path(n, mistakes));
     let key = fields.required("key", mistakes).and_then(|n| path(n, mistakes));
-    fields.finish(&["cert", "key"], mistakes);
-    Some(TlsFiles { cert: cert?, key: key? })
+    let clients = fields.optional("clients").and_then(|n| programs::clients(n, mistakes));
+    fields.finish(&["cert", "key", "clients"], mistakes);
+    Some(TlsFiles { cert: cert?, key: key?, clients })
 }
 
 fn audit(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<AuditFiles> {

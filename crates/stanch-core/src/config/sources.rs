@@ -4,7 +4,7 @@ use stanch_model::Span;
 
 use super::common::{secret, set};
 use super::yaml::{Fields, Node};
-use super::{Credential, GenericMapping, Mistake, SecretRef, SourceConfig};
+use super::{Credential, GenericMapping, Mistake, SecretRef, SourceConfig, programs};
 use crate::expr::Expr;
 use crate::stage::health::OWN_SOURCE;
 
@@ -136,13 +136,13 @@ fn expression(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<String> {
 }
 
 fn credential(node: &Node, format: Option<&str>, mistakes: &mut Vec<Mistake>) -> Option<Credential> {
-    const KINDS: &[&str] = &["bearer", "hmac", "routing_key"];
+    const KINDS: &[&str] = &["bearer", "hmac", "routing_key", "certificate"];
     let fields = node.map(mistakes)?;
     fields.finish(KINDS, mistakes);
     let mut written = KINDS.iter().filter_map(|kind| Some((*kind, fields.optional(kind)?)));
     let Some((kind, value)) = written.next() else {
         if fields.entries().is_empty() {
-            let help = "write one of `bearer`, `hmac` or `routing_key`";
+            let help = "write one of `bearer`, `hmac`, `certificate` or `routing_key`";
             mistakes.push(node.mistake("`credential` is empty", help));
         }
         return None;
@@ -154,6 +154,7 @@ fn credential(node: &Node, format: Option<&str>, mistakes: &mut Vec<Mistake>) ->
     match kind {
         "bearer" => secret(value, mistakes).map(Credential::Bearer),
         "hmac" => hmac(value, mistakes),
+        "certificate" => programs::subject(value, mistakes).map(Credential::Certificate),
         _ => {
             if format.is_some_and(|f| f != "pagerduty") {
                 let help = "write `bearer` or `hmac`, or `format: pagerduty`";

@@ -5,7 +5,8 @@
 //! this machine can ask.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -75,8 +76,8 @@ async fn readyz(State(desk): State<Desk>) -> Response {
 /// Free when Stanch listens on loopback; needs the token of a person otherwise.
 #[utoipa::path(get, path = "/metrics", tag = "operation", security((), ("person" = ["viewer"])),
     responses((status = 200, description = "The page", body = String, content_type = "text/plain")))]
-async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    match desk.scrape(&headers) {
+async fn metrics(State(desk): State<Desk>, parts: Parts) -> Response {
+    match desk.scrape(&parts) {
         Ok(page) => {
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             ([(header::CONTENT_TYPE, kind)], page).into_response()

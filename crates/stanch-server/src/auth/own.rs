@@ -7,7 +7,7 @@ use stanch_core::journal::event::Access;
 use stanch_model::{Span, Timestamp};
 
 use super::knock::hashed;
-use super::{Authorised, Rank};
+use super::{Authorised, Proof, Rank};
 use crate::books::Books;
 use crate::identity::book::{ApiToken, No, Wanted};
 use crate::identity::who::Credential;
@@ -42,8 +42,9 @@ impl<R: Rank> Authorised<R> {
 
     /// A token must not be able to outlive itself by making others.
     fn not_by_token(&self) -> Result<(), Problem> {
-        if self.proof.as_ref().is_some_and(|p| matches!(p.credential, Credential::Api(_))) {
-            let message = "an API token can neither make tokens nor change a password";
+        let program = |p: &Proof| matches!(p.credential, Credential::Api(_) | Credential::Certificate(_));
+        if self.proof.as_ref().is_some_and(program) {
+            let message = "an API token can neither make tokens nor change a password, nor can a program";
             return Err(Problem::forbidden(message, "sign in to the console, or use your own token"));
         }
         Ok(())

@@ -4,6 +4,7 @@ use stanch_core::config::Role;
 use stanch_engine::command::Who;
 
 use super::TOKEN;
+use crate::certificate::Shown;
 use crate::live::Live;
 use crate::secrets::TokenDigest;
 
@@ -21,6 +22,8 @@ pub(crate) enum Credential {
         /// As in [`super::book::Account::since`].
         since: i64,
     },
+    /// A client certificate.
+    Certificate(Shown),
 }
 
 impl Credential {
@@ -30,6 +33,7 @@ impl Credential {
             Credential::Configured(_) => "token",
             Credential::Api(_) => "api_token",
             Credential::Account { .. } => "account",
+            Credential::Certificate(_) => "certificate",
         }
     }
 }
@@ -57,6 +61,10 @@ impl Live {
                 let good = |a: &super::book::Account| !a.disabled && a.since == *since;
                 let good = self.identity.look(|b| b.accounts.get(name).is_some_and(good));
                 people.named(name).filter(|_| good).cloned()
+            }
+            Credential::Certificate(shown) => {
+                let names = self.clients.now().judge(shown, (self.now)()).ok()?;
+                people.program(&names).cloned()
             }
             Credential::Api(id) => {
                 let now = (self.now)();

@@ -1,6 +1,6 @@
 //! The sources as intake sees them: a name, a format chosen by the configuration, and a lock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -88,6 +88,14 @@ impl Doors {
             }
         }
         found
+    }
+
+    /// The source whose credential is a certificate with one of these names.
+    pub(crate) fn of_names(&self, names: &BTreeSet<String>) -> Option<&Arc<Door>> {
+        let named = |d: &&Arc<Door>| matches!(&d.lock, Lock::Certificate(name) if names.contains(name));
+        let mut all = self.by_name.values().filter(named);
+        // Two sources may share a certificate; then it does not say which of them asks.
+        all.next().filter(|_| all.next().is_none())
     }
 
     /// The source of this format whose bearer token this is.

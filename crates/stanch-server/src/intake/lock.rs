@@ -5,6 +5,7 @@
 //!
 //! Source: SEC-1 to SEC-4, SEC-12.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use axum::http::{HeaderMap, HeaderName, header};
@@ -34,6 +35,8 @@ pub(crate) enum Lock {
     Hmac(HmacLock),
     /// The `routing_key` of PagerDuty Events v2.
     RoutingKey(TokenDigest),
+    /// A client certificate with this name in it.
+    Certificate(String),
 }
 
 /// A signature over the body.
@@ -90,6 +93,7 @@ impl Lock {
             Some(Credential::RoutingKey(at)) => {
                 read(at).and_then(|s| TokenDigest::stored(&s)).map(Lock::RoutingKey)
             }
+            Some(Credential::Certificate(name)) => Ok(Lock::Certificate(name.clone())),
             Some(Credential::Hmac { secrets, header, timestamp_header }) => {
                 HmacLock::of(secrets, header, timestamp_header.as_deref(), &mut read).map(Lock::Hmac)
             }
@@ -110,8 +114,12 @@ impl Lock {
     }
 
     /// What can be judged before the body is read: refuses what cannot become valid any more, and says
-    /// when the sender is proven already.
-    pub(crate) fn before_body(&self, headers: &HeaderMap) -> Result<Option<Proven>, Denied> {
+    /// when the sender is proven already. `names` are those that a client certificate proves.
+    pub(crate) fn before_body(
+        &self,
+        headers: &HeaderMap,
+        names: Option<&BTreeSet<String>>,
+    ) -> Result<Option<Proven>, Denied> {
         match self {
             Lock::Shut => Err(Denied),
             Lock::Bearer(known) => {
@@ -120,6 +128,10 @@ impl Lock {
             }
             Lock::Hmac(lock) => headers.contains_key(&lock.header).then_some(None).ok_or(Denied),
             Lock::RoutingKey(_) => Ok(None),
+            Lock::Certificate(name) => match names {
+                Some(names) if names.contains(name) => Ok(Some(Proven(()))),
+                Some(_) | None => Err(Denied),
+            },
         }
     }
 
@@ -133,8 +145,9 @@ impl Lock {
     ) -> Result<Verified, Denied> {
         match self {
             Lock::Shut => Err(Denied),
-            Lock::Bearer(_) if proven.is_some() => Ok(Verified { body, once: None }),
-            Lock::Bearer(_) => self.before_body(headers).map(|_| Verified { body, once: None }),
+            Lock::Bearer(_) | Lock::Certificate(_) if proven.is_some() => Ok(Verified { body, once: None }),
+            Lock::Bearer(_) => self.before_body(headers, None).map(|_| Verified { body, once: None }),
+            Lock::Certificate(_) => Err(Denied),
             Lock::Hmac(lock) => {
                 let once = lock.verify(headers, &body, now)?;
                 Ok(Verified { body, once })

@@ -81,7 +81,7 @@ fn a_clock_that_is_off_by_more_than_five_minutes_is_refused() {
 fn a_source_without_a_secret_opens_to_nobody() {
     let h = headers(&[("authorization", "Bearer "), ("x-signature", "")]);
     assert!(Lock::Shut.verify(None, &h, Bytes::new(), NOW).is_err());
-    assert!(Lock::Shut.before_body(&h).is_err());
+    assert!(Lock::Shut.before_body(&h, None).is_err());
     let empty = Lock::Bearer(TokenDigest::of(""));
     assert!(empty.verify(None, &h, Bytes::new(), NOW).is_err(), "an empty token is never a token");
 }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -32,6 +33,7 @@ pub(crate) use doors::{Door, Doors};
 pub(crate) use lock::bearer;
 
 use crate::api::v1::types::AckView;
+use crate::certificate::{self, Authorities, Names, Shown};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::swap::Swap;
@@ -57,6 +59,7 @@ pub(crate) struct Intake {
     room: Arc<Semaphore>,
     pieces: u32,
     now: Now,
+    clients: Arc<Swap<Authorities>>,
     pub(crate) metrics: Metrics,
 }
 
@@ -64,6 +67,8 @@ pub(crate) struct Intake {
 #[derive(Debug)]
 pub(crate) enum Refusal {
     Denied,
+    /// A client certificate was shown that proves nothing.
+    Certificate(certificate::Refused),
     TooLarge(u64),
     Encoding,
     BrokenGzip,
@@ -84,11 +89,11 @@ pub(crate) struct Taken {
 type Room = Option<OwnedSemaphorePermit>;
 
 impl Intake {
-    pub(crate) fn new(engine: Engine, doors: Doors, now: Now) -> Intake {
+    pub(crate) fn new(engine: Engine, doors: Doors, clients: Arc<Swap<Authorities>>, now: Now) -> Intake {
         let pieces = u32::try_from(ROOM.max(doors.max_body * 4) / PIECE).unwrap_or(u32::MAX >> 4);
         let room = Arc::new(Semaphore::new(pieces as usize));
         let (doors, replays, metrics) = (Swap::new(doors), Replays::default(), Metrics::default());
-        Intake { engine, doors, replays, room, pieces, now, metrics }
+        Intake { engine, doors, replays, room, pieces, now, clients, metrics }
     }
 
     /// The sources as they are now.
@@ -106,16 +111,29 @@ impl Intake {
         &self,
         door: Option<&Arc<Door>>,
         doors: &Doors,
-        headers: &HeaderMap,
+        parts: &Parts,
         body: Body,
     ) -> Result<Taken, Refusal> {
+        let headers = &parts.headers;
         check_length(headers, doors.max_body)?;
         let gzip = is_gzip(headers)?;
+        // Judged first, so that what is said about a certificate does not depend on what sources there are.
+        let names = self.names(parts).map_err(Refusal::Certificate)?;
         let door = door.ok_or(Refusal::Denied)?;
-        let proven = door.lock.before_body(headers)?;
+        let proven = door.lock.before_body(headers, names.as_deref())?;
         let (body, room) = self.read(doors, headers, body, proven.is_some()).await?;
         let verified = door.lock.verify(proven, headers, body, (self.now)())?;
         self.accept(doors, door, verified, gzip, room, false).await
+    }
+
+    /// The names that the connection's certificate proves, where nothing else is shown.
+    fn names(&self, parts: &Parts) -> Result<Option<Names>, certificate::Refused> {
+        let Some(shown) = Shown::of(&parts.extensions) else { return Ok(None) };
+        if parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(None);
+        }
+        certificate::not_a_browser(&parts.headers)?;
+        self.clients.now().judge(&shown, (self.now)()).map(Some)
     }
 
     /// Reads a body within its limits. Whoever has not proven who they are is not told which limit.
@@ -289,6 +307,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {
             Refusal::Denied => Problem::sender(),
+            Refusal::Certificate(why) => Problem::certificate(&why),
             Refusal::TooLarge(limit) => Problem::too_large(limit),
             Refusal::Encoding => Problem::media(
                 "this Content-Encoding is not read",
@@ -348,7 +367,7 @@ async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Respons
     let (parts, body) = request.into_parts();
     let doors = intake.doors.now();
     let door = parts.uri.path().strip_prefix("/in/").and_then(|name| doors.by_name(name));
-    let taken = intake.by_name(door, &doors, &parts.headers, body).await;
+    let taken = intake.by_name(door, &doors, &parts, body).await;
     intake.metrics.delivered(begun.elapsed(), taken.as_ref().err());
     match taken {
         Ok(taken) => json(StatusCode::ACCEPTED, &ack_view(taken.ack)),

@@ -21,6 +21,7 @@ pub(super) use describe::describe;
 pub(crate) use limits::Limits;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -29,6 +30,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum_server::tls::TlsInfo;
 use sha2::{Digest, Sha256};
 use tower::ServiceExt as _;
 
@@ -141,6 +143,9 @@ async fn holds(around: &Around, parts: &Parts, tags: &HeaderValue) -> Result<(),
         // Not all of them: what the first routing found out would spoil the second.
         if let Some(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
             look.extensions_mut().insert(*peer);
+        }
+        if let Some(shown) = parts.extensions.get::<Arc<TlsInfo>>() {
+            look.extensions_mut().insert(shown.clone());
         }
         let Ok(answer) = around.inner.clone().oneshot(look).await;
         match answer.status() {

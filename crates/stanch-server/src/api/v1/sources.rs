@@ -38,6 +38,7 @@ fn credential(config: Option<&SourceConfig>) -> &'static str {
         Some(Credential::Bearer(_)) => "bearer",
         Some(Credential::Hmac { .. }) => "hmac",
         Some(Credential::RoutingKey(_)) => "routing_key",
+        Some(Credential::Certificate(_)) => "certificate",
     }
 }
 

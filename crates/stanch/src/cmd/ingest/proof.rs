@@ -102,8 +102,8 @@ pub(crate) fn of(ctx: &Ctx, source: &str) -> Result<Source> {
 fn proof(dir: &Path, credential: &Credential) -> Result<Proof> {
     Ok(match credential {
         Credential::Bearer(secret) => Proof::Bearer(read(dir, secret)?),
-        // The key is in each event, as PagerDuty has it.
-        Credential::RoutingKey(_) => Proof::Nothing,
+        // The key is in each event, as PagerDuty has it; a certificate belongs to its program.
+        Credential::RoutingKey(_) | Credential::Certificate(_) => Proof::Nothing,
         Credential::Hmac { secrets, header, timestamp_header } => {
             let Some(secret) = secrets.first() else { return Ok(Proof::Nothing) };
             Proof::Hmac {

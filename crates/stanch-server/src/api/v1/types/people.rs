@@ -19,7 +19,7 @@ pub struct Whoami {
     pub may: Vec<String>,
     /// Their teams.
     pub teams: Vec<String>,
-    /// By what this request proved itself: `token`, `api_token`, `account`, or `none` without a server.
+    /// By what this request proved itself: `token`, `api_token`, `account`, `certificate`, or `none` without a server.
     #[serde(default)]
     pub way: String,
 }

@@ -22,7 +22,7 @@ pub struct SourceView {
     /// Its format; none when it is no longer configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// How it proves itself: `bearer`, `hmac`, `routing_key` or `none`.
+    /// How it proves itself: `bearer`, `hmac`, `routing_key`, `certificate` or `none`.
     pub credential: String,
     /// True when it can send over HTTP.
     pub enabled: bool,
