@@ -30,6 +30,9 @@ use crate::vault::Vault;
 use crate::webhooks::{Book, Webhooks};
 use crate::{api, seal_key, serve};
 
+/// A tenant has no listener of its own.
+const NO_TLS: &str = "a tenant has no listener of its own: take `tls` out of its stanch.yaml, and have a proxy before \
+    all tenants speak TLS";
 /// How long requests under way may take at a stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -50,6 +53,8 @@ pub struct Options {
     pub set_up: Option<SetUp>,
     /// Names under which browsers reach the console through a proxy, beside where it listens.
     pub hosts: Vec<String>,
+    /// One tenant of several in this process: its host name, and where the listener of all is.
+    pub(crate) tenant: Option<(String, SocketAddr)>,
 }
 
 impl Options {
@@ -65,6 +70,7 @@ impl Options {
             mode: Mode::Live,
             hosts: Vec::new(),
             set_up: None,
+            tenant: None,
         }
     }
 
@@ -116,13 +122,58 @@ pub(crate) fn system_clock() -> Now {
     })
 }
 
+/// A listener and what it answers with.
+pub(crate) struct Listening {
+    handle: Handle<SocketAddr>,
+    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Listening {
+    /// Answers from now on.
+    pub(crate) fn start(listener: TcpListener, router: Router, tls: Option<RustlsConfig>) -> Listening {
+        let handle = Handle::new();
+        let serving = tokio::spawn(serve::serve(listener, router, tls, handle.clone()));
+        Listening { handle, serving }
+    }
+
+    /// Why it ended, which it never does by itself.
+    pub(crate) async fn ended(&mut self) -> String {
+        let ended = (&mut self.serving).await;
+        let why = ended
+            .map_or_else(|e| e.to_string(), |r| r.map_or_else(|e| e.to_string(), |()| "it ended".into()));
+        format!("the listener is gone: {why}")
+    }
+
+    /// Takes nothing new, and finishes what is in hand.
+    pub(crate) async fn stop(self) {
+        self.handle.graceful_shutdown(Some(DRAIN));
+        if let Err(e) = self.serving.await {
+            tracing::warn!(error = %e, "the listener ended badly");
+        }
+    }
+}
+
+/// Where it listens, or the listener of all tenants does.
+fn listen_on(
+    wanted: SocketAddr,
+    tenant: Option<&(String, SocketAddr)>,
+) -> Result<(Option<TcpListener>, SocketAddr), StartError> {
+    if let Some((_, addr)) = tenant {
+        return Ok((None, *addr));
+    }
+    let cannot = |why| StartError::Listen { addr: wanted, why };
+    let listener = TcpListener::bind(wanted).map_err(cannot)?;
+    let addr = listener.local_addr().map_err(cannot)?;
+    Ok((Some(listener), addr))
+}
+
 /// A running Stanch.
 pub struct App {
     addr: SocketAddr,
     live: Arc<Live>,
     router: Router,
-    handle: Handle<SocketAddr>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    /// None for a tenant, whose requests come in through the listener of all.
+    listening: Option<Listening>,
     keeper: Keeper,
     telling: tokio::task::JoinHandle<()>,
 }
@@ -134,7 +185,7 @@ impl App {
     /// # Errors
     /// Why it did not start, in words that say how to mend it.
     pub async fn start(options: Options) -> Result<App, StartError> {
-        let Options { config_dir, data_dir, listen, clock: now, mode, hosts, set_up } = options;
+        let Options { config_dir, data_dir, listen, clock: now, mode, mut hosts, set_up, tenant } = options;
         let (dir, clock) = (config_dir.clone(), now.clone());
         let kept = Kept { data: Some(data_dir.clone()), ..Kept::default() };
         let mut loaded = blocking(move || config_dir::load(&dir, &clock, &kept))
@@ -161,10 +212,12 @@ impl App {
         let wanted = listen.unwrap_or(loaded.config.server.listen);
         let tls = loaded.tls.take().map(|tls| RustlsConfig::from_config(Arc::new(tls)));
         let nobody = loaded.people.nobody() && !identity.look(|b| b.can_come_in());
-        refuse_open_doors(wanted, tls.is_some(), nobody)?;
-        let cannot = |why| StartError::Listen { addr: wanted, why };
-        let listener = TcpListener::bind(wanted).map_err(cannot)?;
-        let addr = listener.local_addr().map_err(cannot)?;
+        match &tenant {
+            None => refuse_open_doors(wanted, tls.is_some(), nobody)?,
+            Some(_) if tls.is_some() => return Err(StartError::Refused(NO_TLS.to_owned())),
+            Some((name, _)) => hosts.push(name.clone()),
+        }
+        let (listener, addr) = listen_on(wanted, tenant.as_ref())?;
 
         let named = loaded.config.containment.seal_key.clone();
         let (folder, data) = (config_dir.clone(), data_dir.clone());
@@ -216,7 +269,9 @@ impl App {
             data_dir,
             now,
             clients,
-            open_metrics: addr.ip().is_loopback(),
+            // A proxy before several tenants is on this machine too.
+            open_metrics: addr.ip().is_loopback() && tenant.is_none(),
+            tenant: tenant.map(|(name, _)| name),
             config_dir,
             mode,
             tls: tls.clone(),
@@ -224,10 +279,9 @@ impl App {
             reloading: tokio::sync::Mutex::new(()),
         });
         let router = api::router(Desk::live(live.clone()), Some(intake::router(intake)));
-        let handle = Handle::new();
-        let serving = tokio::spawn(serve::serve(listener, router.clone(), tls, handle.clone()));
+        let listening = listener.map(|listener| Listening::start(listener, router.clone(), tls));
         tracing::info!(%addr, "stanch answers");
-        Ok(App { addr, live, router, handle, serving, keeper, telling })
+        Ok(App { addr, live, router, listening, keeper, telling })
     }
 
     /// Where it listens.
@@ -273,6 +327,7 @@ impl App {
         let mut interrupt = catch(SignalKind::interrupt())?;
         let mut hang_up = catch(SignalKind::hangup())?;
         let live = self.live.clone();
+        let Some(mut listening) = self.listening.take() else { return Err("it has no listener".to_owned()) };
         loop {
             tokio::select! {
                 _ = end.recv() => break,
@@ -285,13 +340,11 @@ impl App {
                     }
                 }
                 why = live.engine.failed() => return Err(why),
-                ended = &mut self.serving => {
-                    let why = ended.map_or_else(|e| e.to_string(), |r| r.map_or_else(|e| e.to_string(), |()| "it ended".into()));
-                    return Err(format!("the listener is gone: {why}"));
-                }
+                why = listening.ended() => return Err(why),
             }
         }
         tracing::info!("stanch stops");
+        self.listening = Some(listening);
         self.stop().await;
         Ok(())
     }
@@ -300,9 +353,8 @@ impl App {
     pub async fn stop(self) {
         self.live.pulse.close();
         self.telling.abort();
-        self.handle.graceful_shutdown(Some(DRAIN));
-        if let Err(e) = self.serving.await {
-            tracing::warn!(error = %e, "the listener ended badly");
+        if let Some(listening) = self.listening {
+            listening.stop().await;
         }
         self.live.engine.stop().await;
         self.keeper.finish().await;
@@ -317,7 +369,9 @@ fn open_identity(data: &Path, set_up: Option<SetUp>) -> Result<Identity, String>
     Identity::open(data, set_up)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StartError> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StartError> {
     tokio::task::spawn_blocking(work).await.map_err(|e| StartError::Bug(e.to_string()))
 }
 

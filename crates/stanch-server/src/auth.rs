@@ -183,7 +183,11 @@ impl Desk {
             self.who(parts)?;
         }
         let numbers = self.0.read(Numbers::of);
-        Ok(metrics::render(&numbers, self.0.metrics()))
+        let tenant = match &self.0 {
+            Books::Live(live) => live.tenant.as_deref(),
+            Books::Offline(_) => None,
+        };
+        Ok(metrics::render(&numbers, self.0.metrics(), tenant))
     }
 }
 

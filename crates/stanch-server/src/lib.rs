@@ -38,6 +38,7 @@ mod serve;
 mod session;
 mod sse;
 mod swap;
+pub mod tenants;
 mod vault;
 mod webhooks;
 mod workshop;

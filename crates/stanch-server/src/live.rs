@@ -42,6 +42,8 @@ pub(crate) struct Live {
     pub(crate) answers: Arc<Answers>,
     pub(crate) data_dir: PathBuf,
     pub(crate) now: Now,
+    /// Which tenant this is, where there are several.
+    pub(crate) tenant: Option<String>,
     /// Whose client certificates count.
     pub(crate) clients: Arc<Swap<Authorities>>,
     /// True when `/metrics` needs no token: the listener is loopback.

@@ -87,18 +87,24 @@ impl Metrics {
 
 /// A page of metrics in Prometheus' text format.
 #[derive(Default)]
-struct Page(String);
+struct Page {
+    text: String,
+    /// Stands on every line where there are several.
+    tenant: Option<String>,
+}
 
 impl Page {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
     fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
         let escape = |v: &str| v.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}=\"{}\"", escape(v))).collect();
+        let tenant = self.tenant.as_deref().map(|t| ("tenant", t));
+        let labels: Vec<String> =
+            tenant.iter().chain(labels).map(|(k, v)| format!("{k}=\"{}\"", escape(v))).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.0, "{name}{labels} {value}");
+        let _ = writeln!(self.text, "{name}{labels} {value}");
     }
 
     fn one(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
@@ -145,8 +151,8 @@ impl Numbers {
 }
 
 /// The page.
-pub(crate) fn render(numbers: &Numbers, metrics: Option<&Metrics>) -> String {
-    let mut out = Page::default();
+pub(crate) fn render(numbers: &Numbers, metrics: Option<&Metrics>, tenant: Option<&str>) -> String {
+    let mut out = Page { tenant: tenant.map(str::to_owned), ..Page::default() };
     out.family("stanch_build_info", "gauge", "The version that runs.");
     out.line("stanch_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     out.family("stanch_records_received_total", "counter", "Records taken in and acknowledged.");
@@ -196,7 +202,7 @@ pub(crate) fn render(numbers: &Numbers, metrics: Option<&Metrics>) -> String {
     if let Some(metrics) = metrics {
         metrics.write(&mut out);
     }
-    out.0
+    out.text
 }
 
 #[cfg(test)]
@@ -209,7 +215,7 @@ mod tests {
         metrics.delivered(Duration::from_micros(300), None);
         metrics.delivered(Duration::from_secs(60), None);
         metrics.delivered(Duration::from_micros(10), Some(&Refusal::Denied));
-        let page = render(&Numbers::of(&State::default()), Some(&metrics));
+        let page = render(&Numbers::of(&State::default()), Some(&metrics), None);
         for line in page.lines().filter(|l| !l.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();
             let family =

@@ -60,6 +60,12 @@ impl Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "ST0401", "this link is used up, too old or not ours", mend)
     }
 
+    /// No tenant of this host name; the same for every path.
+    pub(crate) fn no_tenant() -> Problem {
+        let mend = "ask under the host name of your tenant";
+        Problem::new(StatusCode::NOT_FOUND, "ST0404", "there is nothing under this host name", mend)
+    }
+
     /// A client certificate that proves nothing. Said in full: whoever shows one knows what is in it.
     pub(crate) fn certificate(why: &Refused) -> Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "ST0401", why.to_string(), why.mend())

@@ -10,6 +10,7 @@ use serde_json::json;
 use stanch_core::Config;
 use stanch_core::config::Mistake;
 use stanch_server::api::v1::types::MistakeView;
+use stanch_server::tenants::Tenants;
 use stanch_server::{App, Options, StartError, offline_router};
 
 use crate::cli::Ctx;
@@ -72,6 +73,22 @@ pub(crate) async fn serve(
     let url = url(config, app.addr());
     ctx.out.line(format!("listening on {url}"));
     app.run()
+        .await
+        .map_err(|why| Failure::new(Exit::Failed, format!("the server ended: {why}"), "start it again"))?;
+    Ok(Exit::Ok)
+}
+
+/// Runs several tenants until it is told to stop. The first line on stdout says where it listens.
+///
+/// # Errors
+/// Why it did not start, or could not go on.
+pub(crate) async fn serve_tenants(ctx: &Ctx, folder: &Path, listen: Option<SocketAddr>) -> Result<Exit> {
+    log(ctx, "info");
+    keep_memory_in(ctx);
+    let tenants = Tenants::start(folder, listen).await.map_err(not_started)?;
+    ctx.out.line(format!("listening on http://{}", tenants.addr()));
+    tenants
+        .run()
         .await
         .map_err(|why| Failure::new(Exit::Failed, format!("the server ended: {why}"), "start it again"))?;
     Ok(Exit::Ok)

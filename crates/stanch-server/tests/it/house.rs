@@ -53,7 +53,7 @@ pub(crate) fn seconds() -> i64 {
     i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
-fn furnish(config: &Path) {
+pub(crate) fn furnish(config: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let write = |path: &str, text: &str| {
         let path = config.join(path);

@@ -19,5 +19,6 @@ mod playbook_edit;
 mod reload;
 mod secrets;
 mod secure;
+mod tenants;
 mod webhooks;
 mod whole_loop;

@@ -28,9 +28,15 @@ pub(crate) struct Args {
         value_delimiter = ','
     )]
     hosts: Vec<String>,
+    /// Serve several tenants: each sub-folder is one, named as its host, with `config` and `data` in it
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "hosts", "config"])]
+    tenants: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: Args, ctx: &Ctx) -> Result<Exit> {
+    if let Some(folder) = &args.tenants {
+        return local::serve_tenants(ctx, folder, args.listen).await;
+    }
     let config = find::needed_config_dir(ctx.globals.config.as_deref())?;
     let data = find::data_dir(args.data.as_deref(), &config);
     local::serve(ctx, &config, &data, args.listen, args.hosts).await
