@@ -12,7 +12,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use stanch_connectors::format;
 use stanch_core::journal::State;
 use stanch_core::journal::learnt::EXAMPLES;
-use stanch_engine::{Received, replay};
+use stanch_engine::{Engine, Received, replay};
 use stanch_judge::learner::{Example, Facts, Learner};
 use stanch_judge::sluice::Sluice;
 use stanch_judge::watch::{GAP, Sight, Watch};
@@ -21,7 +21,9 @@ use stanch_model::{Span, Timestamp};
 use stanch_store::{Options, SqliteJournal};
 
 use crate::engine::{now, start};
+use crate::plan::{date, here};
 use crate::proc;
+use crate::report::{self, Figures, Row as Line, Section, number};
 
 /// Alerts a delivery.
 const BATCH: usize = 512;
@@ -29,6 +31,12 @@ const BATCH: usize = 512;
 const DEEP: usize = 8;
 /// What is asked of the pipeline, alerts a second, and of the replay, times real time.
 const GOALS: (f64, f64) = (20_000.0, 1_000.0);
+/// Histories one after the other, for what memory does.
+const HISTORIES: i64 = 10;
+/// Alerts of the case in which none repeats another.
+const DISTINCT: usize = 20_000;
+/// The name of the part, and of its file.
+const NAME: &str = "judge";
 
 /// One alert of the scenario.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,30 +47,74 @@ struct Row {
     host: String,
 }
 
-/// Runs all parts. With `--rows N` only the first N alerts are taken.
+/// Runs all parts. With `--rows N` only the first N alerts are taken; `--write-docs` writes the page.
 pub(crate) fn run(words: &[String]) -> Result<()> {
-    let most = match words {
-        [] => usize::MAX,
-        [flag, n] if flag == "--rows" => n.parse().context("--rows takes a number")?,
-        _ => bail!("judge knows --rows N"),
-    };
+    let (mut most, mut write) = (usize::MAX, false);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--rows" => most = words.next().context("--rows takes a number")?.parse()?,
+            "--write-docs" => write = true,
+            _ => bail!("judge knows --rows N and --write-docs"),
+        }
+    }
     let (name, mut rows) = largest()?;
     rows.truncate(most);
     let span = rows.last().map_or(0, |l| l.at) - rows.first().map_or(0, |f| f.at);
-    println!("{name}: {} alerts over {:.1} days", rows.len(), span as f64 / 86_400.0);
-    println!("{:<44} {:>14} {:>14}  ", "what", "found", "asked");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let dir = tempfile::tempdir()?;
-    runtime.block_on(pipeline(dir.path(), &rows))?;
-    again(dir.path(), span)?;
-    memory(&rows)?;
-    scoring(&rows);
-    order(&rows)
+    let machine = here()?;
+    let mut lines = Vec::new();
+    let (dir, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    runtime.block_on(pipeline(dir.path(), &rows, &mut lines))?;
+    again(dir.path(), span, &mut lines)?;
+    runtime.block_on(distinct(other.path(), &rows, &mut lines))?;
+    scoring(&rows, &mut lines);
+    order(&rows, &mut lines);
+    let section = Section {
+        name: NAME.to_owned(),
+        title: "Judgement: the whole pipeline and the time machine".to_owned(),
+        method: method(&name, rows.len(), span),
+        rows: lines,
+        machine,
+        date: date()?,
+    };
+    section.keep(&report::history())?;
+    if write {
+        report::write_docs(&[NAME])?;
+    }
+    Ok(())
 }
 
-fn row(what: &str, found: &str, asked: &str, met: Option<bool>) {
-    let met = met.map_or("", |m| if m { "met" } else { "missed" });
-    println!("{what:<44} {found:>14} {asked:>14}  {met}");
+fn method(name: &str, rows: usize, span: i64) -> String {
+    format!(
+        "{name}: {} alerts over {:.1} days, in order, written as Wazuh does, {BATCH} a delivery and {DEEP} deliveries under \
+         way, into one engine in the same process: normalise, dedup, triage, correlate, commit; a delivery counts when the disk \
+         has it. Most alerts repeat another, as they do in such captures; the case without any repeat gives every alert \
+         a machine of its own. Then {HISTORIES} such histories one after the other, and what the process holds after the first \
+         and after the last. The replay leads the journal of the first case through the stages again, twice. \
+         `cargo xtask bench judge`; the captures are not ours to ship.",
+        number(rows as f64),
+        span as f64 / 86_400.0
+    )
+}
+
+fn figure(n: f64) -> Figures {
+    Figures(vec![n])
+}
+
+fn line(what: &str, ours: String) -> Line {
+    Line { ours, ..Line::plain(what, &figure(0.0), None) }
+}
+
+/// A yes or no that must be a yes.
+fn holds(what: &str, ours: String, met: bool) -> Line {
+    Line {
+        goal: "judge".to_owned(),
+        result: if met { "yes" } else { "no" }.to_owned(),
+        floor: "yes".to_owned(),
+        met: Some(met),
+        ..line(what, ours)
+    }
 }
 
 fn folder() -> PathBuf {
@@ -107,10 +159,9 @@ fn body(rows: &[Row]) -> Vec<u8> {
     out
 }
 
-async fn pipeline(dir: &Path, rows: &[Row]) -> Result<()> {
-    let engine = start(dir)?;
+/// Sends the bodies; gives seconds and seconds of CPU.
+async fn send(engine: &Engine, bodies: Vec<Vec<u8>>) -> Result<(f64, f64)> {
     let format = format::by_name("wazuh").context("no such format")?;
-    let bodies: Vec<Vec<u8>> = rows.chunks(BATCH).map(body).collect();
     let (began, cpu) = (Instant::now(), proc::cpu("self")?);
     let mut waiting = FuturesUnordered::new();
     let mut bodies = bodies.into_iter();
@@ -128,23 +179,78 @@ async fn pipeline(dir: &Path, rows: &[Row]) -> Result<()> {
         let Some(ack) = waiting.next().await else { break };
         drop(ack?.map_err(|e| anyhow!("{e}"))?);
     }
-    let (wall, cpu) = (began.elapsed().as_secs_f64(), proc::cpu("self")? - cpu);
-    let speed = rows.len() as f64 / wall;
+    Ok((began.elapsed().as_secs_f64(), proc::cpu("self")? - cpu))
+}
+
+fn held(engine: &Engine) -> String {
     let (alerts, incidents) = engine.read(|s: &State| (s.slots.len(), s.incidents.len()));
-    row(
-        "pipeline, durable, alerts a second",
-        &format!("{speed:.0}"),
-        &format!("{:.0}", GOALS.0),
-        Some(speed >= GOALS.0),
+    format!("{}, {}", number(alerts as f64), number(incidents as f64))
+}
+
+/// The first history is timed; the others follow it in time, and only what they leave behind counts.
+async fn pipeline(dir: &Path, rows: &[Row], lines: &mut Vec<Line>) -> Result<()> {
+    let engine = start(dir)?;
+    let (wall, cpu) = send(&engine, rows.chunks(BATCH).map(body).collect()).await?;
+    let speed = rows.len() as f64 / wall;
+    lines.push(
+        Line::plain("alerts/s, durable", &figure(speed), None).goal("judge", speed, "/s", GOALS.0, true),
     );
-    row("  CPU an alert, µs", &format!("{:.1}", cpu * 1e6 / rows.len() as f64), "", None);
-    row("  distinct alerts, incidents", &format!("{alerts}, {incidents}"), "", None);
+    lines.push(Line::plain("µs CPU an alert", &figure(cpu * 1e6 / rows.len() as f64), None));
+    lines.push(line("distinct alerts, incidents", held(&engine)));
+    tokio::time::timeout(Span::secs(60).to_std(), engine.stop()).await.ok();
+    drop(engine);
+    let far = tempfile::tempdir()?;
+    let engine = start(far.path())?;
+    let long = rows.last().map_or(0, |l| l.at) - rows.first().map_or(0, |f| f.at) + 1;
+    let mut sizes = Vec::new();
+    for round in 0..HISTORIES {
+        let later: Vec<Row> =
+            rows.iter().map(|r| Row { at: r.at - (HISTORIES - round) * long, ..r.clone() }).collect();
+        let bodies: Vec<Vec<u8>> = later.chunks(BATCH).map(body).collect();
+        drop(later);
+        send(&engine, bodies).await?;
+        if round == 0 || round == HISTORIES - 1 {
+            sizes.push((proc::rss("self")? as f64 / 1e6, held(&engine)));
+        }
+    }
+    let [first, last] = &sizes[..] else { bail!("histories are missing") };
+    lines.push(
+        Line::plain(
+            format!("MB held after {HISTORIES} histories (peer: after one)"),
+            &figure(last.0),
+            Some(&figure(first.0)),
+        )
+        .goal("judge", last.0 / first.0, "×", 1.25, false),
+    );
+    lines.push(line("distinct alerts, incidents after them", last.1.clone()));
+    tokio::time::timeout(Span::secs(60).to_std(), engine.stop()).await.ok();
+    Ok(())
+}
+
+/// No alert repeats another: what dedup cannot take away.
+async fn distinct(dir: &Path, rows: &[Row], lines: &mut Vec<Line>) -> Result<()> {
+    let engine = start(dir)?;
+    let own = |(n, r): (usize, &Row)| Row {
+        host: format!("{}-{n}", r.host),
+        address: std::net::Ipv4Addr::from(0x0a00_0000 + n as u32).to_string(),
+        ..r.clone()
+    };
+    let few: Vec<Row> = rows.iter().take(DISTINCT).enumerate().map(own).collect();
+    let (wall, cpu) = send(&engine, few.chunks(BATCH).map(body).collect()).await?;
+    let speed = few.len() as f64 / wall;
+    lines.push(Line::plain(
+        "alerts/s, durable, none a repeat, each of a machine of its own",
+        &figure(speed),
+        None,
+    ));
+    lines.push(Line::plain("µs CPU an alert, none a repeat", &figure(cpu * 1e6 / few.len() as f64), None));
+    lines.push(line("distinct alerts, incidents, none a repeat", held(&engine)));
     tokio::time::timeout(Span::secs(60).to_std(), engine.stop()).await.ok();
     Ok(())
 }
 
 /// Leads the journal through the stages again.
-fn again(dir: &Path, span: i64) -> Result<()> {
+fn again(dir: &Path, span: i64, lines: &mut Vec<Line>) -> Result<()> {
     let journal = (0..100).find_map(|_| {
         std::thread::sleep(Duration::from_millis(20));
         SqliteJournal::open(dir, Options::default()).ok()
@@ -161,57 +267,31 @@ fn again(dir: &Path, span: i64) -> Result<()> {
     }
     let took = began.elapsed().as_secs_f64() / 2.0;
     let times = span as f64 / took;
-    row(
-        "replay, times real time",
-        &format!("{times:.0}"),
-        &format!("{:.0}", GOALS.1),
-        Some(times >= GOALS.1),
+    lines.push(
+        Line::plain("times real time, replay", &figure(times), None).goal("judge", times, "×", GOALS.1, true),
     );
-    row(
-        "  the same digest twice",
-        if digests[0] == digests[1] { "yes" } else { "no" },
-        "yes",
-        Some(digests[0] == digests[1]),
-    );
-    Ok(())
-}
-
-/// What the watch, the part of the judgement that grows with what it sees, takes after the history and after ten
-/// such histories.
-fn memory(rows: &[Row]) -> Result<()> {
-    let mut watch = Watch::default();
-    let long = rows.last().map_or(0, |l| l.at) - rows.first().map_or(0, |f| f.at) + 1;
-    let before = proc::rss("self")?;
-    let mut sizes = Vec::new();
-    for round in 0..10 {
-        for r in rows {
-            watch.see(&sight(r, r.at + round * long));
-        }
-        if round == 0 || round == 9 {
-            sizes.push(proc::rss("self")?.saturating_sub(before) >> 10);
-        }
-    }
-    let flat = sizes[1] <= sizes[0] + sizes[0] / 4 + 4_096;
-    row("watch after 1 and 10 histories, KiB", &format!("{}, {}", sizes[0], sizes[1]), "flat", Some(flat));
+    let same = digests[0] == digests[1];
+    lines.push(holds("replay, the same digest twice", digests[0].chars().take(12).collect(), same));
     Ok(())
 }
 
 /// What one score costs in a turn: a row of features and a judgement with its reasons, by a model grown from as
 /// many examples as are ever taken, and how long that growth takes beside the turn.
-fn scoring(rows: &[Row]) {
+fn scoring(rows: &[Row], lines: &mut Vec<Line>) {
+    const ASKED: usize = 2_000;
     let mut watch = Watch::default();
-    let mut examples = Vec::new();
-    let mut described = Vec::new();
-    for r in rows {
-        let (key, new) = watch.see(&sight(r, r.at));
-        if !new {
+    let (mut examples, mut described) = (Vec::new(), Vec::new());
+    let stride = (rows.len() / (EXAMPLES + ASKED)).max(1);
+    for (n, r) in rows.iter().enumerate() {
+        let (key, _) = watch.see(&sight(r, r.at));
+        if n % stride != 0 {
             continue;
         }
         let Some(row) = watch.row(key, Timestamp(r.at * 1_000)) else { continue };
         // Any verdicts do: what is measured is time.
-        let matters = examples.len() % 7 == 0;
-        let fold = (examples.len() % 5) as u32;
-        if examples.len() < EXAMPLES {
+        let turn = n / stride;
+        if turn % 7 < 5 && examples.len() < EXAMPLES {
+            let (matters, fold) = (turn % 11 == 0, (turn % 5) as u32);
             examples.push((Example { row, rule: r.rule.clone(), fold, matters }, 0));
         } else {
             described.push((key, r));
@@ -220,13 +300,13 @@ fn scoring(rows: &[Row]) {
     let many = examples.len();
     let began = Instant::now();
     let learner = Learner::from_verdicts(examples, 1);
-    row(
-        "growing a model, s",
-        &format!("{:.1}", began.elapsed().as_secs_f64()),
-        &format!("{many} examples"),
+    let grown = began.elapsed().as_secs_f64();
+    lines.push(Line::plain(
+        format!("s to grow a model from {many} verdicts, beside the turn"),
+        &figure(grown),
         None,
-    );
-    let asked: Vec<_> = described.iter().take(2_000).collect();
+    ));
+    let asked: Vec<_> = described.iter().take(ASKED).collect();
     let began = Instant::now();
     let mut sum = 0.0;
     for (key, r) in &asked {
@@ -235,7 +315,7 @@ fn scoring(rows: &[Row]) {
         }
     }
     let each = began.elapsed().as_secs_f64() * 1e6 / asked.len().max(1) as f64;
-    row("scoring by a model, with reasons, µs an alert", &format!("{each:.0}"), "", None);
+    lines.push(Line::plain("µs to score a new alert by that model, with reasons", &figure(each), None));
     assert!(sum.is_finite(), "a score is a number");
 }
 
@@ -254,7 +334,7 @@ fn sight(r: &Row, at: i64) -> Sight<'_> {
 }
 
 /// The same groups whatever the order of arrival within the watermark.
-fn order(rows: &[Row]) -> Result<()> {
+fn order(rows: &[Row], lines: &mut Vec<Line>) {
     let groups = |late: i64| -> Vec<(i64, String, String)> {
         let mut shuffled: Vec<&Row> = rows.iter().collect();
         let mut chance = stanch_judge::chance::Chance::new(7);
@@ -278,12 +358,6 @@ fn order(rows: &[Row]) -> Result<()> {
         out
     };
     let (sorted, mixed) = (groups(0), groups(GAP.0 / 3_000));
-    let same = sorted == mixed;
-    row(
-        "groups, in order and 10 min out of order",
-        &format!("{}, {}", sorted.len(), mixed.len()),
-        "the same",
-        Some(same),
-    );
-    Ok(())
+    let ours = format!("{}, {}", number(sorted.len() as f64), number(mixed.len() as f64));
+    lines.push(holds("groups, in order and 10 min out of order", ours, sorted == mixed));
 }

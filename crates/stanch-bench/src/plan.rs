@@ -81,7 +81,14 @@ impl Plan {
 
 const HELP: &str = "cargo xtask bench [intake] [start] [enrich] [runs] [waiting] [--runs 3] [--quick] [--only stanch] [--peer-alerts 100000] [--write-docs]";
 
-fn machine(plan: &Plan) -> Result<String> {
+/// The machine, for a part that runs in this process.
+pub(crate) fn here() -> Result<String> {
+    let what = bare()?;
+    Ok(format!("{what}; stanch {}; 1 run", env!("CARGO_PKG_VERSION")))
+}
+
+/// Cores, kernel and load.
+fn bare() -> Result<String> {
     let first = |file: &str, key: &str| {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         text.lines().find_map(|l| Some(l.strip_prefix(key)?.trim_start_matches([' ', '\t', ':']).to_owned()))
@@ -92,20 +99,22 @@ fn machine(plan: &Plan) -> Result<String> {
     let kernel = kernel.split('-').next().unwrap_or_default().trim();
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default();
+    Ok(format!("{cores} cores ({model}), Linux {kernel}, load {load} before the start"))
+}
+
+fn machine(plan: &Plan) -> Result<String> {
+    let what = bare()?;
     let version = Command::new(&plan.server).arg("--version").output().context("the server cannot be run")?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     let peer = match plan.peer_version.as_str() {
         "" => String::new(),
         version => format!(", Alertmanager {version}"),
     };
-    Ok(format!(
-        "{cores} cores ({model}), Linux {kernel}, load {load} before the start; {version}{peer}; {} {}",
-        plan.runs,
-        if plan.runs == 1 { "run" } else { "runs" }
-    ))
+    Ok(format!("{what}; {version}{peer}; {} {}", plan.runs, if plan.runs == 1 { "run" } else { "runs" }))
 }
 
-fn date() -> Result<String> {
+/// Today, UTC.
+pub(crate) fn date() -> Result<String> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let now = stanch_model::Timestamp(i64::try_from(since.as_millis())?).to_string();
     Ok(now.get(..10).unwrap_or(&now).to_owned())

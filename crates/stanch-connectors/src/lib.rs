@@ -4,6 +4,7 @@
 //! notifiers tell people. Connectors know [`stanch_model`] and nothing else of Stanch: no decision
 //! is taken here.
 
+pub mod assistant;
 pub mod calls;
 pub mod discover;
 pub mod egress;

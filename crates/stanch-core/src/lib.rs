@@ -5,6 +5,7 @@
 //! alert), [`playbook`] (what happens to an incident), [`contain`] (may we act?), [`journal`] (what
 //! is remembered), [`measure`] (how well we did).
 
+pub mod assist;
 pub mod config;
 pub mod contain;
 pub mod decided;

@@ -16,6 +16,7 @@ use stanch_model::port::JournalError;
 use stanch_store::SqliteJournal;
 
 use crate::api::manners::{Answers, Limits};
+use crate::assist::Assist;
 use crate::audit::{Audit, Keeper};
 use crate::auth::Desk;
 use crate::config_dir;
@@ -243,6 +244,8 @@ impl App {
         let book = Book::open(&data_dir).map_err(StartError::Refused)?;
         let (webhooks, telling) =
             Webhooks::start(book, vault.clone(), engine.clone(), data_dir.clone(), now.clone());
+        let assist = Assist::open(&data_dir, now(), loaded.connected.assistant.clone());
+        let assist = assist.map_err(StartError::Refused)?;
         let limits = Limits::new(loaded.config.server.requests_per_second);
         let (dir, time) = (data_dir.clone(), now());
         let answers = blocking(move || Arc::new(Answers::open(&dir, time))).await?;
@@ -264,6 +267,7 @@ impl App {
             audit,
             vault,
             webhooks,
+            assist,
             limits,
             answers,
             data_dir,

@@ -1,12 +1,14 @@
 //! From connectors as configured to connectors that work: what is named is read, checked and built.
 
 mod device;
+mod model;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::FutureExt;
+use stanch_connectors::assistant::Assistant;
 use stanch_connectors::discover::discover;
 use stanch_connectors::enricher::{
     self, Assets, HttpLookup, HttpLookupConfig, Intel, Schedule, Warninglists, intel,
@@ -39,6 +41,8 @@ pub(crate) struct Connected {
     pub(crate) callers: Vec<Arc<dyn Caller>>,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
     pub(crate) discovered: Vec<Protected>,
+    /// A language model that may be asked; none unless configured.
+    pub(crate) assistant: Option<Arc<Assistant>>,
     /// What discovery could not find out, for the log.
     pub(crate) blind: Vec<String>,
 }
@@ -125,7 +129,19 @@ pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) ->
     let (discovered, blind) = protect(&places, &responders);
     let enrichers = asked.iter().map(|e| e.name().to_owned()).collect();
     let schedule = Arc::new(Schedule::new(asked, config.server.enrich_deadline));
-    (Connected { references, schedule, enrichers, responders, callers, notifiers, discovered, blind }, m)
+    let assistant = model::model(safe, config, &mut m);
+    let connected = Connected {
+        references,
+        schedule,
+        enrichers,
+        responders,
+        callers,
+        notifiers,
+        discovered,
+        assistant,
+        blind,
+    };
+    (connected, m)
 }
 
 /// Addresses never to be touched, found by ourselves, with the management addresses of devices.

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod app;
+mod assist;
 pub mod audit;
 mod auth;
 mod books;

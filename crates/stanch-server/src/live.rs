@@ -10,6 +10,7 @@ use stanch_engine::{Engine, Now};
 use stanch_model::port::Responder;
 
 use crate::api::manners::{Answers, Limits};
+use crate::assist::Assist;
 use crate::audit::Audit;
 use crate::certificate::Authorities;
 use crate::config_dir::{self, Loaded, Written};
@@ -38,6 +39,7 @@ pub(crate) struct Live {
     pub(crate) audit: Arc<Audit>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) assist: Assist,
     pub(crate) limits: Limits,
     pub(crate) answers: Arc<Answers>,
     pub(crate) data_dir: PathBuf,
@@ -122,6 +124,7 @@ impl Live {
         self.provider.set(loaded.provider);
         self.clients.set(loaded.clients);
         self.intake.swap(loaded.doors);
+        self.assist.swap(loaded.connected.assistant.clone());
         tracing::info!(by, hash, "a new configuration is in force");
         Ok(Reloaded { changed: hash != before.hash, hash, warnings: loaded.warnings })
     }

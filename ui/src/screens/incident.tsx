@@ -10,6 +10,7 @@ import { saveText } from "../lib/save";
 import { human, plural, visible } from "../lib/text";
 import { Loading, Name, Panel, Severity, Show, State, T, Time } from "../parts/basics";
 import { copyLink } from "../shell";
+import { Assisted } from "./incident-assisted";
 import { Actions, type Doing, Dialogs } from "./incident-actions";
 import { Evidence } from "./incident-evidence";
 import { Timeline } from "./incident-timeline";
@@ -87,6 +88,7 @@ export function Incident() {
               </Panel>
               <Known incident={i} story={story.data} />
               <Before story={story.data} />
+              {story.data?.assistant ? <Assisted id={id} model={story.data.assistant} /> : null}
             </div>
           </div>
           <Evidence

@@ -2,7 +2,7 @@
 
 pub mod hook;
 pub mod log;
-mod post;
+pub(crate) mod post;
 pub mod rt;
 mod secret;
 pub mod sink;

@@ -16,22 +16,22 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const RETRY_AFTER: Span = Span::secs(30);
 
 /// Talks to one configured host.
-pub(super) struct Post {
+pub(crate) struct Post {
     client: reqwest::Client,
     egress: Egress,
 }
 
 /// What came back.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Where a notifier sends to: HTTPS, or HTTP to this machine only.
 ///
 /// # Errors
 /// In words, what is wrong with the URL.
-pub(super) fn endpoint(text: &str) -> Result<Url, String> {
+pub(crate) fn endpoint(text: &str) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|e| format!("url: {text:?} is not a URL: {e}"))?;
     let loopback = url.host_str().is_some_and(|h| {
         let bare = h.trim_start_matches('[').trim_end_matches(']');
@@ -56,13 +56,21 @@ impl Post {
     ///
     /// # Errors
     /// Why TLS could not be set up.
-    pub(super) fn to(url: Option<&Url>, private: &[IpNet]) -> Result<Post, String> {
+    pub(crate) fn to(url: Option<&Url>, private: &[IpNet]) -> Result<Post, String> {
         let egress = match url {
             Some(url) => Egress::to(url, private)?,
             // The URL is wrong and has been reported; nothing will be sent.
             None => Egress::new(&[], Vec::new())?,
         };
-        let client = egress.client(TIMEOUT)?;
+        Post::through(egress, TIMEOUT)
+    }
+
+    /// Wherever this lets it, within this time.
+    ///
+    /// # Errors
+    /// Why TLS could not be set up.
+    pub(crate) fn through(egress: Egress, timeout: Duration) -> Result<Post, String> {
+        let client = egress.client(timeout)?;
         Ok(Post { client, egress })
     }
 
@@ -70,7 +78,7 @@ impl Post {
     ///
     /// # Errors
     /// The class of the failure. A notice may be repeated, so an answer that never came is transient.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         url: Url,

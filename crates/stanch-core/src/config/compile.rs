@@ -16,8 +16,8 @@ use super::routing::Routing;
 use super::yaml::{self, NAME_HELP, Node, is_name};
 use super::{
     Config, ConnectorsConfig, ContainmentPolicy, Mistake, ServerConfig, SilenceRule, SourceConfig,
-    TriagePolicy, check, connectors, containment, people, policy, preauthorisations, routing, server,
-    sources,
+    TriagePolicy, assistant, check, connectors, containment, people, policy, preauthorisations, routing,
+    server, sources,
 };
 use crate::playbook::Playbook;
 use crate::stage::sigma::{self, Correlation};
@@ -31,6 +31,7 @@ const SINGLE: &[&str] = &[
     "policies/routing.yaml",
     "policies/containment.yaml",
     "policies/preauthorisations.yaml",
+    "policies/assistant.yaml",
 ];
 /// Folders in which every `NAME.yaml` is read.
 const FOLDERS: &[&str] = &["sources", "connectors", "playbooks", "correlations"];
@@ -133,6 +134,7 @@ impl<'a> Folder<'a> {
             escalations: routing.escalations,
             containment,
             preauthorisations,
+            assistant: self.assistant(m),
             playbooks: self.playbooks(m),
             correlations: self.correlations(m),
             hash: self.hash(),
@@ -202,6 +204,11 @@ impl<'a> Folder<'a> {
             Ok(Some(root)) => policy::triage(&root, m),
             _ => TriagePolicy::default(),
         }
+    }
+
+    fn assistant(&self, m: &mut Vec<Mistake>) -> Option<assistant::AssistantConfig> {
+        let root = self.single("policies/assistant.yaml", m).ok()??;
+        assistant::read(&root, m)
     }
 
     fn silences(&self, m: &mut Vec<Mistake>) -> Vec<SilenceRule> {

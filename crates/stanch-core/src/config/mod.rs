@@ -3,6 +3,7 @@
 //! Text comes in as (path, text) pairs; [`compile()`] returns either the whole [`Config`] or
 //! *all* mistakes with file, line, column and how to mend them. Nothing here touches the disk.
 
+mod assistant;
 mod calls;
 mod check;
 mod common;
@@ -27,6 +28,7 @@ pub mod yaml;
 #[cfg(test)]
 mod broken;
 
+pub use assistant::AssistantConfig;
 pub use calls::{CallConfig, CallDoes, InputKind, RequestConfig};
 pub use compile::compile;
 pub use matcher::{Subject, all_match};
@@ -79,6 +81,8 @@ pub struct Config {
     pub containment: ContainmentPolicy,
     /// `policies/preauthorisations.yaml`: signed and dated, in the order written.
     pub preauthorisations: Vec<Preauthorisation>,
+    /// `policies/assistant.yaml`: a language model that may retell stories. Default: none.
+    pub assistant: Option<AssistantConfig>,
     /// `playbooks/*.yaml`, in order of file name.
     pub playbooks: Vec<Arc<Playbook>>,
     /// `correlations/*.yaml`, in order of file name.

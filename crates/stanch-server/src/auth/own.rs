@@ -7,7 +7,8 @@ use stanch_core::journal::event::Access;
 use stanch_model::{Span, Timestamp};
 
 use super::knock::hashed;
-use super::{Authorised, Proof, Rank};
+use super::{Authorised, MayChange, Proof, Rank};
+use crate::assist::Assist;
 use crate::books::Books;
 use crate::identity::book::{ApiToken, No, Wanted};
 use crate::identity::who::Credential;
@@ -33,6 +34,14 @@ impl<R: Rank> Authorised<R> {
     /// Somebody by name, as far as they may come in.
     pub(crate) fn known(&self, name: &str) -> Result<Option<stanch_engine::command::Who>, Problem> {
         Ok(self.live()?.people.now().named(name).cloned())
+    }
+
+    /// The language model, for those who work on incidents.
+    pub(crate) fn assist(&self) -> Result<&Assist, Problem>
+    where
+        R: MayChange,
+    {
+        Ok(&self.live()?.assist)
     }
 
     /// By what this request proved itself.

@@ -1,6 +1,7 @@
 //! The shell against a real engine on a real journal in a folder of its own.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod assisted;
 mod bad_input;
 mod certificates;
 mod chat;

@@ -1,8 +1,11 @@
 //! `stanch story INC`: what happened, who takes part, what is unknown, what was done, what is next.
 
 use anyhow::Result;
+use serde_json::Value;
 use stanch_model::IncidentId;
-use stanch_server::api::v1::types::{ApprovalPage, BlockPage, SentenceView, StoryView};
+use stanch_server::api::v1::types::{
+    ApprovalPage, AssistedRequest, AssistedView, BlockPage, SentenceView, StoryView,
+};
 
 use crate::cli::{Ctx, Store, id};
 use crate::client::{Api, Route, view};
@@ -16,6 +19,12 @@ pub(crate) struct Args {
     /// Which, for example INC-3
     #[arg(value_parser = id::<IncidentId>)]
     incident: String,
+    /// Also have a language model tell it again (policies/assistant.yaml; off unless written)
+    #[arg(long)]
+    assisted: bool,
+    /// With --assisted: send nothing, show what would be sent
+    #[arg(long, requires = "assisted")]
+    dry_run: bool,
     #[command(flatten)]
     store: Store,
 }
@@ -31,6 +40,9 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
 /// When there is no such incident.
 pub(crate) async fn tell(ctx: &Ctx, api: &Api, args: &Args) -> Result<Exit> {
     let answer = api.get(&Route::new(&["incidents", &args.incident, "story"])).await?;
+    if args.assisted {
+        return assisted(ctx, api, args, answer).await;
+    }
     if ctx.out.json {
         ctx.out.json(&answer);
         return Ok(Exit::Ok);
@@ -44,6 +56,46 @@ pub(crate) async fn tell(ctx: &Ctx, api: &Api, args: &Args) -> Result<Exit> {
         ctx.out.line(line);
     }
     Ok(Exit::Ok)
+}
+
+/// The story, and below it what a model made of it.
+async fn assisted(ctx: &Ctx, api: &Api, args: &Args, mut story: Value) -> Result<Exit> {
+    let path = format!("/api/v1/incidents/{}/assisted", args.incident);
+    let said = api.post(&path, &AssistedRequest { dry_run: args.dry_run }).await?;
+    if ctx.out.json {
+        story["assisted"] = said;
+        ctx.out.json(&story);
+        return Ok(Exit::Ok);
+    }
+    let (story, said): (StoryView, AssistedView) = (view(story)?, view(said)?);
+    let mut lines = render(&story, &[], ctx.out.paint);
+    lines.extend(render_assisted(&said, ctx.out.paint));
+    lines.into_iter().for_each(|line| ctx.out.line(line));
+    Ok(Exit::Ok)
+}
+
+/// What a model wrote, labelled as such.
+#[must_use]
+pub(crate) fn render_assisted(said: &AssistedView, paint: Paint) -> Vec<String> {
+    let mut out = vec![String::new(), paint.on(Style::Strong, "FROM A LANGUAGE MODEL")];
+    hanging("  ", 2, &format!("{}; the story above stands without it", said.by), &mut out);
+    if let Some(why) = &said.failed {
+        hanging(&paint.on(Style::Warn, "  ! "), 4, why, &mut out);
+    }
+    for line in said.sent.iter().flat_map(|sent| sent.lines()) {
+        out.push(format!("  {}", safe(line)));
+    }
+    let parts = [("", &said.said), ("suggests looking at: ", &said.look_at), ("suggests next: ", &said.next)];
+    for (what, sentences) in parts {
+        for s in sentences {
+            hanging("  ", 2, &format!("{what}{} [{}]", s.text, s.alerts.join(", ")), &mut out);
+        }
+    }
+    if !said.left_out.is_empty() {
+        hanging("  ", 2, &format!("left out: {}", said.left_out), &mut out);
+    }
+    hanging("  ", 2, &format!("{} of {} questions used today", said.asked_today, said.per_day), &mut out);
+    out
 }
 
 /// A command to type and what it does.
@@ -116,7 +168,9 @@ pub(crate) fn render(story: &StoryView, next: &[Next], paint: Paint) -> Vec<Stri
             hanging("  ", 2, before, &mut out);
         }
     }
-    heading(&mut out, "NEXT");
+    if !next.is_empty() {
+        heading(&mut out, "NEXT");
+    }
     for n in next {
         let command = safe(&n.command);
         let pad = " ".repeat(36_usize.saturating_sub(command.chars().count()));

@@ -50,6 +50,7 @@ fn story() -> StoryView {
         parts: vec![],
         before: vec![],
         text: String::new(),
+        assistant: None,
     }
 }
 

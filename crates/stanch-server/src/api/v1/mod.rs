@@ -3,6 +3,7 @@
 mod admin;
 mod alerts;
 mod approvals;
+mod assisted;
 mod audit;
 mod authz;
 mod blocks;
@@ -118,6 +119,7 @@ pub(super) fn router() -> Guard {
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::one))
         .routes(routes!(story::story))
+        .routes(routes!(assisted::assisted))
         .routes(routes!(incidents::ack))
         .routes(routes!(incidents::note))
         .routes(routes!(incidents::resolve))

@@ -20,7 +20,9 @@ use crate::auth::Viewer;
     responses((status = 200, description = "The story", body = StoryView), Failures))]
 pub(super) async fn story(viewer: Viewer, Named(id): Named<IncidentId>) -> Answer<StoryView> {
     let taken = viewer.books().read(|s| taken(s, id));
-    taken.map(|t| Json(told(t))).ok_or_else(|| missing(id))
+    let mut view = told(taken.ok_or_else(|| missing(id))?);
+    view.assistant = viewer.books().config().and_then(|c| Some(c.assistant.as_ref()?.model.clone()));
+    Ok(Json(view))
 }
 
 /// What a story is told from, taken out of the state.
@@ -65,6 +67,7 @@ fn view(s: Story, before: Vec<String>) -> StoryView {
         done: s.done.iter().map(sentence).collect(),
         parts: s.parts.iter().map(ToString::to_string).collect(),
         title: s.title,
+        assistant: None,
     }
 }
 

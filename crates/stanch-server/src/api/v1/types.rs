@@ -62,8 +62,8 @@ pub use journal::{
     VerifyBroken, VerifyView,
 };
 pub use judgement::{
-    ActionCount, AdviceView, AlikeView, AutonomyView, CandidateView, ModelView, OutcomeCount, ReliabilityBar,
-    SuggestedTeam,
+    ActionCount, AdviceView, AlikeView, AssistedRequest, AssistedView, AutonomyView, CandidateView,
+    ModelView, OutcomeCount, ReliabilityBar, SaidView, SuggestedTeam,
 };
 pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, SignedOut, Whoami};
 pub use playbooks::{

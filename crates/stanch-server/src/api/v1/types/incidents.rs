@@ -214,6 +214,9 @@ pub struct StoryView {
     pub before: Vec<String>,
     /// The whole as plain text, lines of about 100 characters.
     pub text: String,
+    /// A language model that may be asked to tell it again; none unless configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assistant: Option<String>,
 }
 
 /// One sentence and what it rests on.

@@ -143,3 +143,57 @@ pub struct AutonomyView {
     /// The model that scores.
     pub model: ModelView,
 }
+
+/// A question to the language model.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssistedRequest {
+    /// Send nothing; show what would be sent.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// A sentence a language model wrote. It may be wrong, and an attacker may have had a say in it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SaidView {
+    /// Plain text, without links.
+    pub text: String,
+    /// Alerts it rests on, at least one.
+    pub alerts: Vec<String>,
+}
+
+/// A story told again by a language model. Nothing is done by it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AssistedView {
+    /// Which incident.
+    pub incident: String,
+    /// Who wrote it, to be shown beside it.
+    pub by: String,
+    /// Which model.
+    pub model: String,
+    /// The incident's TLP label; none where it may not be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The strictest label that may be sent.
+    pub ceiling: String,
+    /// The story in other words.
+    pub said: Vec<SaidView>,
+    /// What the model suggests looking at.
+    pub look_at: Vec<SaidView>,
+    /// What the model suggests to do next.
+    pub next: Vec<SaidView>,
+    /// Sentences that were left out, and why; empty when none was.
+    pub left_out: String,
+    /// Why there is no text; the story stands without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+    /// In a dry run: what would be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
+    /// When it was asked.
+    pub at: String,
+    /// Questions asked today, UTC, over all people.
+    pub asked_today: u32,
+    /// Questions a day.
+    pub per_day: u32,
+}
