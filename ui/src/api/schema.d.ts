@@ -647,6 +647,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{id}/assisted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have the story told again by a language model
+         * @description Off unless policies/assistant.yaml names one. Nothing is done by the answer: it is text beside the story.
+         *     With `dry_run` nothing is sent, and the answer shows what would be.
+         */
+        post: operations["post_incidents_id_assisted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents/{id}/export": {
         parameters: {
             query?: never;
@@ -2193,6 +2214,48 @@ export interface components {
             ttl_ms: number;
             /** @description Who has said yes so far. */
             yes?: string[];
+        };
+        /** @description A question to the language model. */
+        AssistedRequest: {
+            /** @description Send nothing; show what would be sent. */
+            dry_run?: boolean;
+        };
+        /** @description A story told again by a language model. Nothing is done by it. */
+        AssistedView: {
+            /**
+             * Format: int32
+             * @description Questions asked today, UTC, over all people.
+             */
+            asked_today: number;
+            /** @description When it was asked. */
+            at: string;
+            /** @description Who wrote it, to be shown beside it. */
+            by: string;
+            /** @description The strictest label that may be sent. */
+            ceiling: string;
+            /** @description Why there is no text; the story stands without it. */
+            failed?: string | null;
+            /** @description Which incident. */
+            incident: string;
+            /** @description The incident's TLP label; none where it may not be sent. */
+            label?: string | null;
+            /** @description Sentences that were left out, and why; empty when none was. */
+            left_out: string;
+            /** @description What the model suggests looking at. */
+            look_at: components["schemas"]["SaidView"][];
+            /** @description Which model. */
+            model: string;
+            /** @description What the model suggests to do next. */
+            next: components["schemas"]["SaidView"][];
+            /**
+             * Format: int32
+             * @description Questions a day.
+             */
+            per_day: number;
+            /** @description The story in other words. */
+            said: components["schemas"]["SaidView"][];
+            /** @description In a dry run: what would be sent. */
+            sent?: string | null;
         };
         /** @description An ATT&CK reference. */
         AttackRef: {
@@ -3923,6 +3986,13 @@ export interface components {
             /** @description What the plan says it does. */
             words?: string | null;
         };
+        /** @description A sentence a language model wrote. It may be wrong, and an attacker may have had a say in it. */
+        SaidView: {
+            /** @description Alerts it rests on, at least one. */
+            alerts: string[];
+            /** @description Plain text, without links. */
+            text: string;
+        };
         /** @description What came of a change. */
         SecretDone: {
             /** @description True when it is in use from now on. */
@@ -4169,6 +4239,8 @@ export interface components {
             actors_total: number;
             /** @description Distinct alerts after dedup. */
             alerts: number;
+            /** @description A language model that may be asked to tell it again; none unless configured. */
+            assistant?: string | null;
             /** @description What solved it before, and who should have it, from past incidents. */
             before?: string[];
             /**
@@ -4707,6 +4779,8 @@ export type SchemaAnnouncedView = components['schemas']['AnnouncedView'];
 export type SchemaApprovalDetail = components['schemas']['ApprovalDetail'];
 export type SchemaApprovalPage = components['schemas']['ApprovalPage'];
 export type SchemaApprovalSummary = components['schemas']['ApprovalSummary'];
+export type SchemaAssistedRequest = components['schemas']['AssistedRequest'];
+export type SchemaAssistedView = components['schemas']['AssistedView'];
 export type SchemaAttackRef = components['schemas']['AttackRef'];
 export type SchemaAuditFinding = components['schemas']['AuditFinding'];
 export type SchemaAuditReport = components['schemas']['AuditReport'];
@@ -4817,6 +4891,7 @@ export type SchemaRunRequest = components['schemas']['RunRequest'];
 export type SchemaRunStep = components['schemas']['RunStep'];
 export type SchemaRunSummary = components['schemas']['RunSummary'];
 export type SchemaRunWait = components['schemas']['RunWait'];
+export type SchemaSaidView = components['schemas']['SaidView'];
 export type SchemaSecretDone = components['schemas']['SecretDone'];
 export type SchemaSecretPage = components['schemas']['SecretPage'];
 export type SchemaSecretRequest = components['schemas']['SecretRequest'];
@@ -7822,6 +7897,94 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_incidents_id_assisted: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description For example INC-3 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "dry_run": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["AssistedRequest"];
+            };
+        };
+        responses: {
+            /** @description What may be shown of the answer, or why there is none */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssistedView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["KeyInUse"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooFast"];
             /** @description Stopping, or not running */
             503: {

@@ -146,7 +146,7 @@ async fn whatever_a_model_says_the_journal_and_the_story_stay_as_they_are() {
         .filter(|e| e["seq"].as_u64() > settled["seq"].as_u64())
         .filter_map(|e| e["kind"].as_str())
         .collect();
-    assert!(kinds.iter().all(|k| k.contains("config")), "{kinds:?}");
+    assert!(kinds.iter().all(|k| *k == "loaded"), "{kinds:?}");
     assert_eq!(house.get("/api/v1/blocks").await["live"], 0);
 }
 
