@@ -11,7 +11,7 @@ import { after, before, test } from "node:test";
 import Provider from "oidc-provider";
 import { chromium } from "playwright-core";
 import { accessible, calm } from "./parts.mjs";
-import { program, run, watched } from "./world.mjs";
+import { patience, program, run, watched } from "./world.mjs";
 
 const SECRET = "a-secret-of-the-test-and-of-nothing-else";
 /** What groups people of the provider have; changed by the tests. */
@@ -113,7 +113,7 @@ after(async () => {
 async function window() {
   const context = await browser.newContext({ baseURL: base, reducedMotion: "reduce", locale: "en-GB" });
   const page = await watched(context);
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(patience(30_000));
   return page;
 }
 

@@ -42,6 +42,14 @@ export async function fits(page, what) {
   assert.ok(over <= 0, `${what} is ${over} px wider than the screen`);
 }
 
+/** A picture in each theme. */
+export async function pictures(page, name) {
+  for (const colorScheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme });
+    await picture(page, `${name}-${colorScheme}`);
+  }
+}
+
 /** A picture for the documentation, with a palette of 256 colours; only when asked for. */
 export async function picture(page, name) {
   if (!process.env.STANCH_PICTURES) return;

@@ -39,6 +39,8 @@ const SCREENS = [
   ["exercises", "/exercises", ".empty"],
   ["reviews", "/reviews", ".empty"],
   ["settings", "/settings", ".facts"],
+  ["access", "/settings", "section[aria-label='Who may come in']", (page) => page.locator("section[aria-label='Who may come in']").scrollIntoViewIfNeeded()],
+  ["exports", "/queue", ".grid .row", (page) => page.getByRole("button", { name: "Export", exact: true }).click()],
   ["all-clear", "/queue?q=nothing-like-it", ".empty"],
 ];
 
@@ -51,11 +53,12 @@ for (const theme of ["dark", "light"]) {
     await picture(first, `signin-${theme}`);
     await first.context().close();
     const page = await world.window({ theme });
-    for (const [name, path, ready] of SCREENS) {
+    for (const [name, path, ready, more] of SCREENS) {
       await t.test(name, async () => {
         await page.goto(path);
         await page.locator(ready).first().waitFor();
         await loaded(page);
+        await more?.(page);
         await fits(page, name);
         await accessible(page, name);
         await picture(page, `${name}-${theme}`);

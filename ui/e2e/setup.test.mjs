@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { accessible, calm, fits } from "./parts.mjs";
+import { accessible, calm, fits, pictures } from "./parts.mjs";
 import { beacon, patience, program, run, watched } from "./world.mjs";
 
 const PASSWORD = "four words of it";
@@ -67,6 +67,7 @@ test("one address makes the first administrator, once", { timeout: patience(180_
   await admin.goto(link);
   await admin.getByLabel("Your name").fill("maria");
   await accessible(admin, "setup 1");
+  await pictures(admin, "setup-account");
   assert.equal(new URL(admin.url()).hash, "", "the secret leaves the address at once");
   await admin.getByLabel("A password for you").fill(PASSWORD);
   await admin.getByLabel("The same again").fill("something else here");
@@ -90,6 +91,7 @@ test("one address makes the first administrator, once", { timeout: patience(180_
 
 test("the command it shows sends to the first source, and the page sees it come in", { timeout: patience(180_000) }, async () => {
   await accessible(admin, "setup 2");
+  await pictures(admin, "setup-source");
   const shown = await admin.locator("figure pre").first().innerText();
   assert.match(shown, /^stanch ingest FILE --source suricata --config \S+ --server http/);
   const file = join(dir, "eve.json");
@@ -105,6 +107,7 @@ test("the sample tells a story that is marked, and one click takes it away", { t
   await admin.getByRole("heading", { name: /The first story: INC-/ }).waitFor();
   await admin.getByLabel("The story").filter({ hasText: "203.0.113.9" }).waitFor();
   await accessible(admin, "setup 3");
+  await pictures(admin, "setup-story");
   await fits(admin, "setup 3");
   await admin.getByRole("link", { name: "Open the incident" }).click();
   await admin.getByRole("heading", { level: 1, name: /^Sample data: / }).waitFor();

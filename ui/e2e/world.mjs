@@ -52,7 +52,7 @@ async function mailServer() {
   return { mails, port: server.address().port, close: () => server.close() };
 }
 
-async function change(file, ...pairs) {
+export async function change(file, ...pairs) {
   let text = await readFile(file, "utf8");
   for (const [from, to] of pairs) {
     if (!from.test(text)) throw new Error(`${file} does not say ${from} any more`);
@@ -83,12 +83,14 @@ async function configure(dir, mailPort, ttl, netns) {
 }
 
 export class World {
-  static async make({ ttl = "10m", netns } = {}) {
+  /** `prepare` may change the folder of the configuration before the server reads it. */
+  static async make({ ttl = "10m", netns, listen = "127.0.0.1:0", prepare = async () => undefined } = {}) {
     const world = new World();
     world.dir = await mkdtemp(join(tmpdir(), "stanch-e2e-"));
     world.mail = await mailServer();
     Object.assign(world, await configure(world.dir, world.mail.port, ttl, netns));
-    await world.start("127.0.0.1:0");
+    await prepare(world.config);
+    await world.start(listen);
     return world;
   }
 

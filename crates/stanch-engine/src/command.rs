@@ -200,6 +200,15 @@ pub enum Command {
         /// Who asks: a person, or a source.
         who: Who,
     },
+    /// Let a run that ended in a person's hands go on from the step that failed.
+    Resume {
+        /// Which run.
+        run: RunId,
+        /// Who.
+        who: Who,
+        /// Why; may be empty.
+        reason: String,
+    },
     /// Answer a task.
     AnswerTask {
         /// The answer.

@@ -49,6 +49,7 @@ impl Turn<'_> {
             Command::Renew { action, ttl, who, reason } => self.renew(action, ttl, &who, &reason),
             Command::Veto { action, who, reason } => self.veto(action, &who, &reason),
             Command::Start { asked, who } => self.start(asked, who.name),
+            Command::Resume { run, who, reason } => self.resume(run, &who, &reason),
             Command::AnswerTask { reply, who } => self.answer_task(reply, &who),
             Command::KeepFilter { name, search, who } => self.keep_filter(name, search, who),
             Command::Silence { matchers, until, comment, who } => {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 use stanch_core::journal::event::{Answered, Event, RunEnd, RunStarted, TaskAnswered};
 use stanch_core::playbook::run::task::{self, TaskError};
-use stanch_core::playbook::run::{MAX_OUTPUT, inputs, started};
+use stanch_core::playbook::run::{MAX_OUTPUT, inputs, resume, started};
 use stanch_core::playbook::{Playbook, Trigger};
 use stanch_model::{IncidentId, RunId, TaskId};
 use tokio::sync::oneshot;
@@ -79,6 +79,23 @@ impl Turn<'_> {
             self.waiting.push((run, waiter));
         }
         Ok(Done { message: format!("{run} of {name} has begun"), incident, run: Some(run), ack: None })
+    }
+
+    /// Lets a run that ended in a person's hands go on. What it did stays done; what failed begins anew,
+    /// before the guard as it is now.
+    pub(crate) fn resume(&mut self, id: RunId, who: &Who, reason: &str) -> Result<Done, CommandError> {
+        let run = self.state.runs.get(&id).ok_or_else(|| CommandError::NotFound(id.to_string()))?;
+        let incident = run.incident;
+        let resumed = resume(self.state, run, &who.name, reason).map_err(CommandError::Conflict)?;
+        if let Some(incident) = incident {
+            self.open_incident(incident)?;
+        }
+        let from =
+            resumed.first().and_then(|r| r.again.first().or(r.on.first())).cloned().unwrap_or_default();
+        for event in resumed {
+            self.record(Event::RunResumed(event));
+        }
+        Ok(Done { message: format!("{id} goes on from {from}"), incident, run: Some(id), ack: None })
     }
 
     /// Open tasks about an incident that is closed are asked no more.

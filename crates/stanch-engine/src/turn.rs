@@ -151,7 +151,7 @@ impl<'a> Turn<'a> {
         if r.caller.is_some() {
             return;
         }
-        let playbook = r.name.clone();
+        let (playbook, before) = (r.name.clone(), r.resumed.len());
         let known = r.incident.and_then(|i| self.state.incidents.get(&self.state.head_of(i)));
         let team = known.and_then(|i| i.team.clone()).or_else(|| self.config().routes.team.clone());
         let Some(team) = team else { return };
@@ -160,8 +160,10 @@ impl<'a> Turn<'a> {
             None => (IncidentId(0), run.to_string(), format!("stanch runs {run}")),
         };
         let subject = format!("{about}: playbook {playbook} needs a person");
+        // Handed over once more is another message.
+        let key = if before == 0 { format!("{run}-handed") } else { format!("{run}-handed-{before}") };
         let body = format!("{why}\n\nNothing more happens by itself.\nRead it:  {read}\n");
-        self.tell(incident, &team, (subject, body, format!("{run}-handed")), false);
+        self.tell(incident, &team, (subject, body, key), false);
     }
 
     /// Tells a team about an incident.

@@ -147,6 +147,7 @@ impl Desk {
             }
             NotifierConfig::Slack { .. }
             | NotifierConfig::Webhook { .. }
+            | NotifierConfig::Teams { .. }
             | NotifierConfig::Rt { .. }
             | NotifierConfig::Smtp { .. }
             | NotifierConfig::Log { .. } => None,

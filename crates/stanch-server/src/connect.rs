@@ -14,7 +14,7 @@ use stanch_connectors::enricher::{
     self, Assets, HttpLookup, HttpLookupConfig, Intel, Schedule, Warninglists, intel,
 };
 use stanch_connectors::notifier::{
-    Log, Rt, RtConfig, Slack, SlackConfig, Smtp, SmtpConfig, Tls, Webhook, WebhookConfig,
+    Log, Rt, RtConfig, Slack, SlackConfig, Smtp, SmtpConfig, Teams, TeamsConfig, Tls, Webhook, WebhookConfig,
 };
 use stanch_core::Config;
 use stanch_core::config::{EnricherConfig, Mistake, NotifierConfig, Protected, ResponderConfig, SecretRef};
@@ -321,6 +321,12 @@ fn notifier(
             let allow_private = allow_private.clone();
             let config = SlackConfig { name: name.clone(), url: url.clone(), token, allow_private };
             return ready(Slack::new(&config), name, m);
+        }
+        NotifierConfig::Teams { name, url, sig, console, allow_private } => {
+            let sig = secret(safe, sig, name, &to(url), m)?;
+            let (url, console, allow_private) = (url.clone(), console.clone(), allow_private.clone());
+            let config = TeamsConfig { name: name.clone(), url, sig, console, allow_private };
+            return ready(Teams::new(&config), name, m);
         }
         NotifierConfig::Rt { name, url, token, queue, allow_private } => {
             let token = secret(safe, token, name, &to(url), m)?;

@@ -1255,6 +1255,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a run go on from the step that failed
+         * @description What was done is not done again and keeps its result; what failed begins anew, with the guard, questions
+         *     and evidence as they are now. Only for a run that was handed to a person (`GET /api/v1/runs/{id}` names
+         *     the steps as `resumable`).
+         */
+        post: operations["post_runs_id_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/secrets": {
         parameters: {
             query?: never;
@@ -3884,6 +3906,10 @@ export interface components {
             output?: Record<string, never>;
             /** @description SHA-256 of the playbook, pinned when the run began. */
             playbook_hash?: string | null;
+            /** @description Steps from which it can be made to go on; empty where it cannot. */
+            resumable?: string[];
+            /** @description When it was made to go on after it had ended. */
+            resumed?: components["schemas"]["RunResumedView"][];
             /** @description Steps that are over. */
             steps: components["schemas"]["RunStep"][];
             /** @description Steps in all. */
@@ -3908,6 +3934,25 @@ export interface components {
             inputs?: Record<string, never>;
             /** @description Which playbook. */
             playbook: string;
+        };
+        /** @description A run that had ended was made to go on. */
+        RunResumedView: {
+            /** @description When. */
+            at: string;
+            /** @description By whom. */
+            by: string;
+            /** @description From which steps, and how each had ended before. */
+            from: components["schemas"]["LimitView"][];
+            /** @description Why, in their words. */
+            reason: string;
+        };
+        /** @description Lets a run go on from where it failed. */
+        RunResumeRequest: {
+            /**
+             * @description What has changed since it failed.
+             * @example the firewall answers again
+             */
+            reason: string;
         };
         /** @description One step that is over. */
         RunStep: {
@@ -4888,6 +4933,8 @@ export type SchemaResolveRequest = components['schemas']['ResolveRequest'];
 export type SchemaRunDetail = components['schemas']['RunDetail'];
 export type SchemaRunPage = components['schemas']['RunPage'];
 export type SchemaRunRequest = components['schemas']['RunRequest'];
+export type SchemaRunResumedView = components['schemas']['RunResumedView'];
+export type SchemaRunResumeRequest = components['schemas']['RunResumeRequest'];
 export type SchemaRunStep = components['schemas']['RunStep'];
 export type SchemaRunSummary = components['schemas']['RunSummary'];
 export type SchemaRunWait = components['schemas']['RunWait'];
@@ -10893,6 +10940,102 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_runs_id_resume: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description For example RUN-2 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "the firewall answers again"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RunResumeRequest"];
+            };
+        };
+        responses: {
+            /** @description It goes on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It cannot go on */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooFast"];
             /** @description Stopping, or not running */
             503: {

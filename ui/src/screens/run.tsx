@@ -12,7 +12,7 @@ import { compareRuns } from "../lib/runs";
 import { human, plural, visible } from "../lib/text";
 import { span } from "../lib/time";
 import { Name, Page, Panel, Show, State, T, Time, Wide } from "../parts/basics";
-import { Dialog } from "../parts/dialog";
+import { Dialog, ReasonDialog } from "../parts/dialog";
 
 const route = getRouteApi("/shell/runs/$id");
 /** Characters of a value that are shown; the rest comes with the API. */
@@ -92,7 +92,13 @@ function Head({ of: r }: { of: RunDetail }) {
           <T>{r.why}</T>
         </p>
       ) : null}
+      {(r.resumed ?? []).map((g) => (
+        <p key={g.at} className="mute">
+          Went on <Time at={g.at} /> by <T>{g.by}</T>: <T>{g.reason}</T>. Before: {g.from.map((f) => `${visible(f.name)}: ${visible(f.value)}`).join("; ")}
+        </p>
+      ))}
       <div className="line">
+        {me && me.role !== "viewer" && r.resumable && r.resumable.length > 0 ? <GoOn of={r} from={r.resumable} /> : null}
         {me && me.role !== "viewer" ? <Again of={r} /> : null}
         <Compare of={r} />
         {r.blocks.length > 0 ? (
@@ -106,6 +112,32 @@ function Head({ of: r }: { of: RunDetail }) {
 }
 
 const ms = (from: string, to: string) => Math.max(0, new Date(to).getTime() - new Date(from).getTime());
+
+/** Goes on where the run failed: this one, with everything that was done kept. */
+function GoOn({ of: r, from }: { of: RunDetail; from: string[] }) {
+  const [asking, setAsking] = useState(false);
+  const go = useAct(
+    (reason: string) => ask(api.POST("/api/v1/runs/{id}/resume", { params: { path: { id: r.id } }, body: { reason } })),
+    { after: () => setAsking(false) },
+  );
+  const done = r.steps.filter((s) => s.end === "done" || s.end === "skipped").length;
+  return (
+    <>
+      <button type="button" className="btn primary" onClick={() => setAsking(true)}>
+        Go on from {visible(from[0] ?? "")}…
+      </button>
+      {asking ? (
+        <ReasonDialog title={`${r.id} goes on`} button={`Go on from ${visible(from[0] ?? "")}`} busy={go.isPending} onClose={() => setAsking(false)} onGive={(reason) => go.mutate(reason)}>
+          <p>
+            Begins anew with: <strong className="mono">{from.map(visible).join(", ")}</strong>. {plural(done, "step")} that {done === 1 ? "is" : "are"} over{" "}
+            {done === 1 ? "is" : "are"} not done again. By the version the run began with; changes are judged and asked about as they are now, whatever was
+            answered before.
+          </p>
+        </ReasonDialog>
+      ) : null}
+    </>
+  );
+}
 
 /** Begins another run with the same inputs, by the version in force now. */
 function Again({ of: r }: { of: RunDetail }) {

@@ -8,6 +8,7 @@ mod secret;
 pub mod sink;
 pub mod slack;
 pub mod smtp;
+pub mod teams;
 mod text;
 pub mod webhook;
 
@@ -21,4 +22,5 @@ pub use secret::Secret;
 pub use sink::Sink;
 pub use slack::{Slack, SlackConfig};
 pub use smtp::{Smtp, SmtpConfig, Tls};
+pub use teams::{Teams, TeamsConfig};
 pub use webhook::{Webhook, WebhookConfig};

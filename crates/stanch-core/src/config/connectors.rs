@@ -11,7 +11,7 @@ use super::yaml::{Fields, Node};
 use super::{ConnectorsConfig, EnricherConfig, Mistake, NotifierConfig};
 
 const ENRICHERS: &[&str] = &["assets", "http", "intel", "warninglists"];
-const NOTIFIERS: &[&str] = &["log", "smtp", "webhook", "slack", "rt"];
+const NOTIFIERS: &[&str] = &["log", "smtp", "webhook", "slack", "teams", "rt"];
 
 /// Every kind of observable, for `kinds`.
 const KINDS: &[ObservableKind] = &[
@@ -160,6 +160,7 @@ fn notifier(node: &Node, taken: &mut Taken, m: &mut Vec<Mistake>) -> Option<Noti
         "webhook" => webhook(&fields, name, m),
         "slack" => slack(&fields, name, m),
         "rt" => rt(&fields, name, m),
+        "teams" => teams(&fields, name, m),
         _ => smtp(&fields, name, m),
     }
 }
@@ -170,6 +171,15 @@ fn webhook(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> O
     let allow_private = private(fields, m);
     fields.finish(&["name", "type", "url", "secret", "allow_private"], m);
     Some(NotifierConfig::Webhook { name: name?, url: url?, secret: secret?, allow_private })
+}
+
+fn teams(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {
+    let url = fields.required("url", m).and_then(|n| n.string(m));
+    let sig = fields.required("sig", m).and_then(|n| secret(n, m));
+    let console = fields.optional("console").and_then(|n| n.string(m));
+    let allow_private = private(fields, m);
+    fields.finish(&["name", "type", "url", "sig", "console", "allow_private"], m);
+    Some(NotifierConfig::Teams { name: name?, url: url?, sig: sig?, console, allow_private })
 }
 
 fn slack(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {

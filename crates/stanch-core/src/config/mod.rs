@@ -318,6 +318,19 @@ pub enum NotifierConfig {
         /// Ranges that its name may lead to although they are not on the internet.
         allow_private: Vec<IpNet>,
     },
+    /// A channel of Microsoft Teams, by a workflow that waits for web requests.
+    Teams {
+        /// Name.
+        name: String,
+        /// The workflow's address without its `sig`.
+        url: String,
+        /// The value of `sig`.
+        sig: SecretRef,
+        /// Where people reach the console; cards lead there.
+        console: Option<String>,
+        /// Ranges that its name may lead to although they are not on the internet.
+        allow_private: Vec<IpNet>,
+    },
     /// A queue of Request Tracker 5.
     Rt {
         /// Name.

@@ -128,6 +128,7 @@ fn sends_mail(connectors: &ConnectorsConfig, wanted: &str) -> bool {
         NotifierConfig::Smtp { name, .. } => name == wanted,
         NotifierConfig::Webhook { .. }
         | NotifierConfig::Slack { .. }
+        | NotifierConfig::Teams { .. }
         | NotifierConfig::Rt { .. }
         | NotifierConfig::Log { .. } => false,
     })

@@ -142,6 +142,7 @@ pub fn own(config: &Config) -> Vec<Protected> {
             }
             NotifierConfig::Webhook { url, name: called, .. }
             | NotifierConfig::Slack { url, name: called, .. }
+            | NotifierConfig::Teams { url, name: called, .. }
             | NotifierConfig::Rt { url, name: called, .. } => {
                 name(host_of(url), &format!("people are told there ({called})"));
             }

@@ -77,6 +77,7 @@ impl State {
             Event::StepTried(e) => self.on_run(e.run, |run| run.step_tried(at, e)),
             Event::StepDone(e) => self.on_run(e.run, |run| run.step_done(at, e)),
             Event::RunUnwinding(e) => self.run_unwinding(at, e),
+            Event::RunResumed(e) => self.run_resumed(at, e),
             Event::RunEnded(e) => self.run_ended(at, e),
             Event::TaskOpened(t) => self.task_opened(at, t),
             Event::TaskAnswered(e) => self.task_answered(at, e),

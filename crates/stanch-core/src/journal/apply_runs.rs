@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use stanch_model::{ActionId, AlertId, IncidentId, RunId, Timestamp};
 
-use super::event::{Answered, RunEnd, RunEnded, RunStarted, RunUnwinding, TaskAnswered, TaskOpened};
+use super::event::{
+    Answered, RunEnd, RunEnded, RunResumed, RunStarted, RunUnwinding, TaskAnswered, TaskOpened,
+};
 use super::incident::MarkKind;
 use super::state::{Disposition, State, TaskState};
 use crate::playbook::run::{Packed, Run};
@@ -51,6 +53,29 @@ impl State {
         self.agenda.begins(e.run);
         if let Some(incident) = incident {
             self.mark(incident, at, MarkKind::Noted, format!("{} is being undone: {}", e.run, e.why));
+        }
+    }
+
+    pub(super) fn run_resumed(&mut self, at: Timestamp, e: &RunResumed) {
+        let Some(run) = self.runs.get_mut(&e.run) else { return };
+        run.go_on(at, e);
+        let incident = run.incident;
+        // Announced to the network's owners before it ended: that time is not theirs any more, and they
+        // are told anew.
+        let made = &self.actions;
+        self.announced
+            .retain(|id, a| a.what.run != e.run || made.contains_key(id) || !e.again.contains(&a.what.step));
+        self.ended.retain(|run| *run != e.run);
+        self.agenda.begins(e.run);
+        if let Some(incident) = incident {
+            let from = e.again.first().or(e.on.first()).cloned().unwrap_or_default();
+            let why = if e.reason.is_empty() { String::new() } else { format!(": {}", e.reason) };
+            self.mark(
+                incident,
+                at,
+                MarkKind::Noted,
+                format!("{} goes on from {from}, by {}{why}", e.run, e.by),
+            );
         }
     }
 

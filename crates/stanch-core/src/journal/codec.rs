@@ -119,6 +119,7 @@ kinds! {
     RunUnwinding => "run_unwinding", |e: &super::event::RunUnwinding| e.run.to_string();
     TaskOpened => "task_opened", |e: &super::event::TaskOpened| e.run.to_string();
     TaskAnswered => "task_answered", |e: &super::event::TaskAnswered| e.task.to_string();
+    RunResumed => "run_resumed", |e: &super::event::RunResumed| e.run.to_string();
     RunEnded => "run_ended", |e: &super::event::RunEnded| e.run.to_string();
     ApprovalRequested => "approval_requested", |e: &crate::contain::Approval| e.incident.to_string();
     ApprovalVoted => "approval_voted", |e: &super::event::ApprovalVoted| e.approval.to_string();

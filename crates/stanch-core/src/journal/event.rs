@@ -45,6 +45,7 @@ pub enum Event {
     StepTried(StepTried),
     StepDone(StepDone),
     RunUnwinding(RunUnwinding),
+    RunResumed(RunResumed),
     RunEnded(RunEnded),
     TaskOpened(Box<TaskOpened>),
     TaskAnswered(TaskAnswered),

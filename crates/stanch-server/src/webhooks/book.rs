@@ -26,6 +26,7 @@ pub(crate) const KINDS: &[(&str, &str)] = &[
     ("action_observed", "action.observed"),
     ("action_ended", "action.ended"),
     ("run_started", "run.started"),
+    ("run_resumed", "run.resumed"),
     ("run_ended", "run.ended"),
     ("task_opened", "task.opened"),
     ("task_answered", "task.answered"),

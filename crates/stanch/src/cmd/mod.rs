@@ -34,6 +34,7 @@ pub(crate) mod release;
 pub(crate) mod reload;
 pub(crate) mod replay;
 pub(crate) mod resolve;
+pub(crate) mod resume;
 pub(crate) mod runs;
 pub(crate) mod secret;
 pub(crate) mod serve;

@@ -71,6 +71,9 @@ fn show(ctx: &Ctx, r: &RunDetail) {
         }
     }
     value(ctx, "given", &r.inputs);
+    for again in &r.resumed {
+        ctx.out.line(safe(&format!("  went on {} by {}: {}", again.at, again.by, again.reason)));
+    }
     for step in &r.steps {
         let sign = match step.end.as_str() {
             "failed" => "✗",
@@ -96,6 +99,10 @@ fn show(ctx: &Ctx, r: &RunDetail) {
     }
     if let Some(why) = &s.why {
         ctx.out.line(safe(&format!("  {why}")));
+    }
+    if !r.resumable.is_empty() {
+        let from = r.resumable.join(", ");
+        ctx.out.line(safe(&format!("  can go on from {from}:  stanch resume {} --reason '…'", s.id)));
     }
     value(ctx, "gave", &r.output);
     if !r.blocks.is_empty() {

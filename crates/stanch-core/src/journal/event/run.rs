@@ -161,6 +161,24 @@ pub struct RunUnwinding {
     pub why: String,
 }
 
+/// A run that had ended in a person's hands goes on from where it failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunResumed {
+    /// Which run.
+    pub run: RunId,
+    /// Steps that begin anew, with nothing: what failed, and what was stopped because of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<String>,
+    /// Steps around them, and others that go on with what they have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<String>,
+    /// Who asked for it.
+    pub by: String,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
 /// A run is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunEnded {

@@ -344,7 +344,7 @@ impl Step<'_> {
             lasting: !self.plan.undo,
             renewal: false,
             people,
-            asked_by: run.by.clone(),
+            asked_by: run.asked_by().cloned(),
             policy: world.config.hash.clone(),
             teams: self.plan.approvers.clone(),
             requested_at: world.now,

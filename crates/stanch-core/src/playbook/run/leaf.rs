@@ -282,7 +282,7 @@ impl<'a> Walk<'a> {
             text,
             ask,
             teams: teams.to_vec(),
-            requested_by: self.run.by.clone(),
+            requested_by: self.run.asked_by().cloned(),
             asked_at: now,
             expires_at: now.plus(expires),
         };
@@ -402,7 +402,7 @@ impl<'a> Walk<'a> {
                 let started = started(self.world.state, playbook, self.run.incident, inputs);
                 Next::Facts(vec![Event::RunStarted(RunStarted {
                     caller: Some(caller),
-                    by: self.run.by.clone(),
+                    by: self.run.asked_by().cloned(),
                     ..started
                 })])
             }

@@ -13,6 +13,7 @@ mod flow;
 pub mod inputs;
 mod leaf;
 mod packed;
+mod resume;
 mod scope;
 mod state;
 mod steps;
@@ -21,6 +22,8 @@ pub mod task;
 mod unwind;
 mod walk;
 
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod tests;
 
@@ -34,8 +37,9 @@ use stanch_model::{
 pub use act::{MAX_EVIDENCE_AGE, blast, executable, judge, of_change, question_notices};
 pub use leaf::{MAX_DEPTH, WORK_TAKES, started};
 pub use packed::Packed;
+pub use resume::resume;
 pub use scope::{incident_value, triggers};
-pub use state::{More, Over, Run, StepState, id_of, within};
+pub use state::{More, Over, Resumed, Run, StepState, id_of, within};
 pub use steps::Steps;
 pub use task::Task;
 pub use walk::{MAX_OUTPUT, WaitsFor, can_retry, find};

@@ -7,7 +7,9 @@ use stanch_model::{ActionId, ApprovalId, EffectId, IncidentId, RunId, TaskId, Ti
 
 use super::packed::Packed;
 use super::steps::Steps;
-use crate::journal::event::{Caller, RunEnd, RunStarted, StepBegan, StepDone, StepEnd, StepTried};
+use crate::journal::event::{
+    Caller, RunEnd, RunResumed, RunStarted, StepBegan, StepDone, StepEnd, StepTried,
+};
 use crate::playbook::Playbook;
 
 /// One execution of a playbook.
@@ -43,6 +45,21 @@ pub struct Run {
     pub ended: Option<(Timestamp, RunEnd, String)>,
     /// What it gave when it ended.
     pub output: Packed,
+    /// How often, when and by whom it was made to go on after it had ended.
+    pub resumed: Vec<Resumed>,
+}
+
+/// A run that had ended was made to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// Why, in their words; may be empty.
+    pub reason: String,
+    /// From which steps: path, and why it had failed or was stopped.
+    pub from: Vec<(String, String)>,
 }
 
 /// What is remembered of one step. Small, because most steps only wait or are over.
@@ -146,7 +163,35 @@ impl Run {
             unwinding: None,
             ended: None,
             output: Packed::default(),
+            resumed: Vec::new(),
         }
+    }
+
+    /// Goes on: these steps begin with nothing, those with what they have, and all others stay as they are.
+    pub fn go_on(&mut self, at: Timestamp, e: &RunResumed) {
+        let why = |path: &String| {
+            let over = self.steps.get(path).and_then(|s| s.over.as_ref());
+            (path.clone(), over.map(|o| o.outcome.to_string()).unwrap_or_default())
+        };
+        let from = e.again.iter().chain(&e.on).map(why).collect();
+        self.resumed.push(Resumed { at, by: e.by.clone(), reason: e.reason.clone(), from });
+        self.ended = None;
+        self.output = Packed::default();
+        self.order.retain(|path| !e.again.iter().chain(&e.on).any(|p| p.as_str() == &**path));
+        for path in &e.again {
+            self.steps.forget(path);
+        }
+        for path in &e.on {
+            let state = self.step_mut(at, path);
+            *state =
+                StepState { began: at, round: state.round, more: state.more.take(), ..StepState::default() };
+        }
+    }
+
+    /// Who asked for what it does now: whoever let it go on last, or the one who began it.
+    #[must_use]
+    pub fn asked_by(&self) -> Option<&String> {
+        self.resumed.last().map(|r| &r.by).or(self.by.as_ref())
     }
 
     /// What is remembered of a step.

@@ -47,6 +47,13 @@ impl Steps {
         &mut self.0[place].1
     }
 
+    /// As if it had never begun.
+    pub fn forget(&mut self, path: &str) {
+        if let Ok(place) = self.find(path) {
+            self.0.remove(place);
+        }
+    }
+
     /// All of them, the outer before the inner.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &StepState)> {
         self.0.iter().map(|(path, step)| (&**path, step))

@@ -30,10 +30,10 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// A run on the bench.
-struct Play {
-    state: State,
+pub(super) struct Play {
+    pub(super) state: State,
     config: Config,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     seq: u64,
     /// Every fact so far, as the journal would hold it.
     tape: Vec<(Timestamp, stanch_model::port::NewEntry)>,
@@ -41,7 +41,7 @@ struct Play {
 
 impl Play {
     /// Playbooks by name and body; the head is written here.
-    fn new(playbooks: &[(&str, &str)]) -> Play {
+    pub(super) fn new(playbooks: &[(&str, &str)]) -> Play {
         let mut files: Vec<(String, String)> =
             FILES.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect();
         for (name, body) in playbooks {
@@ -53,7 +53,7 @@ impl Play {
         Play { state: State::default(), config, now: Timestamp(1_790_000_000_000), seq: 0, tape: Vec::new() }
     }
 
-    fn world(&self) -> World<'_> {
+    pub(super) fn world(&self) -> World<'_> {
         World {
             state: &self.state,
             config: &self.config,
@@ -68,13 +68,13 @@ impl Play {
         }
     }
 
-    fn take(&mut self, event: Event) {
+    pub(super) fn take(&mut self, event: Event) {
         self.seq += 1;
         self.tape.push((self.now, encode(&event, None)));
         self.state.apply(self.seq, self.now, &event);
     }
 
-    fn start(&mut self, name: &str, inputs: Json) -> RunId {
+    pub(super) fn start(&mut self, name: &str, inputs: Json) -> RunId {
         let playbook = self.config.playbooks.iter().find(|p| p.name == name).expect("loaded").clone();
         let begun = started(&self.state, &playbook, None, inputs);
         let run = begun.run;
@@ -84,7 +84,7 @@ impl Play {
     }
 
     /// Lets every run go as far as it can.
-    fn go(&mut self) {
+    pub(super) fn go(&mut self) {
         for _ in 0..5_000 {
             let live: Vec<RunId> = self.state.agenda.live_runs.iter().copied().collect();
             let world = self.world();
@@ -102,16 +102,16 @@ impl Play {
         panic!("no end of steps");
     }
 
-    fn pass(&mut self, span: Span) {
+    pub(super) fn pass(&mut self, span: Span) {
         self.now = self.now.plus(span);
         self.go();
     }
 
-    fn standing(&self, run: RunId) -> Standing {
+    pub(super) fn standing(&self, run: RunId) -> Standing {
         standing(self.world(), &self.state.runs[&run])
     }
 
-    fn fetch(&self) -> (EffectId, RunId, String, String) {
+    pub(super) fn fetch(&self) -> (EffectId, RunId, String, String) {
         let fetch = |(id, p): (&EffectId, &crate::journal::state::Pending)| match &p.what {
             Effect::Fetch { run, path, call, .. } => Some((*id, *run, path.clone(), call.clone())),
             _ => None,
@@ -119,7 +119,7 @@ impl Play {
         self.state.pending.iter().find_map(fetch).expect("a call under way")
     }
 
-    fn answer(&mut self, outcome: Result<Json, Failure>) {
+    pub(super) fn answer(&mut self, outcome: Result<Json, Failure>) {
         let (effect, run, path, _) = self.fetch();
         let failure = outcome.as_ref().err().cloned();
         self.take(Event::Settled(Settled { effect, failure, retry_at: None, receipt: String::new() }));
@@ -128,7 +128,7 @@ impl Play {
         self.go();
     }
 
-    fn decide(&mut self, task: TaskId, answer: Answered, values: Json) {
+    pub(super) fn decide(&mut self, task: TaskId, answer: Answered, values: Json) {
         let (by, digest) = ("lead".to_owned(), self.state.tasks[&task].task.digest());
         let (reason, seal) = (String::new(), String::new());
         let e = TaskAnswered { task, answer, by, digest, values, reason, seal };
@@ -137,18 +137,18 @@ impl Play {
         self.go();
     }
 
-    fn ended(&self, run: RunId) -> (RunEnd, &str) {
+    pub(super) fn ended(&self, run: RunId) -> (RunEnd, &str) {
         let (_, end, why) = self.state.runs[&run].ended.as_ref().expect("over");
         (*end, why)
     }
 
     /// Paths and ends, in the order in which steps were over.
-    fn story(&self, run: RunId) -> Vec<String> {
+    pub(super) fn story(&self, run: RunId) -> Vec<String> {
         self.state.runs[&run].over().map(|(path, _, o)| format!("{path} {}", o.end.word())).collect()
     }
 
     /// The same state from the journal's own bytes.
-    fn folds_back(&self) {
+    pub(super) fn folds_back(&self) {
         let mut again = State::default();
         for (n, (at, e)) in self.tape.iter().enumerate() {
             let entry = stanch_model::port::Entry {

@@ -159,6 +159,7 @@ pub(super) fn router() -> Guard {
         .routes(routes!(tasks::one))
         .routes(routes!(tasks::answer))
         .routes(routes!(runs::one))
+        .routes(routes!(runs::go_on))
         .routes(routes!(first_run::first_run))
         .routes(routes!(first_run::sample))
         .routes(routes!(first_run::take_away))

@@ -3,16 +3,17 @@
 use axum::Json;
 use stanch_core::journal::State;
 use stanch_core::playbook::explain::words as words_of;
-use stanch_core::playbook::run::{Over, Run, StepState, WaitsFor, id_of};
+use stanch_core::playbook::run::{Over, Resumed, Run, StepState, WaitsFor, id_of, resume};
 use stanch_engine::{Command, Start};
 use stanch_model::{IncidentId, RunId};
 
 use super::settings::limit as limit_view;
 use super::types::{
-    DoneView, LimitView, RunDetail, RunPage, RunQuery, RunRequest, RunStep, RunSummary, RunWait,
+    DoneView, ErrorBody, LimitView, RunDetail, RunPage, RunQuery, RunRequest, RunResumeRequest,
+    RunResumedView, RunStep, RunSummary, RunWait,
 };
 use super::{Answer, Failures, done};
-use crate::api::extract::{Body, Named, Query, limit, named, page, time};
+use crate::api::extract::{Body, Named, Query, limit, named, page, time, words};
 use crate::auth::{Analyst, Viewer};
 use crate::problem::Problem;
 
@@ -107,17 +108,31 @@ fn detail(s: &State, r: &Run, waits: &[WaitsFor]) -> RunDetail {
         output: r.output.value(),
         called_by: r.caller.as_ref().map(|c| format!("{} at {}", c.run, c.path)),
         by: r.by.clone(),
+        resumable: resumable(s, r),
+        resumed: r.resumed.iter().map(resumed).collect(),
         under_way: if r.ended.is_none() {
             r.under_way().map(|w| under_way(r, w)).collect()
         } else {
             Vec::new()
         },
-        waits_for: waits.iter().map(words).collect(),
+        waits_for: waits.iter().map(waited).collect(),
     }
 }
 
+/// Steps from which it can go on, those of runs that it called included.
+fn resumable(s: &State, r: &Run) -> Vec<String> {
+    let mut all = resume(s, r, "", "").unwrap_or_default().into_iter();
+    let own = all.next().map(|own| if own.again.is_empty() { own.on } else { own.again });
+    own.unwrap_or_default()
+}
+
+fn resumed(r: &Resumed) -> RunResumedView {
+    let from = r.from.iter().map(|(path, why)| limit_view(path, why)).collect();
+    RunResumedView { at: time(r.at), by: r.by.clone(), reason: r.reason.clone(), from }
+}
+
 /// What a run waits for, for people.
-fn words(w: &WaitsFor) -> String {
+fn waited(w: &WaitsFor) -> String {
     match w {
         WaitsFor::Time(at) => format!("until {}", time(*at)),
         WaitsFor::Effect(e) => format!("an answer from outside ({e})"),
@@ -155,6 +170,25 @@ pub(super) async fn one(viewer: Viewer, Named(id): Named<RunId>) -> Answer<RunDe
     found
         .map(Json)
         .ok_or_else(|| Problem::not_found(format!("there is no {id}"), "list them with GET /api/v1/runs"))
+}
+
+/// Let a run go on from the step that failed
+///
+/// What was done is not done again and keeps its result; what failed begins anew, with the guard, questions
+/// and evidence as they are now. Only for a run that was handed to a person (`GET /api/v1/runs/{id}` names
+/// the steps as `resumable`).
+#[utoipa::path(post, path = "/api/v1/runs/{id}/resume", tag = "runs", security(("person" = ["analyst"])),
+    params(("id" = String, Path, description = "For example RUN-2")),
+    request_body(content = RunResumeRequest, example = json!({ "reason": "the firewall answers again" })),
+    responses((status = 200, description = "It goes on", body = DoneView),
+        (status = 409, description = "It cannot go on", body = ErrorBody), Failures))]
+pub(super) async fn go_on(
+    analyst: Analyst,
+    Named(run): Named<RunId>,
+    Body(asked): Body<RunResumeRequest>,
+) -> Answer<DoneView> {
+    let reason = words("reason", &asked.reason)?;
+    Ok(done(analyst.command(|who| Command::Resume { run, who, reason }).await?))
 }
 
 /// Begin a run of a playbook by hand

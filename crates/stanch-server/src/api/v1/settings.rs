@@ -48,6 +48,7 @@ fn notifier(n: &NotifierConfig) -> (&str, &'static str) {
         NotifierConfig::Smtp { name, .. } => (name, "smtp"),
         NotifierConfig::Webhook { name, .. } => (name, "webhook"),
         NotifierConfig::Slack { name, .. } => (name, "slack"),
+        NotifierConfig::Teams { name, .. } => (name, "teams"),
         NotifierConfig::Rt { name, .. } => (name, "rt"),
         NotifierConfig::Log { name } => (name, "log"),
     }

@@ -74,7 +74,9 @@ pub use queue::{
     BulkFailure, BulkRequest, BulkView, ClockCell, Facet, FilterField, FilterPage, FilterRequest, FilterView,
     QueueFilter, QueuePage, QueuePart, QueueQuery, QueueRow, Undecided,
 };
-pub use runs::{RunDetail, RunPage, RunQuery, RunStep, RunSummary, RunWait};
+pub use runs::{
+    RunDetail, RunPage, RunQuery, RunResumeRequest, RunResumedView, RunStep, RunSummary, RunWait,
+};
 pub use secrets::{SecretDone, SecretPage, SecretRequest, SecretText, SecretView};
 pub use settings::{
     ConnectorView, DryRunView, LimitView, PersonView, PlaybookDetail, PlaybookPage, PlaybookView,

@@ -89,12 +89,40 @@ pub struct RunDetail {
     /// Who asked for it; absent when a trigger did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Steps from which it can be made to go on; empty where it cannot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumable: Vec<String>,
+    /// When it was made to go on after it had ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<RunResumedView>,
     /// Steps that were begun and are not over.
     #[serde(default)]
     pub under_way: Vec<RunWait>,
     /// What the run waits for, in words. Empty when it is over.
     #[serde(default)]
     pub waits_for: Vec<String>,
+}
+
+/// A run that had ended was made to go on.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RunResumedView {
+    /// When.
+    pub at: String,
+    /// By whom.
+    pub by: String,
+    /// Why, in their words.
+    pub reason: String,
+    /// From which steps, and how each had ended before.
+    pub from: Vec<LimitView>,
+}
+
+/// Lets a run go on from where it failed.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunResumeRequest {
+    /// What has changed since it failed.
+    #[schema(example = "the firewall answers again")]
+    pub reason: String,
 }
 
 /// One step that was begun and is not over.
