@@ -4210,7 +4210,7 @@ export interface components {
              * @description Flow and log records.
              */
             context: number;
-            /** @description How it proves itself: `bearer`, `hmac`, `routing_key` or `none`. */
+            /** @description How it proves itself: `bearer`, `hmac`, `routing_key`, `certificate` or `none`. */
             credential: string;
             /** @description Why it cannot, for the person who has to mend it. */
             disabled_because?: string | null;
@@ -4711,7 +4711,7 @@ export interface components {
             role: string;
             /** @description Their teams. */
             teams: string[];
-            /** @description By what this request proved itself: `token`, `api_token`, `account`, or `none` without a server. */
+            /** @description By what this request proved itself: `token`, `api_token`, `account`, `certificate`, or `none` without a server. */
             way?: string;
         };
     };
