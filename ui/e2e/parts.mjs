@@ -6,7 +6,7 @@ import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const pictures = fileURLToPath(new URL("../../docs/img/console", import.meta.url));
+const folder = fileURLToPath(new URL("../../docs/img/console", import.meta.url));
 /** A picture in the documentation is at most this large, in bytes. */
 const LARGEST = 150 * 1024;
 
@@ -56,8 +56,8 @@ export async function picture(page, name) {
   const png = await page.screenshot();
   const small = spawnSync("pngquant", ["--quality=60-95", "--speed=1", "--strip", "-"], { input: png, maxBuffer: 1 << 26 });
   assert.equal(small.status, 0, `pngquant: ${small.error ?? small.stderr}`);
-  mkdirSync(pictures, { recursive: true });
-  const file = join(pictures, `${name}.png`);
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${name}.png`);
   writeFileSync(file, small.stdout);
   assert.ok(statSync(file).size <= LARGEST, `${name}.png has ${statSync(file).size} bytes`);
 }
