@@ -33,5 +33,5 @@ pub use drive::{Engine, EngineError, LookUp, Now, Ports, recover};
 pub use hand::Hand;
 pub use input::{Ack, Answer, Busy, Outcome, Received};
 pub use look::{Occurrence, SharedReader};
-pub use rules::Rules;
+pub use rules::{Connected, Rules};
 pub use runs::{Replied, Start, TaskReply};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use stanch_core::Config;
 use stanch_core::config::Protected;
@@ -26,6 +26,8 @@ pub struct Rules {
     pub enrichers: Vec<String>,
     /// Addresses never to be blocked, found by ourselves.
     pub discovered: Vec<Protected>,
+    /// Addresses from which those who act are connected.
+    pub connected: Connected,
     /// Responders by name: true when nothing real is changed.
     pub responders: BTreeMap<String, bool>,
     /// Our seal on what people and the guard agreed to; without a key nothing is ever changed.
@@ -38,6 +40,25 @@ pub struct Rules {
     pub(crate) patterns: Patterns,
 }
 
+/// Addresses from which those who act are connected, as the shell last saw them; clones share the list.
+/// No new change may cut them off. What is in force already stays: to sign in from a blocked address must
+/// not lift its block.
+#[derive(Clone, Default)]
+pub struct Connected(Arc<RwLock<Arc<[Protected]>>>);
+
+impl Connected {
+    /// The list as it is now.
+    #[must_use]
+    pub fn now(&self) -> Arc<[Protected]> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another list in its place.
+    pub fn set(&self, list: Vec<Protected>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = list.into();
+    }
+}
+
 impl Rules {
     /// Rules with nothing connected: no look-ups, no devices.
     #[must_use]
@@ -48,6 +69,7 @@ impl Rules {
             references: Vec::new(),
             enrichers: Vec::new(),
             discovered: Vec::new(),
+            connected: Connected::default(),
             responders: BTreeMap::new(),
             seal: Seal::none(),
             mode: Mode::Live,
@@ -64,10 +86,12 @@ impl Rules {
     /// The world as playbooks and the guard see it.
     pub(crate) fn world<T>(&self, state: &State, now: Timestamp, look: impl FnOnce(World<'_>) -> T) -> T {
         let look_up = |site: &str, address: IpAddr| -> Vec<Fact> { self.about_address(site, address) };
+        let connected = self.connected.now();
         look(World {
             state,
             config: &self.config,
             discovered: &self.discovered,
+            connected: &connected,
             look_up: &look_up,
             about: &|site, about| self.about(site, about),
             seal: &self.seal,

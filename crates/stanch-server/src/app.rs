@@ -21,6 +21,7 @@ use crate::audit::{Audit, Keeper};
 use crate::auth::Desk;
 use crate::config_dir;
 use crate::connect::Kept;
+use crate::desks::Desks;
 use crate::identity::{Identity, SetUp};
 use crate::intake::{self, Intake};
 use crate::live::Live;
@@ -263,6 +264,7 @@ impl App {
             identity,
             provider: Swap::new(loaded.provider),
             sessions: Sessions::new(place),
+            desks: Desks::default(),
             pulse,
             audit,
             vault,

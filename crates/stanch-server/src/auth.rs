@@ -317,6 +317,13 @@ impl<R: Rank> FromRequestParts<Desk> for Authorised<R> {
             }
             return Err(Problem::role(who.role.word(), R::MAY.least().word()));
         }
+        if let (Books::Live(live), Some(peer)) = (&desk.0, parts.extensions.get::<ConnectInfo<SocketAddr>>())
+        {
+            let acts = who.role.may(May::Work) || who.role.may(May::Operate);
+            if acts && let Some(list) = live.desks.seen(peer.0.ip(), &who.name, (live.now)()) {
+                live.engine.rules().connected.set(list);
+            }
+        }
         Ok(Authorised { who, proof, books: desk.0.clone(), rank: PhantomData })
     }
 }

@@ -83,6 +83,14 @@ impl Books {
         }
     }
 
+    /// Addresses from which those who act are connected.
+    pub(crate) fn connected(&self) -> Arc<[Protected]> {
+        match self {
+            Books::Live(live) => live.engine.rules().connected.now(),
+            Books::Offline(_) => Arc::from([]),
+        }
+    }
+
     /// The sources as intake sees them.
     pub(crate) fn doors(&self) -> Option<Arc<Doors>> {
         match self {

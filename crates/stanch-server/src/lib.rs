@@ -21,6 +21,7 @@ pub mod door {
 }
 mod connect;
 mod console;
+mod desks;
 mod export;
 pub mod identity;
 mod intake;

@@ -15,6 +15,7 @@ use crate::audit::Audit;
 use crate::certificate::Authorities;
 use crate::config_dir::{self, Loaded, Written};
 use crate::connect::Kept;
+use crate::desks::Desks;
 use crate::identity::Identity;
 use crate::intake::Intake;
 use crate::oidc::Provider;
@@ -35,6 +36,8 @@ pub(crate) struct Live {
     pub(crate) identity: Identity,
     pub(crate) provider: Swap<Option<Arc<Provider>>>,
     pub(crate) sessions: Sessions,
+    /// From where those who act are connected.
+    pub(crate) desks: Desks,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) vault: Arc<Vault>,
@@ -116,6 +119,7 @@ impl Live {
         let mut rules = loaded.connected.rules(loaded.config.clone(), self.mode);
         // One key for the life of the process: what it sealed must hold until the end.
         rules.seal = self.engine.rules().seal.clone();
+        rules.connected = self.engine.rules().connected.clone();
         let ports = loaded.connected.ports(self.now.clone());
         *self.responders.lock().unwrap_or_else(PoisonError::into_inner) = loaded.connected.responders.clone();
         self.engine.reload(rules, ports, by).await;

@@ -13,7 +13,7 @@ use stanch_core::config::{Mistake, Role};
 use stanch_core::contain::Seal;
 use stanch_core::playbook::{Playbook, Trigger};
 use stanch_engine::command::Who;
-use stanch_engine::rehearse::{Play, Trouble, play};
+use stanch_engine::rehearse::{Line, Play, Trouble, play};
 use stanch_engine::{Command, EngineError, Hand, Received, Rules, Start};
 use stanch_model::port::{Delivery, Format as _, Journal as _, JournalReader as _, NewEntry, Parsed, Record};
 use stanch_model::{IncidentId, RunId, Span, Timestamp};
@@ -23,6 +23,9 @@ use stanch_store::{MemoryJournal, SqliteJournal};
 const CRASHES: u32 = 200;
 /// Entries read at a time.
 const PAGE: usize = 2_048;
+
+/// Why there is nothing to begin with.
+const NO_INCIDENT: &str = "these alerts open no incident";
 
 /// Kinds of change that the made-up firm can make.
 const KINDS: [&str; 10] = [
@@ -133,8 +136,12 @@ pub fn rehearse(asked: &Rehearsal) -> Result<Report, String> {
     let (name, text) = &asked.playbook;
     let path = format!("{name}.yaml");
     let playbook = stanch_core::playbook::load::load(name, &path, text).map_err(|m| words(&m))?;
-    let rules = rules(asked.config_dir.as_deref(), playbook.clone())?;
+    let mut rules = rules(asked.config_dir.as_deref(), playbook.clone())?;
     let now = begins(asked)?;
+    let weak = Begin { asked, playbook: &playbook, rules: &rules }.opens_nothing(now);
+    if weak {
+        rules.config = Arc::new(open_to_all(&rules.config));
+    }
     let begin = Begin { asked, playbook: &playbook, rules: &rules };
     let once = |trouble: Trouble| {
         let mut journal = MemoryJournal::new();
@@ -157,7 +164,7 @@ pub fn rehearse(asked: &Rehearsal) -> Result<Report, String> {
             None => played.map_err(|e| e.to_string()),
         }
     };
-    let plan = once(Trouble::default())?;
+    let mut plan = once(Trouble::default())?;
     let steps =
         |p: &Play| p.lines.iter().filter(|l| l.what == "step").map(|l| l.text.clone()).collect::<Vec<_>>();
     let (mut crashes, mut crash_findings) = (0, Vec::new());
@@ -182,6 +189,10 @@ pub fn rehearse(asked: &Rehearsal) -> Result<Report, String> {
             left: failed.left,
             breaches: failed.breaches,
         });
+    }
+    if weak {
+        let text = format!("{NO_INCIDENT} by what is known here; the rehearsal opens one all the same");
+        plan.lines.insert(0, Line { after: "0s".into(), what: "alerts".into(), text });
     }
     Ok(Report { playbook: name.clone(), plan, crashes, crash_findings, failures })
 }
@@ -217,6 +228,15 @@ fn rules(folder: Option<&Path>, playbook: Playbook) -> Result<Rules, String> {
     rules.seal = Seal::new(&[1; 32]);
     rules.responders = responders.into_iter().map(|r| (r, true)).collect();
     Ok(rules)
+}
+
+/// The same, where every alert is enough for an incident. How much alerts weigh depends on the inventory
+/// and on feeds, which a rehearsal does not ask.
+fn open_to_all(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.triage.enrich_at = 0.0;
+    config.triage.incident_at = 0.0;
+    config
 }
 
 /// A firm with the teams that the playbook names, and two people who are in all of them.
@@ -258,6 +278,13 @@ struct Begin<'a> {
 }
 
 impl Begin<'_> {
+    /// True when the alerts are too weak to open an incident by themselves.
+    fn opens_nothing(&self, now: Timestamp) -> bool {
+        let (mut run, mut failed) = (None, None);
+        drop(self.open(&MemoryJournal::new(), now, false, &mut run, &mut failed));
+        failed.is_some_and(|why| why == NO_INCIDENT)
+    }
+
     /// Opens the engine on a journal; the first time the run is begun too. Why it cannot be is in
     /// `failed`.
     fn open(
@@ -302,7 +329,7 @@ impl Begin<'_> {
         if !self.asked.alerts.is_empty() {
             incident = incident.or_else(|| hand.state().incidents.keys().next().copied());
             if incident.is_none() {
-                return Ok(Err("these alerts open no incident".into()));
+                return Ok(Err(NO_INCIDENT.into()));
             }
         }
         let mut runs = hand.state().runs.values();

@@ -60,6 +60,7 @@ pub fn judge(
     let target_facts = about(world, incident, &action.kind);
     let policy = &world.config.containment;
     let mut discovered = world.discovered.to_vec();
+    discovered.extend_from_slice(world.connected);
     discovered.extend(own(world.config));
     let classes = classes(&target_facts);
     let rung = Rung {
@@ -117,8 +118,8 @@ pub fn stopped(state: &State, responder: &str, playbook: &str) -> Option<String>
     playbook_is.then(|| format!("it is engaged for playbook {playbook}"))
 }
 
-/// What is ours by the configuration alone: the accounts of those who approve, and the names under
-/// which mail and look-ups are reached.
+/// What is ours by the configuration alone: the accounts of those who approve, and the names or
+/// addresses under which mail, chat, tickets, look-ups and the identity provider are reached.
 #[must_use]
 pub fn own(config: &Config) -> Vec<Protected> {
     let mut found = Vec::new();
@@ -130,7 +131,10 @@ pub fn own(config: &Config) -> Vec<Protected> {
         }));
     }
     let mut name = |host: &str, why: &str| {
-        if let Ok(domain) = super::target::parse_domain(host) {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            found.push(Protected::net(address.into(), why));
+        } else if let Ok(domain) = super::target::parse_domain(host) {
             found.push(Protected { what: Thing::Domain(domain), why: why.to_owned() });
         }
     };
@@ -154,12 +158,19 @@ pub fn own(config: &Config) -> Vec<Protected> {
             name(host_of(url), &format!("look-up {called} is there"));
         }
     }
+    if let Some(provider) = &config.provider {
+        name(host_of(&provider.issuer), "people sign in there");
+    }
     found
 }
 
 /// The host of a URL, as text; empty when there is none.
 fn host_of(url: &str) -> &str {
-    url.split("://").nth(1).and_then(|rest| rest.split(['/', ':', '?']).next()).unwrap_or_default()
+    let rest = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    match rest.split_once(']') {
+        Some((v6, _)) => v6.trim_start_matches('['),
+        None => rest.split(':').next().unwrap_or_default(),
+    }
 }
 
 /// The blast radius of a change, as far as flows, alerts and the inventory tell.
@@ -330,3 +341,7 @@ pub fn still_has_authority(config: &Config, approved: &Approved) -> Result<(), R
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "weigh_tests.rs"]
+mod tests;

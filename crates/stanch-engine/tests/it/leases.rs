@@ -1,6 +1,6 @@
 //! Two people, later ends, several incidents on one change, vetoes, switches, drift.
 
-use stanch_core::config::Role;
+use stanch_core::config::{Protected, Role};
 use stanch_core::contain::Approval;
 use stanch_core::journal::event::{ActionEnd, Answered, RunEnd};
 use stanch_core::journal::incident::Status;
@@ -139,6 +139,30 @@ async fn a_change_that_becomes_protected_is_lifted_at_once() {
     w.engine.read(|s| {
         assert!(s.incidents[&IncidentId(1)].marks.iter().any(|m| m.text.contains("now a customer")));
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_those_who_act_work_is_not_cut_off_and_a_block_is_not_lifted_by_signing_in_behind_it() {
+    let there = |net: &str| Protected::net(net.parse().unwrap(), "mira works from there");
+    let w = world("").await;
+    w.engine.rules().connected.set(vec![there("203.0.113.9/32")]);
+    w.send("ids", &call_home(0, "10.0.0.7", "203.0.113.9")).await;
+    w.until("refused", |s| s.runs.get(&RunId(1)).is_some_and(|r| r.ended.is_some())).await;
+    w.engine.read(|s| {
+        let (_, end, why) = s.runs[&RunId(1)].ended.clone().unwrap();
+        assert_eq!(end, RunEnd::Handed);
+        assert!(why.contains("mira works from there"), "{why}");
+        assert!(s.actions.is_empty());
+    });
+    let w = contained("").await;
+    w.engine.rules().connected.set(vec![there("203.0.113.9/32")]);
+    w.reload(&[("policies/people.yaml", PEOPLE), ("policies/containment.yaml", &policy(""))]).await;
+    w.pass(Span::mins(1));
+    w.until("looked at", |s| {
+        matches!(&s.actions[&ActionId(1)].observed, Some((at, Observed::Present { .. })) if *at >= w.engine.now())
+    })
+    .await;
+    assert!(!w.device.device().blocked().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

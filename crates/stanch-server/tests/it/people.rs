@@ -178,3 +178,20 @@ async fn whoever_may_approve_may_stop_everything_and_only_an_admin_starts_it_aga
     assert_eq!(house.post("admin", path, json!({ "engaged": false })).await.status, StatusCode::OK);
     assert_eq!(house.get(path).await["engaged"], false);
 }
+
+#[tokio::test]
+async fn where_somebody_who_may_act_works_is_protected_and_where_a_viewer_looks_is_not() {
+    let house = House::new().await;
+    let ask = async |from: &str, person: &str| {
+        let token = House::secret(&format!("{person}.token"));
+        let from = std::net::SocketAddr::new(from.parse().unwrap(), 40_000);
+        let request = Request::get("/api/v1/settings")
+            .header("authorization", format!("Bearer {token}"))
+            .extension(axum::extract::ConnectInfo(from));
+        call(&house.app.router(), request.body(Body::empty()).unwrap()).await.json()["protected"].to_string()
+    };
+    ask("198.51.100.20", "watcher").await;
+    let shown = ask("198.51.100.21", "secops-lead").await;
+    assert!(!shown.contains("198.51.100.20"), "{shown}");
+    assert!(shown.contains("198.51.100.21") && shown.contains("works from there"), "{shown}");
+}

@@ -11,5 +11,6 @@ mod mcp;
 mod memory;
 mod offline;
 mod playbook;
+mod rehearse;
 mod site;
 mod work;

@@ -59,6 +59,8 @@ pub struct World<'a> {
     pub config: &'a Config,
     /// Addresses that must never be blocked, found by ourselves.
     pub discovered: &'a [Protected],
+    /// Addresses from which those who act are connected now: no new change may cut them off.
+    pub connected: &'a [Protected],
     /// Look-ups that answer at once.
     pub look_up: &'a dyn Fn(&str, IpAddr) -> Vec<Fact>,
     /// The same for what is no address.

@@ -58,6 +58,7 @@ impl Play {
             state: &self.state,
             config: &self.config,
             discovered: &[],
+            connected: &[],
             look_up: &|_, _| Vec::new(),
             about: &|_, _| Vec::new(),
             seal: &SEAL,

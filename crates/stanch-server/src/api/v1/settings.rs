@@ -105,7 +105,7 @@ fn protected(p: &Protected) -> ProtectedView {
 pub(super) async fn settings(viewer: Viewer) -> Answer<SettingsView> {
     let books = viewer.books();
     let config = books.config();
-    let discovered = books.discovered();
+    let (discovered, connected) = (books.discovered(), books.connected());
     let config = config.as_deref();
     let view = books.read(|s| SettingsView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -115,7 +115,7 @@ pub(super) async fn settings(viewer: Viewer) -> Answer<SettingsView> {
         teams: config.into_iter().flat_map(|c| c.teams.values()).map(team).collect(),
         protected: {
             let written = config.into_iter().flat_map(|c| &c.containment.protected);
-            written.chain(&discovered).map(protected).collect()
+            written.chain(&discovered).chain(connected.iter()).map(protected).collect()
         },
         limits: config.map(limits).unwrap_or_default(),
         noc_team: config.and_then(|c| c.containment.noc_team.clone()),
