@@ -135,7 +135,6 @@ fn a_model_that_obeys_the_attacker_gets_nothing_through_but_text_about_known_ale
             match read(&b, &obeying(&texts)) {
                 Ok(a) => {
                     shown += 1;
-                    for s in &a.said {}
                     holds(&case.name, &a);
                 }
                 Err(NotAssisted::NothingKept(_)) => refused += 1,
