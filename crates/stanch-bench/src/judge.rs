@@ -284,14 +284,14 @@ fn scoring(rows: &[Row], lines: &mut Vec<Line>) {
     let stride = (rows.len() / (EXAMPLES + ASKED)).max(1);
     for (n, r) in rows.iter().enumerate() {
         let (key, _) = watch.see(&sight(r, r.at));
-        if n % stride != 0 {
+        if !n.is_multiple_of(stride) {
             continue;
         }
         let Some(row) = watch.row(key, Timestamp(r.at * 1_000)) else { continue };
         // Any verdicts do: what is measured is time.
         let turn = n / stride;
         if turn % 7 < 5 && examples.len() < EXAMPLES {
-            let (matters, fold) = (turn % 11 == 0, (turn % 5) as u32);
+            let (matters, fold) = (turn.is_multiple_of(11), (turn % 5) as u32);
             examples.push((Example { row, rule: r.rule.clone(), fold, matters }, 0));
         } else {
             described.push((key, r));

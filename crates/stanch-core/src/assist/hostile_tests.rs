@@ -22,7 +22,7 @@ struct Case {
 }
 
 fn corpus() -> Vec<Case> {
-    serde_json::from_str(include_str!("../../fixtures/assist/hostile.json")).unwrap()
+    serde_json::from_str(include_str!("../../fixtures/assist/hostile.json")).expect("the test made it")
 }
 
 /// An incident of two alerts, the second with this text as its rule.
@@ -53,7 +53,7 @@ fn incident(rule: &str) -> State {
         alert(1, "ET MALWARE beacon to known server", Stage::CommandAndControl),
         alert(2, rule, Stage::Exfiltration),
     ];
-    let i = s.incidents.get_mut(&IncidentId(1)).unwrap();
+    let i = s.incidents.get_mut(&IncidentId(1)).expect("the test made it");
     i.alerts = alerts;
     for who in ["host:web-1", "user:olga", "10.0.0.5", "203.0.113.9"] {
         i.entities.insert(who.into(), Part::default());
@@ -62,7 +62,8 @@ fn incident(rule: &str) -> State {
 }
 
 fn briefed(s: &State) -> Brief {
-    brief(gather(s, &s.incidents[&IncidentId(1)], &Labels::default(), Tlp::Amber).unwrap()).unwrap()
+    brief(gather(s, &s.incidents[&IncidentId(1)], &Labels::default(), Tlp::Amber).expect("the test made it"))
+        .expect("the test made it")
 }
 
 fn obeying(texts: &[String]) -> String {
@@ -176,7 +177,7 @@ fn an_honest_answer_is_kept_and_names_come_back() {
         "look_at": [{ "text": "What ADDRESS_1 sent out is not known.", "alerts": ["A-2"] }],
         "next": [{ "text": "Collect the memory of ADDRESS_1.", "alerts": ["A-1"] }],
     });
-    let kept = read(&b, &format!("```json\n{answer}\n```")).unwrap();
+    let kept = read(&b, &format!("```json\n{answer}\n```")).expect("the test made it");
     assert_eq!(kept.said.len(), 1);
     assert_eq!(kept.said[0].text, "10.0.0.5 kept contact with 203.0.113.9 and then uploaded data.");
     assert_eq!(kept.said[0].alerts, [AlertId(1), AlertId(2)]);

@@ -105,7 +105,7 @@ mod tests {
 
     fn read_text(text: &str) -> (Option<AssistantConfig>, Vec<String>) {
         let mut m = Vec::new();
-        let root = yaml::parse("policies/assistant.yaml", text, &mut m).unwrap();
+        let root = yaml::parse("policies/assistant.yaml", text, &mut m).expect("the test made it");
         let config = read(&root, &mut m);
         (config, m.into_iter().map(|m| m.message).collect())
     }
@@ -116,7 +116,7 @@ mod tests {
                     tlp: green\nlabels: { default: red, sources: { honeypot: clear } }\n";
         let (config, mistakes) = read_text(text);
         assert_eq!(mistakes, Vec::<String>::new());
-        let config = config.unwrap();
+        let config = config.expect("the test made it");
         assert_eq!((config.ceiling, config.per_day, config.deadline), (Tlp::Green, 100, Span::secs(20)));
         assert_eq!(config.labels.default, Tlp::Red);
         assert_eq!(config.labels.sources["honeypot"], Tlp::Clear);
