@@ -1,6 +1,9 @@
-//! What the memory of a running server shows: a canary is looked for where a core dump would have it.
+//! Where secrets must not stand: in the memory of a running server, where a core dump would have it, and in
+//! all that it writes and says.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use crate::site::Site;
 
@@ -23,7 +26,7 @@ fn standing(pid: u32, needle: &[u8]) -> Option<usize> {
             at += piece.len() as u64;
             // What lies across two pieces counts too.
             let whole = [before.as_slice(), &piece].concat();
-            found += whole.windows(needle.len()).filter(|w| *w == needle).count();
+            found += memchr::memmem::find_iter(&whole, needle).count();
             before = whole[whole.len().saturating_sub(needle.len() - 1)..].to_vec();
         }
     }
@@ -76,4 +79,78 @@ fn a_server_that_dies_leaves_no_core_behind() {
     assert!(killed.success());
     let ended = site.wait();
     assert!(!ended.success() && !format!("{ended:?}").contains("core dumped"), "{ended:?}");
+}
+
+/// Every file below a folder.
+fn files(at: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(at).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() { files(&path, into) } else { into.push(path) }
+    }
+}
+
+/// What the server answers to a person who may see everything.
+fn answer(address: &str, path: &str, token: &str) -> Vec<u8> {
+    let mut line = std::net::TcpStream::connect(address).unwrap();
+    let ask = format!(
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+    );
+    line.write_all(ask.as_bytes()).unwrap();
+    let mut said = Vec::new();
+    line.read_to_end(&mut said).unwrap();
+    said
+}
+
+#[test]
+fn no_secret_stands_in_what_the_server_writes_logs_or_answers() {
+    let mut site = furnished();
+    let log = site.dir.path().join("log");
+    let address = site.serve_logged(&log);
+    let stored = "canary-stored-5f0e2b7a91c4";
+    site.pipe(
+        &["secret", "set", "kept", "--connector", "canary", "--host", "127.0.0.1:9"],
+        stored.as_bytes(),
+    )
+    .ends(0);
+    site.pipe(&["ingest", "-", "--source", "suricata"], crate::site::intrusion().as_bytes()).ends(0);
+    site.until(&["approvals"], |a| a["pending"].as_u64() > Some(0));
+    site.run(&["reload", "--as", "admin"]).ends(0);
+
+    let mut places = Vec::new();
+    files(&site.config().join("secrets"), &mut places);
+    let mut needles: Vec<Vec<u8>> = vec![stored.into(), KEY.into(), "canary-in-memory-9c1d-canary".into()];
+    needles.extend(places.iter().map(|p| std::fs::read(p).unwrap().trim_ascii().to_vec()));
+    needles.retain(|n| n.len() >= 16);
+    let hex = |n: &[u8]| n.iter().map(|b| format!("{b:02x}")).collect::<String>().into_bytes();
+    let coded: Vec<Vec<u8>> = needles.iter().map(|n| hex(n)).collect();
+    needles.extend(coded);
+    assert!(needles.len() >= 20, "{} canaries", needles.len());
+
+    let admin = std::fs::read_to_string(site.config().join("secrets/admin.token")).unwrap();
+    let api: serde_json::Value = {
+        let said = answer(&address, "/api/v1/openapi.json", admin.trim());
+        let at = memchr::memmem::find(&said, b"\r\n\r\n").unwrap();
+        serde_json::from_slice(&said[at + 4..]).unwrap()
+    };
+    let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        // An answer without an end is not one.
+        if item.get("get").is_some() && !path.contains('{') && !path.ends_with("/events") {
+            texts.push((path.clone(), answer(&address, path, admin.trim())));
+        }
+    }
+    assert!(texts.len() > 20, "{} answers", texts.len());
+    assert_eq!(site.stop(), Some(0));
+    let mut written = vec![log];
+    files(&site.config().join(".stanch"), &mut written);
+    assert!(written.len() > 4, "{written:?}");
+    texts.extend(written.iter().map(|p| (p.display().to_string(), std::fs::read(p).unwrap())));
+    let seen =
+        |needle: &[u8]| texts.iter().filter(|(_, t)| memchr::memmem::find(t, needle).is_some()).count();
+    assert!(seen(b"ET MALWARE Cobalt Strike") > 1, "the search finds what is there");
+    for (place, text) in &texts {
+        for (n, needle) in needles.iter().enumerate() {
+            assert!(memchr::memmem::find(text, needle).is_none(), "canary {n} stands in {place}");
+        }
+    }
 }

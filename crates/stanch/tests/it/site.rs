@@ -81,6 +81,20 @@ impl Site {
         self.server = Some((child, out, url.to_owned()));
     }
 
+    /// Starts the server with everything it can log going to a file; gives its address and port.
+    pub(crate) fn serve_logged(&mut self, log: &std::path::Path) -> String {
+        let mut command = self.command();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("STANCH_LOG", "debug");
+        let log = std::fs::File::create(log).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("first line: {line:?}"));
+        self.server = Some((child, out, url.to_owned()));
+        url.strip_prefix("http://").unwrap().to_owned()
+    }
+
     /// The server's process.
     pub(crate) fn pid(&self) -> u32 {
         self.server.as_ref().unwrap().0.id()
