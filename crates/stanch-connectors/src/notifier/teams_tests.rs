@@ -53,7 +53,7 @@ fn hostile_text_is_in_text_runs_only_which_know_no_markdown() {
     let card = &said["attachments"][0]["content"];
     assert!(card.get("actions").is_none(), "no console, no button");
     let text = card.to_string();
-    assert!(!text.contains("TextBlock") && !text.contains("{{") && !text.contains('\u{202e}'), "{text}");
+    assert!(!text.contains("\"TextBlock\"") && !text.contains("{{") && !text.contains('\u{202e}'), "{text}");
     assert!(text.contains("[bank](https://evil.example)"), "shown as it came");
     let about_none = Notice { incident: IncidentId(0), ..notice() };
     let console: Url = "https://stanch.example.com".parse().expect("an address");

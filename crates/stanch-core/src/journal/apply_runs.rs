@@ -1,5 +1,6 @@
 //! Facts about runs and tasks to state. Nothing is decided here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stanch_model::{ActionId, AlertId, IncidentId, RunId, Timestamp};
@@ -39,6 +40,10 @@ impl State {
         });
         self.runs.insert(e.run, Box::new(Run::new(at, e, pinned.clone())));
         self.agenda.begins(e.run);
+        if let Some(incident) = e.incident {
+            // One of a merged incident may have become the second of its kind, and has to give way.
+            self.touch_incident(incident);
+        }
         if let Some(caller) = &e.caller {
             self.on_run(caller.run, |run| run.step_mut(at, &caller.path).more_mut().child = Some(e.run));
         }
@@ -146,16 +151,14 @@ impl State {
         }
     }
 
-    /// Something was learnt about an incident: its runs may have something to do.
+    /// Something was learnt about an incident: its runs may have something to do, and those of all that was
+    /// merged into it, however often.
     pub(super) fn touch_incident(&mut self, incident: IncidentId) {
-        for id in [incident, self.head_of(incident)] {
-            let Some(i) = self.incidents.get(&id) else { continue };
-            for run in &i.runs {
-                self.agenda.touch(*run);
-            }
-            for run in i.parts.iter().filter_map(|p| self.incidents.get(p)).flat_map(|p| &p.runs) {
-                self.agenda.touch(*run);
-            }
+        let (mut left, mut seen) = (vec![self.head_of(incident)], BTreeSet::new());
+        while let Some(id) = left.pop() {
+            let Some(i) = self.incidents.get(&id).filter(|_| seen.insert(id)) else { continue };
+            i.runs.iter().for_each(|run| self.agenda.touch(*run));
+            left.extend(&i.parts);
         }
     }
 

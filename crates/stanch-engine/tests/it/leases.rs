@@ -4,6 +4,7 @@ use stanch_core::config::{Protected, Role};
 use stanch_core::contain::Approval;
 use stanch_core::journal::event::{ActionEnd, Answered, RunEnd};
 use stanch_core::journal::incident::Status;
+use stanch_core::playbook::run::WaitsFor;
 use stanch_engine::Command;
 use stanch_engine::command::{CommandError, Stops, Who};
 use stanch_model::{ActionId, ApprovalId, IncidentId, Observed, RunId, Span};
@@ -172,6 +173,12 @@ async fn the_noc_has_its_time_to_say_no() {
     w.order(answer(&a, lead(), true)).await.unwrap();
     w.until("announced", |s| s.announced.contains_key(&ActionId(1))).await;
     assert!(w.device.ledger().is_empty());
+    let due = w.engine.read(|s| s.announced[&ActionId(1)].what.at);
+    assert_eq!(
+        w.engine.waits(RunId(1)),
+        [WaitsFor::Time(due)],
+        "it wakes by itself when the NOC has had its time"
+    );
     let veto = |who| Command::Veto { action: ActionId(1), who, reason: "payroll tonight".into() };
     assert!(matches!(w.order(veto(lead())).await, Err(CommandError::Refused(_))), "only the NOC");
     w.order(veto(person("noc-lead", "netops"))).await.unwrap();

@@ -44,25 +44,22 @@ impl<'a> Walk<'a> {
 
     fn change_waits(&mut self, at: At<'_, '_>) {
         let Some(state) = at.state else { return };
-        match (state.more().action, state.more().approval) {
-            (Some(action), _) => self.waits.push(WaitsFor::Change(action)),
-            (None, Some(id)) => {
-                let open = self.world.state.approvals.get(&id).filter(|a| a.settled.is_none());
-                if let Some(asked) = open {
-                    self.waits.push(WaitsFor::Question(id));
-                    self.waits.push(WaitsFor::Time(asked.approval.expires_at));
-                }
-            }
-            // For the NOC's time to say no; else for look-ups, or for another run's same question.
-            (None, None) => {
-                let mine = |a: &&crate::journal::state::AnnouncedState| {
-                    a.what.run == self.run.id && a.what.step == at.path && a.vetoed.is_none()
-                };
-                let due = self.world.state.announced.values().rev().find(mine).map(|a| a.what.at);
-                let due = due.filter(|due| *due > self.world.now);
-                self.waits.push(due.map_or(WaitsFor::LookUps, WaitsFor::Time));
-            }
+        if let Some(action) = state.more().action {
+            return self.waits.push(WaitsFor::Change(action));
         }
+        let asked = state.more().approval.and_then(|id| self.world.state.approvals.get(&id));
+        if let Some(asked) = asked.filter(|asked| asked.settled.is_none()) {
+            self.waits.push(WaitsFor::Question(asked.approval.id));
+            return self.waits.push(WaitsFor::Time(asked.approval.expires_at));
+        }
+        // For the NOC's time to say no, after a yes or without one; else for look-ups, or for another run's
+        // same question.
+        let mine = |a: &&crate::journal::state::AnnouncedState| {
+            a.what.run == self.run.id && a.what.step == at.path && a.vetoed.is_none()
+        };
+        let due = self.world.state.announced.values().rev().find(mine).map(|a| a.what.at);
+        let due = due.filter(|due| *due > self.world.now);
+        self.waits.push(due.map_or(WaitsFor::LookUps, WaitsFor::Time));
     }
 
     /// Why nothing may be changed for this incident any more.
