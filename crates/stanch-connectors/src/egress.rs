@@ -22,6 +22,16 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 /// Looks a name up. Handed in, so that a test can be the liar.
 pub type LookUp = Arc<dyn Fn(String) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> + Send + Sync>;
 
+/// As this machine looks names up.
+#[must_use]
+pub fn by_the_system() -> LookUp {
+    Arc::new(|name| {
+        Box::pin(
+            async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.map(|at| at.ip()).collect()) },
+        )
+    })
+}
+
 /// Where calls may go.
 #[derive(Clone)]
 pub struct Egress {
@@ -49,12 +59,7 @@ impl Egress {
     /// An entry that is no host with a port.
     pub fn new(allowed: &[String], private: Vec<IpNet>) -> Result<Egress, String> {
         let allowed = allowed.iter().map(|entry| host_and_port(entry)).collect::<Result<_, _>>()?;
-        let look_up: LookUp = Arc::new(|name| {
-            Box::pin(async move {
-                Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.map(|at| at.ip()).collect())
-            })
-        });
-        Ok(Egress { allowed, private, look_up })
+        Ok(Egress { allowed, private, look_up: by_the_system() })
     }
 
     /// For the one host of a URL that an operator wrote. What is written as an address, or as

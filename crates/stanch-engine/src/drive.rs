@@ -13,11 +13,13 @@ use stanch_core::journal::learnt::{Asked, Grown};
 use stanch_core::journal::{State, decode};
 use stanch_core::playbook::run::{WaitsFor, standing};
 use stanch_model::port::{Caller, Journal, JournalError, JournalReader, NewEntry, Notifier, Responder};
-use stanch_model::{ActionId, Alert, AlertId, EffectId, Observable, RunId, Span, Timestamp};
+use stanch_model::{ActionId, Alert, AlertId, EffectId, Failure, Observable, RunId, Span, Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::command::{Command, CommandError, Done};
 use crate::input::{Ack, Answer, Busy, Input, Outcome, Outgoing, Received};
+use crate::lanes::{Lanes, OVERTAKEN};
+use crate::leases::is_stopped;
 use crate::outbox::carry_out;
 use crate::queue::{Hope, Queue};
 use crate::rules::Rules;
@@ -161,6 +163,7 @@ impl Engine {
             ticks: 0,
             growing: None,
             slots: Arc::new(Semaphore::new(UNDER_WAY)),
+            lanes: Lanes::default(),
         };
         std::thread::Builder::new().name("stanch-core".into()).spawn(move || core.run())?;
         let ticks = inputs.clone();
@@ -288,6 +291,7 @@ struct Core {
     /// The model that is being grown: the verdicts it will know.
     growing: Option<u64>,
     slots: Arc<Semaphore>,
+    lanes: Lanes,
 }
 
 type Ordered = Result<Done, CommandError>;
@@ -561,9 +565,30 @@ impl Core {
                 | Effect::Verify { .. }
                 | Effect::Revert { .. } => None,
             };
+            let (lanes, shared) = (self.lanes.clone(), self.shared.clone());
             self.runtime.spawn(async move {
+                // First, so that a device that is slow holds up nothing else.
+                let _lane = match (&what, &pass) {
+                    (Effect::Perform { .. }, Some(pass)) => {
+                        lanes.enter(&pass.permit.action().responder).await
+                    }
+                    _ => None,
+                };
                 let _slot = slots.acquire_owned().await;
-                let outcome = carry_out(ports, id, what, pass).await;
+                let overtaken = match &what {
+                    Effect::Perform { action } => is_stopped(&read(&shared.state), *action),
+                    Effect::LookUp { .. }
+                    | Effect::Enrich { .. }
+                    | Effect::Fetch { .. }
+                    | Effect::Notify { .. }
+                    | Effect::Capture { .. }
+                    | Effect::Verify { .. }
+                    | Effect::Revert { .. } => false,
+                };
+                let outcome = match overtaken {
+                    true => Outcome::Changed(Err(Failure::unknown(OVERTAKEN))),
+                    false => carry_out(ports, id, what, pass).await,
+                };
                 inputs.put(Input::Settled(id, outcome)).ok();
             });
         }

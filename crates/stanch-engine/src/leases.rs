@@ -11,7 +11,7 @@ use stanch_core::journal::event::{
     Answered, ApprovalReminded, ApprovalSettled, ApprovalVoted, ByPerson, Effect, Event, KillSwitch,
     LeaseLeft, LeaseRenewed, Settled, Vetoed,
 };
-use stanch_core::journal::state::Asked;
+use stanch_core::journal::state::{Asked, State};
 use stanch_core::playbook::run::{being_reverted, question_notices};
 use stanch_model::{Action, ActionId, ApprovalId, EffectId, Failure, IncidentId, Span, Urgency};
 
@@ -391,9 +391,7 @@ impl Turn<'_> {
 
     /// True while a kill switch stops this change from being made.
     pub(crate) fn is_stopped(&self, action: ActionId) -> bool {
-        let Some(a) = self.state.actions.get(&action) else { return false };
-        let playbook = self.state.runs.get(&a.run).map_or("", |r| r.name.as_str());
-        weigh::stopped(self.state, &a.action.responder, playbook).is_some()
+        is_stopped(self.state, action)
     }
 
     // ---------------------------------------------------------------------------- protection
@@ -448,6 +446,13 @@ impl Turn<'_> {
             self.record(stanch_core::playbook::run::of_change(event, a.id, closes));
         }
     }
+}
+
+/// True while a kill switch stops this change from being made.
+pub(crate) fn is_stopped(state: &State, action: ActionId) -> bool {
+    let Some(a) = state.actions.get(&action) else { return false };
+    let playbook = state.runs.get(&a.run).map_or("", |r| r.name.as_str());
+    weigh::stopped(state, &a.action.responder, playbook).is_some()
 }
 
 fn run_hash(run: Option<&stanch_core::playbook::run::Run>) -> String {

@@ -27,7 +27,9 @@ pub struct Rules {
     /// Addresses never to be blocked, found by ourselves.
     pub discovered: Vec<Protected>,
     /// Addresses from which those who act are connected.
-    pub connected: Connected,
+    pub connected: Lately,
+    /// Where the names lead that we depend on.
+    pub resolved: Lately,
     /// Responders by name: true when nothing real is changed.
     pub responders: BTreeMap<String, bool>,
     /// Our seal on what people and the guard agreed to; without a key nothing is ever changed.
@@ -40,13 +42,13 @@ pub struct Rules {
     pub(crate) patterns: Patterns,
 }
 
-/// Addresses from which those who act are connected, as the shell last saw them; clones share the list.
-/// No new change may cut them off. What is in force already stays: to sign in from a blocked address must
-/// not lift its block.
+/// Addresses as the shell last saw them; clones share the list. No new change may cut them off. What is in
+/// force already stays: to sign in from a blocked address must not lift its block, nor must whoever answers
+/// for a name.
 #[derive(Clone, Default)]
-pub struct Connected(Arc<RwLock<Arc<[Protected]>>>);
+pub struct Lately(Arc<RwLock<Arc<[Protected]>>>);
 
-impl Connected {
+impl Lately {
     /// The list as it is now.
     #[must_use]
     pub fn now(&self) -> Arc<[Protected]> {
@@ -69,7 +71,8 @@ impl Rules {
             references: Vec::new(),
             enrichers: Vec::new(),
             discovered: Vec::new(),
-            connected: Connected::default(),
+            connected: Lately::default(),
+            resolved: Lately::default(),
             responders: BTreeMap::new(),
             seal: Seal::none(),
             mode: Mode::Live,
@@ -86,12 +89,13 @@ impl Rules {
     /// The world as playbooks and the guard see it.
     pub(crate) fn world<T>(&self, state: &State, now: Timestamp, look: impl FnOnce(World<'_>) -> T) -> T {
         let look_up = |site: &str, address: IpAddr| -> Vec<Fact> { self.about_address(site, address) };
-        let connected = self.connected.now();
+        let (connected, resolved) = (self.connected.now(), self.resolved.now());
         look(World {
             state,
             config: &self.config,
             discovered: &self.discovered,
             connected: &connected,
+            resolved: &resolved,
             look_up: &look_up,
             about: &|site, about| self.about(site, about),
             seal: &self.seal,

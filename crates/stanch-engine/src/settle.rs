@@ -233,7 +233,7 @@ impl Turn<'_> {
                     return;
                 }
                 self.record(Event::ActionCaptured(ActionCaptured { action, before }));
-                if self.state.kill_switch {
+                if self.is_stopped(action) {
                     self.end(action, ActionEnd::Failed, "the kill switch was engaged meanwhile".into());
                 } else if age > STALE_CHANGE {
                     let why = format!("it was permitted {age} ago; nothing was changed");
@@ -303,7 +303,11 @@ impl Turn<'_> {
             }
             Observed::Absent => {
                 self.record(Event::ActionObserved(ActionObserved { action: a.id, observed, until: None }));
-                self.end(a.id, ActionEnd::Failed, "the device does not show the change".into());
+                let why = match self.is_stopped(a.id) {
+                    true => "the kill switch was engaged, and the device does not show the change",
+                    false => "the device does not show the change",
+                };
+                self.end(a.id, ActionEnd::Failed, why.into());
             }
             Observed::Different { what } => {
                 let why = format!("the device shows something else: {what}");

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use stanch_connectors::egress;
 use stanch_core::config::Mistake;
 use stanch_core::contain::Mode;
 use stanch_engine::{Engine, EngineError, Now};
@@ -25,6 +26,7 @@ use crate::desks::Desks;
 use crate::identity::{Identity, SetUp};
 use crate::intake::{self, Intake};
 use crate::live::Live;
+use crate::places::Places;
 use crate::session::{Place, Sessions};
 use crate::sse::Pulse;
 use crate::swap::Swap;
@@ -224,6 +226,9 @@ impl App {
         let named = loaded.config.containment.seal_key.clone();
         let (folder, data) = (config_dir.clone(), data_dir.clone());
         let mut rules = loaded.connected.rules(loaded.config.clone(), mode);
+        // Before anything is decided, so that a run that goes on knows them too.
+        let (wanted, look_up) = (loaded.connected.places.clone(), egress::by_the_system());
+        let places = Places::start(wanted, rules.resolved.clone(), look_up, now.clone()).await;
         let ports = loaded.connected.ports(now.clone());
         let (dir, runtime) = (data_dir.clone(), tokio::runtime::Handle::current());
         let (files, time) = (loaded.config.server.audit.clone(), now.clone());
@@ -265,6 +270,7 @@ impl App {
             provider: Swap::new(loaded.provider),
             sessions: Sessions::new(place),
             desks: Desks::default(),
+            places,
             pulse,
             audit,
             vault,

@@ -83,11 +83,15 @@ impl Books {
         }
     }
 
-    /// Addresses from which those who act are connected.
-    pub(crate) fn connected(&self) -> Arc<[Protected]> {
+    /// Addresses that no new change may cut off now: from which those who act are connected, and where the
+    /// names lead that we depend on.
+    pub(crate) fn lately(&self) -> Vec<Protected> {
         match self {
-            Books::Live(live) => live.engine.rules().connected.now(),
-            Books::Offline(_) => Arc::from([]),
+            Books::Live(live) => {
+                let rules = live.engine.rules();
+                rules.connected.now().iter().chain(rules.resolved.now().iter()).cloned().collect()
+            }
+            Books::Offline(_) => Vec::new(),
         }
     }
 

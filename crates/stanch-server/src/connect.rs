@@ -19,6 +19,7 @@ use stanch_connectors::notifier::{
 use stanch_core::Config;
 use stanch_core::config::{EnricherConfig, Mistake, NotifierConfig, Protected, ResponderConfig, SecretRef};
 use stanch_core::contain::Mode;
+use stanch_core::contain::weigh::{Place, places};
 use stanch_engine::{Answer, Now, Ports, Rules};
 use stanch_model::ObservableKind;
 use stanch_model::port::{Caller, Enricher, Notifier, Reference, Responder};
@@ -43,6 +44,8 @@ pub(crate) struct Connected {
     pub(crate) discovered: Vec<Protected>,
     /// A language model that may be asked; none unless configured.
     pub(crate) assistant: Option<Arc<Assistant>>,
+    /// Names that we depend on; where they lead is looked up.
+    pub(crate) places: Vec<Place>,
     /// What discovery could not find out, for the log.
     pub(crate) blind: Vec<String>,
 }
@@ -114,10 +117,10 @@ pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) ->
     }
     let mut responders: Vec<Arc<dyn Responder>> = Vec::new();
     let mut callers = Vec::new();
-    let mut places: Vec<Option<String>> = vec![None];
+    let mut namespaces: Vec<Option<String>> = vec![None];
     for responder in &config.connectors.responders {
         if let ResponderConfig::Nftables { netns: Some(netns), .. } = responder {
-            places.push(Some(netns.clone()));
+            namespaces.push(Some(netns.clone()));
         }
         if let Some((responder, caller)) = device::device(safe, responder, now, kept, &mut m) {
             responders.push(responder);
@@ -126,7 +129,7 @@ pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) ->
     }
     let notifiers =
         config.connectors.notifiers.iter().filter_map(|n| notifier(safe, config, n, &mut m)).collect();
-    let (discovered, blind) = protect(&places, &responders);
+    let own = protect(&namespaces, &responders);
     let enrichers = asked.iter().map(|e| e.name().to_owned()).collect();
     let schedule = Arc::new(Schedule::new(asked, config.server.enrich_deadline));
     let assistant = model::model(safe, config, &mut m);
@@ -137,20 +140,30 @@ pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) ->
         responders,
         callers,
         notifiers,
-        discovered,
+        discovered: own.addresses,
         assistant,
-        blind,
+        places: places(config).into_iter().chain(own.names).collect(),
+        blind: own.blind,
     };
     (connected, m)
 }
 
-/// Addresses never to be touched, found by ourselves, with the management addresses of devices.
-fn protect(places: &[Option<String>], responders: &[Arc<dyn Responder>]) -> (Vec<Protected>, Vec<String>) {
-    let (mut found, mut blind) = (BTreeMap::new(), Vec::new());
-    for netns in places {
-        let (more, warnings) = discover(netns.as_deref());
-        blind.extend(warnings);
-        for d in more {
+/// What is ours by what the machine says.
+struct Own {
+    addresses: Vec<Protected>,
+    names: Vec<Place>,
+    blind: Vec<String>,
+}
+
+/// Addresses and names never to be touched, found by ourselves, with the management addresses of devices.
+fn protect(namespaces: &[Option<String>], responders: &[Arc<dyn Responder>]) -> Own {
+    let (mut found, mut names, mut blind) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for netns in namespaces {
+        let more = discover(netns.as_deref());
+        blind.extend(more.warnings);
+        let place = |host| Place { host, why: "time server".to_owned() };
+        names.extend(more.time_servers.into_iter().map(place));
+        for d in more.addresses {
             found.entry(d.net).or_insert(d.why);
         }
     }
@@ -161,7 +174,8 @@ fn protect(places: &[Option<String>], responders: &[Arc<dyn Responder>]) -> (Vec
     }
     blind.sort();
     blind.dedup();
-    (found.into_iter().map(|(net, why)| Protected::net(net, why)).collect(), blind)
+    let addresses = found.into_iter().map(|(net, why)| Protected::net(net, why)).collect();
+    Own { addresses, names, blind }
 }
 
 /// Mistakes in a file that a connector reads, under the name it has in the configuration.

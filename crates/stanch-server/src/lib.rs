@@ -31,6 +31,7 @@ mod metrics;
 mod offline;
 mod oidc;
 mod people;
+mod places;
 mod problem;
 pub mod rehearse;
 pub mod replay;

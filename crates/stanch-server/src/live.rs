@@ -20,6 +20,7 @@ use crate::identity::Identity;
 use crate::intake::Intake;
 use crate::oidc::Provider;
 use crate::people::People;
+use crate::places::Places;
 use crate::session::Sessions;
 use crate::sse::Pulse;
 use crate::swap::Swap;
@@ -38,6 +39,8 @@ pub(crate) struct Live {
     pub(crate) sessions: Sessions,
     /// From where those who act are connected.
     pub(crate) desks: Desks,
+    /// Where the names lead that we depend on.
+    pub(crate) places: Arc<Places>,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) vault: Arc<Vault>,
@@ -120,6 +123,8 @@ impl Live {
         // One key for the life of the process: what it sealed must hold until the end.
         rules.seal = self.engine.rules().seal.clone();
         rules.connected = self.engine.rules().connected.clone();
+        rules.resolved = self.engine.rules().resolved.clone();
+        self.places.follow(loaded.connected.places.clone());
         let ports = loaded.connected.ports(self.now.clone());
         *self.responders.lock().unwrap_or_else(PoisonError::into_inner) = loaded.connected.responders.clone();
         self.engine.reload(rules, ports, by).await;

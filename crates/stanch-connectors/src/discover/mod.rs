@@ -1,8 +1,9 @@
 //! Finds addresses that must never be blocked: our own, our gateways, resolvers and time servers.
 //!
 //! It only reads what the kernel and the system's configuration say; it asks nobody over the network
-//! and resolves no names. What it cannot find out it says in a warning, so that a person can add it to
-//! the protected assets. It sees the main routing table only, and not what a proxy or NAT hides.
+//! and resolves no names: names of time servers are handed on to whoever does. What it cannot find out it
+//! says in a warning, so that a person can add it to the protected assets. It sees the main routing table
+//! only, and not what a proxy or NAT hides.
 
 mod parse;
 
@@ -30,22 +31,34 @@ pub struct Discovered {
     pub why: String,
 }
 
-/// Everything found, in order of address, and warnings about what could not be found.
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// In order of address.
+    pub addresses: Vec<Discovered>,
+    /// Names of time servers, each once: their addresses are not known here.
+    pub time_servers: Vec<String>,
+    /// What could not be found, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Everything that the machine says.
 ///
 /// `netns` names the network namespace whose addresses and routes count; none is our own. Blocks for
 /// as long as a few small files take to read.
 #[must_use]
-pub fn discover(netns: Option<&str>) -> (Vec<Discovered>, Vec<String>) {
-    let mut found = Vec::new();
-    let mut warnings = Vec::new();
-    kernel(netns, &mut found, &mut warnings);
-    resolvers(netns, &mut found, &mut warnings);
-    time_servers(&mut found, &mut warnings);
-    found.sort();
-    found.dedup();
-    warnings.sort();
-    warnings.dedup();
-    (found, warnings)
+pub fn discover(netns: Option<&str>) -> Found {
+    let mut all = Found::default();
+    kernel(netns, &mut all.addresses, &mut all.warnings);
+    resolvers(netns, &mut all.addresses, &mut all.warnings);
+    time_servers(&mut all);
+    all.addresses.sort();
+    all.addresses.dedup();
+    all.time_servers.sort();
+    all.time_servers.dedup();
+    all.warnings.sort();
+    all.warnings.dedup();
+    all
 }
 
 type Parser = fn(&str) -> Vec<Discovered>;
@@ -89,7 +102,7 @@ fn resolvers(netns: Option<&str>, found: &mut Vec<Discovered>, warnings: &mut Ve
     }
 }
 
-fn time_servers(found: &mut Vec<Discovered>, warnings: &mut Vec<String>) {
+fn time_servers(all: &mut Found) {
     let mut files: Vec<PathBuf> =
         ["/etc/chrony/chrony.conf", "/etc/chrony.conf", "/etc/ntp.conf", "/etc/ntpsec/ntp.conf"]
             .map(PathBuf::from)
@@ -109,15 +122,10 @@ fn time_servers(found: &mut Vec<Discovered>, warnings: &mut Vec<String>) {
         match read(&path) {
             Ok(text) => {
                 let (addresses, names) = parse::time_servers(&parser(&text));
-                found.extend(addresses);
-                warnings.extend(names.iter().map(|name| {
-                    format!(
-                        "the time server {name} is a name; protect its addresses by hand ({})",
-                        path.display()
-                    )
-                }));
+                all.addresses.extend(addresses);
+                all.time_servers.extend(names);
             }
-            Err(why) => warnings.push(why),
+            Err(why) => all.warnings.push(why),
         }
     }
 }
@@ -166,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_machine_finds_itself() {
-        let (found, _) = discover(None);
+        let found = discover(None).addresses;
         let loopback: IpNet = "127.0.0.1/32".parse().expect("address");
         assert!(found.iter().any(|d| d.net.contains(&loopback)), "{found:?}");
         assert!(found.iter().all(|d| !d.why.is_empty() && d.net.prefix_len() > 0));
@@ -174,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_said() {
-        let (_, warnings) = discover(Some("stanch-no-such-namespace"));
+        let warnings = discover(Some("stanch-no-such-namespace")).warnings;
         assert!(warnings.iter().any(|w| w.contains("fib_trie")), "{warnings:?}");
         assert!(warnings.iter().any(|w| w.contains("no default gateway")), "{warnings:?}");
     }

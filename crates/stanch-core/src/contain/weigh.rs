@@ -61,6 +61,7 @@ pub fn judge(
     let policy = &world.config.containment;
     let mut discovered = world.discovered.to_vec();
     discovered.extend_from_slice(world.connected);
+    discovered.extend_from_slice(world.resolved);
     discovered.extend(own(world.config));
     let classes = classes(&target_facts);
     let rung = Rung {
@@ -118,8 +119,8 @@ pub fn stopped(state: &State, responder: &str, playbook: &str) -> Option<String>
     playbook_is.then(|| format!("it is engaged for playbook {playbook}"))
 }
 
-/// What is ours by the configuration alone: the accounts of those who approve, and the names or
-/// addresses under which mail, chat, tickets, look-ups and the identity provider are reached.
+/// What is ours by the configuration alone: the accounts of those who approve, and the [`places`] that we
+/// depend on.
 #[must_use]
 pub fn own(config: &Config) -> Vec<Protected> {
     let mut found = Vec::new();
@@ -130,37 +131,79 @@ pub fn own(config: &Config) -> Vec<Protected> {
             why: format!("{} may approve changes", person.name),
         }));
     }
-    let mut name = |host: &str, why: &str| {
+    for Place { host, why } in places(config) {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = bare.parse::<IpAddr>() {
             found.push(Protected::net(address.into(), why));
-        } else if let Ok(domain) = super::target::parse_domain(host) {
-            found.push(Protected { what: Thing::Domain(domain), why: why.to_owned() });
+        } else if let Ok(domain) = super::target::parse_domain(&host) {
+            found.push(Protected { what: Thing::Domain(domain), why });
         }
+    }
+    found
+}
+
+/// Somewhere that we depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its name or address as configured; not checked.
+    pub host: String,
+    /// Why we depend on it, in words.
+    pub why: String,
+}
+
+/// The names and addresses under which mail, chat, tickets, look-ups, devices and the identity provider
+/// are reached. Where a name leads is for the shell to find out.
+#[must_use]
+pub fn places(config: &Config) -> Vec<Place> {
+    let mut found = Vec::new();
+    let mut place = |host: &str, why: String| {
+        found.push(Place { host: host.to_owned(), why });
     };
     for notifier in &config.connectors.notifiers {
         match notifier {
             NotifierConfig::Smtp { host, from, .. } => {
-                name(host, "our mail server");
-                name(from.rsplit('@').next().unwrap_or_default().trim_end_matches('>'), "our mail domain");
+                place(host, "our mail server".to_owned());
+                let domain = from.rsplit('@').next().unwrap_or_default().trim_end_matches('>');
+                place(domain, "our mail domain".to_owned());
             }
-            NotifierConfig::Webhook { url, name: called, .. }
-            | NotifierConfig::Slack { url, name: called, .. }
-            | NotifierConfig::Teams { url, name: called, .. }
-            | NotifierConfig::Rt { url, name: called, .. } => {
-                name(host_of(url), &format!("people are told there ({called})"));
+            NotifierConfig::Webhook { url, name, .. }
+            | NotifierConfig::Slack { url, name, .. }
+            | NotifierConfig::Teams { url, name, .. }
+            | NotifierConfig::Rt { url, name, .. } => {
+                place(host_of(url), format!("people are told there ({name})"));
             }
             NotifierConfig::Log { .. } => {}
         }
     }
     for enricher in &config.connectors.enrichers {
-        if let EnricherConfig::Http { url, name: called, .. } = enricher {
-            name(host_of(url), &format!("look-up {called} is there"));
+        match enricher {
+            EnricherConfig::Http { url, name, .. } => {
+                place(host_of(url), format!("look-up {name} is there"));
+            }
+            EnricherConfig::Assets { .. }
+            | EnricherConfig::Intel { .. }
+            | EnricherConfig::Warninglists { .. } => {}
+        }
+    }
+    for responder in &config.connectors.responders {
+        let why = || format!("{} is changed there", responder.name());
+        match responder {
+            ResponderConfig::Ldap(directory) => place(host_of(&directory.url), why()),
+            ResponderConfig::Http { allow, .. } => {
+                allow.iter().for_each(|at| place(host_of(&format!("https://{at}")), why()));
+            }
+            // Their devices are this machine, or are named by address and found by the connector.
+            ResponderConfig::Nftables { .. }
+            | ResponderConfig::OpenVswitch(_)
+            | ResponderConfig::Rpz(_)
+            | ResponderConfig::Exec { .. }
+            | ResponderConfig::Simulated { .. } => {}
         }
     }
     if let Some(provider) = &config.provider {
-        name(host_of(&provider.issuer), "people sign in there");
+        place(host_of(&provider.issuer), "people sign in there".to_owned());
     }
+    found.retain(|p: &Place| !p.host.is_empty());
     found
 }
 

@@ -1,5 +1,9 @@
 //! Two people, later ends, several incidents on one change, vetoes, switches, drift.
 
+use std::time::Duration;
+
+use stanch_connectors::responder::Fault;
+use stanch_connectors::responder::fake::Verb;
 use stanch_core::config::{Protected, Role};
 use stanch_core::contain::Approval;
 use stanch_core::journal::event::{ActionEnd, Answered, RunEnd};
@@ -7,7 +11,8 @@ use stanch_core::journal::incident::Status;
 use stanch_core::playbook::run::WaitsFor;
 use stanch_engine::Command;
 use stanch_engine::command::{CommandError, Stops, Who};
-use stanch_model::{ActionId, ApprovalId, IncidentId, Observed, RunId, Span};
+use stanch_model::port::Journal;
+use stanch_model::{ActionId, ApprovalId, IncidentId, Observed, RunId, Span, Timestamp};
 
 use crate::world::{World, call_home, lead};
 
@@ -167,6 +172,61 @@ async fn where_those_who_act_work_is_not_cut_off_and_a_block_is_not_lifted_by_si
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_names_lead_that_we_depend_on_is_not_cut_off_and_nobody_who_answers_for_a_name_lifts_a_block() {
+    let mail = || vec![Protected::net("203.0.113.9/32".parse().unwrap(), "mail.example: our mail server")];
+    let w = world("").await;
+    w.engine.rules().resolved.set(mail());
+    w.send("ids", &call_home(0, "10.0.0.7", "203.0.113.9")).await;
+    w.until("refused", |s| s.runs.get(&RunId(1)).is_some_and(|r| r.ended.is_some())).await;
+    w.engine.read(|s| {
+        let (_, end, why) = s.runs[&RunId(1)].ended.clone().unwrap();
+        assert_eq!(end, RunEnd::Handed);
+        assert!(why.contains("mail.example: our mail server"), "{why}");
+        assert!(s.actions.is_empty());
+    });
+    let w = contained("").await;
+    w.engine.rules().resolved.set(mail());
+    w.pass(Span::mins(1));
+    w.until("looked at", |s| {
+        matches!(&s.actions[&ActionId(1)].observed, Some((at, Observed::Present { .. })) if *at >= w.engine.now())
+    })
+    .await;
+    assert!(!w.device.device().blocked().is_empty());
+}
+
+/// What monitoring says of a machine that we have just cut off.
+fn target_down(at: Timestamp, instance: &str) -> String {
+    format!(
+        r#"{{"version":"4","groupKey":"g","status":"firing","receiver":"r","groupLabels":{{}},"commonLabels":{{}},"commonAnnotations":{{}},"externalURL":"","alerts":[{{"status":"firing","labels":{{"alertname":"TargetDown","instance":"{instance}","severity":"critical"}},"annotations":{{}},"startsAt":"{at}","endsAt":"0001-01-01T00:00:00Z","generatorURL":"","fingerprint":"f1"}}]}}"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_our_own_block_sets_off_joins_its_incident_as_our_doing_and_wakes_nobody() {
+    let w = contained("").await;
+    w.until("told", |s| s.pending.is_empty()).await;
+    let mails = w.mail.mails().len();
+    w.pass(Span::mins(2));
+    w.send("metrics", &target_down(w.engine.now(), "203.0.113.9:443")).await;
+    w.until("joined", |s| s.slots.len() == 2 && s.incidents[&IncidentId(1)].alerts.len() == 2).await;
+    assert_eq!(w.engine.read(|s| s.incidents.len()), 1);
+    let mut told = false;
+    let why = b"we did this: ACT-1 (block 203.0.113.9";
+    let mut look = |entry: stanch_model::port::Entry| {
+        told |= entry.body.windows(why.len()).any(|words| words == why);
+        Ok(())
+    };
+    w.journal.replay(0, &mut look).unwrap();
+    assert!(told, "the reason is written down");
+    w.until("nothing under way", |s| s.pending.is_empty()).await;
+    assert_eq!(w.mail.mails().len(), mails, "nobody is told of what we did ourselves");
+    // The same of a machine that we did not cut off stands alone.
+    w.send("metrics", &target_down(w.engine.now(), "203.0.113.77:443")).await;
+    w.until("taken in", |s| s.slots.len() == 3).await;
+    w.engine.read(|s| assert_eq!(s.incidents[&IncidentId(1)].alerts.len(), 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_noc_has_its_time_to_say_no() {
     let w = world("noc_veto: 5m\n").await;
     let a = asked(&w).await;
@@ -221,6 +281,40 @@ async fn a_kill_switch_for_one_responder_or_one_playbook_stops_that_and_survives
         w.order(answer(&a, lead(), true)).await.unwrap();
         w.until("contained", |s| s.incidents[&IncidentId(1)].status == Status::Contained).await;
     }
+}
+
+/// Eight yeses at once; four changes have begun when everything is stopped, and four wait at the device.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_waits_at_its_device_when_everything_is_stopped_is_never_begun() {
+    let w = world("").await;
+    let mut questions = Vec::new();
+    for n in 1..=8u8 {
+        w.send("ids", &call_home(i64::from(n), &format!("10.0.{n}.7"), &format!("203.0.113.{}", 10 * n)))
+            .await;
+        questions.push(question(&w, u64::from(n)).await);
+        w.device.next(Fault::Delay(Duration::from_secs(2)));
+    }
+    for q in &questions {
+        w.order(answer(q, lead(), true)).await.unwrap();
+    }
+    w.until("all are on their way", |s| s.actions.len() == 8).await;
+    let begun = |w: &World| w.device.ledger().iter().filter(|l| l.verb == Verb::Perform).count();
+    while begun(&w) < 4 {
+        tokio::task::yield_now().await;
+    }
+    w.order(Command::KillSwitch { engaged: true, stops: Stops::Everything, who: lead() }).await.unwrap();
+    w.until("all runs have ended or hold", |s| {
+        s.pending.is_empty() && s.actions.values().all(|a| a.ended.is_some() || a.in_force.is_some())
+    })
+    .await;
+    assert_eq!(begun(&w), 4, "{:?}", w.device.ledger());
+    assert_eq!(w.device.device().blocked().len(), 4);
+    w.engine.read(|s| {
+        let failed = |a: &&stanch_core::journal::state::ActionState| {
+            matches!(&a.ended, Some((_, ActionEnd::Failed, why)) if why.contains("kill switch"))
+        };
+        assert_eq!(s.actions.values().filter(failed).count(), 4, "{:#?}", s.actions);
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -243,7 +243,7 @@ async fn two_writers_at_once_leave_one_block_and_the_other_is_told() {
 async fn the_addresses_of_a_firewall_are_discovered_in_its_own_namespace() {
     let Some((lab, _)) = a_lab(INSIDE, OUTSIDE).await else { return };
     let found = |ns: String| {
-        let (all, _) = crate::discover::discover(Some(&ns));
+        let all = crate::discover::discover(Some(&ns)).addresses;
         all.into_iter().map(|d| format!("{} {}", d.net, d.why)).collect::<Vec<_>>()
     };
     let inside = found(lab.inside_ns());

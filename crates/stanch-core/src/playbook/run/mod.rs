@@ -61,6 +61,8 @@ pub struct World<'a> {
     pub discovered: &'a [Protected],
     /// Addresses from which those who act are connected now: no new change may cut them off.
     pub connected: &'a [Protected],
+    /// Where the names lead that we depend on: the same holds for them.
+    pub resolved: &'a [Protected],
     /// Look-ups that answer at once.
     pub look_up: &'a dyn Fn(&str, IpAddr) -> Vec<Fact>,
     /// The same for what is no address.

@@ -59,6 +59,7 @@ impl Play {
             config: &self.config,
             discovered: &[],
             connected: &[],
+            resolved: &[],
             look_up: &|_, _| Vec::new(),
             about: &|_, _| Vec::new(),
             seal: &SEAL,

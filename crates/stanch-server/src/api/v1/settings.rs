@@ -3,6 +3,7 @@
 use axum::Json;
 use stanch_core::Config;
 use stanch_core::config::{EnricherConfig, NotifierConfig, Protected, Team};
+use stanch_core::contain::weigh;
 use stanch_core::journal::state::Pending;
 use stanch_core::journal::{Effect, State, Status};
 
@@ -105,7 +106,7 @@ fn protected(p: &Protected) -> ProtectedView {
 pub(super) async fn settings(viewer: Viewer) -> Answer<SettingsView> {
     let books = viewer.books();
     let config = books.config();
-    let (discovered, connected) = (books.discovered(), books.connected());
+    let (discovered, lately) = (books.discovered(), books.lately());
     let config = config.as_deref();
     let view = books.read(|s| SettingsView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -115,7 +116,8 @@ pub(super) async fn settings(viewer: Viewer) -> Answer<SettingsView> {
         teams: config.into_iter().flat_map(|c| c.teams.values()).map(team).collect(),
         protected: {
             let written = config.into_iter().flat_map(|c| &c.containment.protected);
-            written.chain(&discovered).chain(connected.iter()).map(protected).collect()
+            let own = config.map(weigh::own).unwrap_or_default();
+            written.chain(&own).chain(&discovered).chain(&lately).map(protected).collect()
         },
         limits: config.map(limits).unwrap_or_default(),
         noc_team: config.and_then(|c| c.containment.noc_team.clone()),
