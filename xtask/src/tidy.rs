@@ -50,6 +50,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("cel", &["stanch-expr"]),
     ("ldap3", &["stanch-connectors"]),
     ("lettre", &["stanch-connectors"]),
+    ("tokio-tungstenite", &["stanch-connectors"]),
     ("tokio", &["stanch-connectors", "stanch-engine", "stanch-server", "stanch", "stanch-bench"]),
 ];
 

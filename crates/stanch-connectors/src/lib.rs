@@ -12,3 +12,4 @@ pub mod enricher;
 pub mod format;
 pub mod notifier;
 pub mod responder;
+pub mod socket_mode;

@@ -20,6 +20,7 @@ use crate::api::manners::{Answers, Limits};
 use crate::assist::Assist;
 use crate::audit::{Audit, Keeper};
 use crate::auth::Desk;
+use crate::chat::Links;
 use crate::config_dir;
 use crate::connect::Kept;
 use crate::desks::Desks;
@@ -32,7 +33,7 @@ use crate::sse::Pulse;
 use crate::swap::Swap;
 use crate::vault::Vault;
 use crate::webhooks::{Book, Webhooks};
-use crate::{api, seal_key, serve};
+use crate::{api, chat, seal_key, serve};
 
 /// A tenant has no listener of its own.
 const NO_TLS: &str = "a tenant has no listener of its own: take `tls` out of its stanch.yaml, and have a proxy before \
@@ -180,6 +181,7 @@ pub struct App {
     listening: Option<Listening>,
     keeper: Keeper,
     telling: tokio::task::JoinHandle<()>,
+    answering: tokio::task::JoinHandle<()>,
 }
 
 impl App {
@@ -252,6 +254,7 @@ impl App {
             Webhooks::start(book, vault.clone(), engine.clone(), data_dir.clone(), now.clone());
         let assist = Assist::open(&data_dir, now(), loaded.connected.assistant.clone());
         let assist = assist.map_err(StartError::Refused)?;
+        let (links, clicks) = Links::new(now.clone());
         let limits = Limits::new(loaded.config.server.requests_per_second);
         let (dir, time) = (data_dir.clone(), now());
         let answers = blocking(move || Arc::new(Answers::open(&dir, time))).await?;
@@ -275,6 +278,7 @@ impl App {
             audit,
             vault,
             webhooks,
+            links,
             assist,
             limits,
             answers,
@@ -290,10 +294,12 @@ impl App {
             responders: Mutex::new(loaded.connected.responders.clone()),
             reloading: tokio::sync::Mutex::new(()),
         });
+        live.links.swap(loaded.connected.chats.clone());
+        let answering = tokio::spawn(chat::links::answer(Desk::live(live.clone()), clicks));
         let router = api::router(Desk::live(live.clone()), Some(intake::router(intake)));
         let listening = listener.map(|listener| Listening::start(listener, router.clone(), tls));
         tracing::info!(%addr, "stanch answers");
-        Ok(App { addr, live, router, listening, keeper, telling })
+        Ok(App { addr, live, router, listening, keeper, telling, answering })
     }
 
     /// Where it listens.
@@ -365,6 +371,8 @@ impl App {
     pub async fn stop(self) {
         self.live.pulse.close();
         self.telling.abort();
+        self.live.links.close();
+        self.answering.abort();
         if let Some(listening) = self.listening {
             listening.stop().await;
         }

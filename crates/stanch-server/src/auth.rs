@@ -12,6 +12,7 @@
 //!
 //! Source: SEC-14, SEC-25, SEC-27, SEC-29.
 
+mod clicks;
 pub(crate) mod door;
 mod keys;
 mod knock;
@@ -25,21 +26,20 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use stanch_core::config::{May, NotifierConfig, Role, SecretRef};
+use stanch_core::config::{May, Role};
 use stanch_engine::command::Who;
 use stanch_engine::{Command, Done};
 
 use crate::api::manners::{Answers, Limits};
 use crate::books::Books;
 use crate::certificate::{self, Shown};
-use crate::chat::slack;
 use crate::identity::who::Credential;
 use crate::intake::bearer;
 use crate::live::Live;
 use crate::metrics::{self, Numbers};
 use crate::offline::Offline;
 use crate::problem::Problem;
-use crate::secrets::{self, TokenDigest};
+use crate::secrets::TokenDigest;
 use crate::sse::Pulse;
 
 pub(crate) use keys::Change;
@@ -128,44 +128,6 @@ impl Desk {
     /// The time by our clock.
     pub(crate) fn now(&self) -> stanch_model::Timestamp {
         self.0.now()
-    }
-
-    /// The workspaces of Slack whose signatures are known now; a secret that cannot be read opens
-    /// nothing.
-    pub(crate) fn slack_doors(&self) -> Vec<slack::Door> {
-        let Books::Live(live) = &self.0 else { return Vec::new() };
-        let config = live.engine.rules().config.clone();
-        let door = |n: &NotifierConfig| match n {
-            NotifierConfig::Slack { name, signing_secret: Some(at), workspace, .. } => {
-                let secret = match at {
-                    // It proves what comes in and is sent nowhere.
-                    SecretRef::Stored(stored) => live.vault.open(stored, name, &[]).ok()?,
-                    SecretRef::File(_) | SecretRef::Env(_) => secrets::read(&live.config_dir, at).ok()?,
-                };
-                let secret = secret.expose().to_string();
-                Some(slack::Door { secret, workspace: workspace.clone() })
-            }
-            NotifierConfig::Slack { .. }
-            | NotifierConfig::Webhook { .. }
-            | NotifierConfig::Teams { .. }
-            | NotifierConfig::Rt { .. }
-            | NotifierConfig::Smtp { .. }
-            | NotifierConfig::Log { .. } => None,
-        };
-        config.connectors.notifiers.iter().filter_map(door).collect()
-    }
-
-    /// The approver that an administrator has linked with this member of Slack. Needs the proof that
-    /// Slack said so.
-    pub(crate) fn linked(&self, member: &str, _: slack::Verified) -> Option<Approver> {
-        let Books::Live(live) = &self.0 else { return None };
-        let config = live.engine.rules().config.clone();
-        let person = config.people.values().find(|p| p.slack.as_deref() == Some(member))?;
-        if !person.role.may(Decides::MAY) {
-            return None;
-        }
-        let who = Who { name: person.name.clone(), role: person.role, teams: person.teams.clone() };
-        Some(Authorised { who, proof: None, books: self.0.clone(), rank: PhantomData })
     }
 
     /// True, or why not: the journal is open and takes entries.

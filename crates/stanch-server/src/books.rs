@@ -111,6 +111,14 @@ impl Books {
         }
     }
 
+    /// How the connection of a notifier stands, if it keeps one.
+    pub(crate) fn link(&self, notifier: &str) -> Option<crate::chat::links::Standing> {
+        match self {
+            Books::Live(live) => live.links.standing(notifier),
+            Books::Offline(_) => None,
+        }
+    }
+
     /// What a run waits for, where it runs.
     pub(crate) fn waits(&self, run: RunId) -> Vec<WaitsFor> {
         match self {

@@ -1,5 +1,6 @@
 //! From connectors as configured to connectors that work: what is named is read, checked and built.
 
+mod chat;
 mod device;
 mod model;
 
@@ -14,7 +15,7 @@ use stanch_connectors::enricher::{
     self, Assets, HttpLookup, HttpLookupConfig, Intel, Schedule, Warninglists, intel,
 };
 use stanch_connectors::notifier::{
-    Log, Rt, RtConfig, Slack, SlackConfig, Smtp, SmtpConfig, Teams, TeamsConfig, Tls, Webhook, WebhookConfig,
+    Log, Rt, RtConfig, Smtp, SmtpConfig, Teams, TeamsConfig, Tls, Webhook, WebhookConfig,
 };
 use stanch_core::Config;
 use stanch_core::config::{EnricherConfig, Mistake, NotifierConfig, Protected, ResponderConfig, SecretRef};
@@ -24,6 +25,7 @@ use stanch_engine::{Answer, Now, Ports, Rules};
 use stanch_model::ObservableKind;
 use stanch_model::port::{Caller, Enricher, Notifier, Reference, Responder};
 
+use crate::chat::links::Chat;
 use crate::config_dir::bytes;
 use crate::secrets;
 use crate::vault::{Refused, Vault};
@@ -41,6 +43,8 @@ pub(crate) struct Connected {
     /// The responders with declared calls, for look-ups of playbooks.
     pub(crate) callers: Vec<Arc<dyn Caller>>,
     pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
+    /// The notifiers through which people answer, and their connections.
+    pub(crate) chats: Vec<Chat>,
     pub(crate) discovered: Vec<Protected>,
     /// A language model that may be asked; none unless configured.
     pub(crate) assistant: Option<Arc<Assistant>>,
@@ -127,8 +131,9 @@ pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) ->
             callers.extend(caller);
         }
     }
-    let notifiers =
-        config.connectors.notifiers.iter().filter_map(|n| notifier(safe, config, n, &mut m)).collect();
+    let mut chats = Vec::new();
+    let notifiers = config.connectors.notifiers.iter();
+    let notifiers = notifiers.filter_map(|n| notifier(safe, config, n, &mut chats, &mut m)).collect();
     let own = protect(&namespaces, &responders);
     let enrichers = asked.iter().map(|e| e.name().to_owned()).collect();
     let schedule = Arc::new(Schedule::new(asked, config.server.enrich_deadline));
@@ -140,6 +145,7 @@ pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) ->
         responders,
         callers,
         notifiers,
+        chats,
         discovered: own.addresses,
         assistant,
         places: places(config).into_iter().chain(own.names).collect(),
@@ -320,6 +326,7 @@ fn notifier(
     safe: &Safe<'_>,
     config: &Config,
     n: &NotifierConfig,
+    chats: &mut Vec<Chat>,
     m: &mut Vec<Mistake>,
 ) -> Option<Arc<dyn Notifier>> {
     let (name, host, port, tls, from, username, password) = match n {
@@ -330,11 +337,11 @@ fn notifier(
             let config = WebhookConfig { name: name.clone(), url: url.clone(), secret, allow_private };
             return ready(Webhook::new(&config), name, m);
         }
-        NotifierConfig::Slack { name, url, token, allow_private, .. } => {
-            let token = secret(safe, token, name, &to(url), m)?;
-            let allow_private = allow_private.clone();
-            let config = SlackConfig { name: name.clone(), url: url.clone(), token, allow_private };
-            return ready(Slack::new(&config), name, m);
+        NotifierConfig::Slack { .. } => {
+            let chat = chat::chat(safe, n, m)?;
+            let slack = chat.slack.clone();
+            chats.push(chat);
+            return Some(slack);
         }
         NotifierConfig::Teams { name, url, sig, console, allow_private } => {
             let sig = secret(safe, sig, name, &to(url), m)?;

@@ -13,6 +13,7 @@ use crate::api::manners::{Answers, Limits};
 use crate::assist::Assist;
 use crate::audit::Audit;
 use crate::certificate::Authorities;
+use crate::chat::Links;
 use crate::config_dir::{self, Loaded, Written};
 use crate::connect::Kept;
 use crate::desks::Desks;
@@ -45,6 +46,8 @@ pub(crate) struct Live {
     pub(crate) audit: Arc<Audit>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) webhooks: Arc<Webhooks>,
+    /// Connections to chats.
+    pub(crate) links: Links,
     pub(crate) assist: Assist,
     pub(crate) limits: Limits,
     pub(crate) answers: Arc<Answers>,
@@ -133,6 +136,7 @@ impl Live {
         self.provider.set(loaded.provider);
         self.clients.set(loaded.clients);
         self.intake.swap(loaded.doors);
+        self.links.swap(loaded.connected.chats.clone());
         self.assist.swap(loaded.connected.assistant.clone());
         tracing::info!(by, hash, "a new configuration is in force");
         Ok(Reloaded { changed: hash != before.hash, hash, warnings: loaded.warnings })

@@ -149,6 +149,16 @@ impl Problem {
         self.message.clone()
     }
 
+    /// What went wrong and how to mend it, in a line for a person in a chat.
+    pub(crate) fn told(&self) -> String {
+        let Problem { message, mend, .. } = self;
+        if mend.is_empty() {
+            format!("Nothing was changed: {message}")
+        } else {
+            format!("Nothing was changed: {message}. {mend}")
+        }
+    }
+
     /// True when the rules forbid what was asked.
     pub(crate) fn is_refusal(&self) -> bool {
         self.status == StatusCode::FORBIDDEN

@@ -2639,13 +2639,15 @@ export interface components {
             failing?: number;
             /** @description Its type, as in the configuration. */
             kind: string;
+            /** @description How its lasting connection stands, if it has one: Socket Mode of Slack. */
+            link?: string | null;
             /** @description Its name. */
             name: string;
             /** @description `responder`, `enricher` or `notifier`. */
             role: string;
             /** @description True when nothing real is changed by it. */
             simulated: boolean;
-            /** @description Why the latest of those failed. */
+            /** @description Why the latest of those failed, or why its connection is down. */
             trouble?: string | null;
             /** @description What it could not answer lately: look-ups of open incidents without an answer. */
             unanswered: number;
@@ -13554,7 +13556,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Counted */
+            /** @description Understood: what came of it, in words, which the person reads too */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -13572,24 +13574,6 @@ export interface operations {
             };
             /** @description Not signed by Slack */
             401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description Not linked to a person, or not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description Answered before, over, or something else was shown */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };

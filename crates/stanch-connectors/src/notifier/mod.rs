@@ -24,3 +24,8 @@ pub use slack::{Slack, SlackConfig};
 pub use smtp::{Smtp, SmtpConfig, Tls};
 pub use teams::{Teams, TeamsConfig};
 pub use webhook::{Webhook, WebhookConfig};
+
+/// One line of foreign text that obeys nothing and hides nothing.
+pub(crate) fn plain(text: &str) -> String {
+    text::subject(text)
+}

@@ -2,7 +2,7 @@
 //!
 //! A button carries only the digest of what was shown: 256 bits that say *which* question, and give
 //! nobody the right to answer it. Who clicked is told by Slack's signature on the way back, and what
-//! they may do by our own configuration (`POST /chat/slack`).
+//! they may do by our own configuration (`POST /chat/slack`, or [`crate::socket_mode`]).
 //!
 //! Slack answers 200 even when it refuses, so the body decides.
 //!
@@ -10,8 +10,8 @@
 
 use async_trait::async_trait;
 use ipnet::IpNet;
+use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use stanch_model::port::Notifier;
 use stanch_model::{Failure, Notice, Span, Urgency};
@@ -42,6 +42,8 @@ pub struct SlackConfig {
     pub url: String,
     /// The bot token, `xoxb-…`.
     pub token: Secret,
+    /// True when clicks come back: over HTTP or over a socket. Without a way back no button is shown.
+    pub answers: bool,
     /// Ranges that its name may lead to although they are not on the internet.
     pub allow_private: Vec<IpNet>,
 }
@@ -49,8 +51,9 @@ pub struct SlackConfig {
 /// A workspace in which people are told.
 pub struct Slack {
     name: String,
-    url: Url,
+    api: String,
     token: Secret,
+    answers: bool,
     post: Post,
 }
 
@@ -61,33 +64,58 @@ impl Slack {
     /// All mistakes of the configuration.
     pub fn new(config: &SlackConfig) -> Result<Slack, Vec<String>> {
         let mut wrong = Vec::new();
-        let method = format!("{}/chat.postMessage", config.url.trim_end_matches('/'));
-        let url = endpoint(&method).map_err(|why| wrong.push(why)).ok();
+        let api = config.url.trim_end_matches('/').to_owned();
+        let url = endpoint(&api).map_err(|why| wrong.push(why)).ok();
         if HeaderValue::from_str(&config.token.expose()).is_err() {
             wrong.push("token: it holds characters that no token has".to_owned());
         }
         let post = Post::to(url.as_ref(), &config.allow_private).map_err(|why| wrong.push(why)).ok();
         match (url, post) {
-            (Some(url), Some(post)) if wrong.is_empty() => {
-                Ok(Slack { name: config.name.clone(), url, token: config.token.clone(), post })
+            (Some(_), Some(post)) if wrong.is_empty() => {
+                let (name, token) = (config.name.clone(), config.token.clone());
+                Ok(Slack { name, api, token, answers: config.answers, post })
             }
             _ => Err(wrong),
         }
     }
 
     async fn tell(&self, channel: &str, notice: &Notice) -> Result<String, Failure> {
+        let said = self.call("chat.postMessage", &message(channel, notice, self.answers)).await?;
+        Ok(format!("{channel} {}", said["ts"].as_str().unwrap_or("")))
+    }
+
+    /// Says something that only one member sees: in the channel where they clicked, or to them alone.
+    ///
+    /// # Errors
+    /// The class of the failure. Nobody repeats it: who clicked sees that nothing has changed.
+    pub async fn whisper(&self, channel: Option<&str>, member: &str, words: &str) -> Result<(), Failure> {
+        let said = escaped(text::body(words).trim_end());
+        if let Some(channel) = channel {
+            let body = json!({ "channel": channel, "user": member, "text": said });
+            match self.call("chat.postEphemeral", &body).await {
+                // Not in the channel, for example: then to the member alone.
+                Err(Failure::Permanent { .. }) => {}
+                done => return done.map(drop),
+            }
+        }
+        let body = json!({ "channel": member, "text": said, "unfurl_links": false, "unfurl_media": false });
+        self.call("chat.postMessage", &body).await.map(drop)
+    }
+
+    /// One call of the Web API; what it answers when it did what was asked.
+    async fn call(&self, method: &str, body: &Value) -> Result<Value, Failure> {
         let mut headers = HeaderMap::new();
         let bearer = Zeroizing::new(format!("Bearer {}", *self.token.expose()));
         let mut bearer = HeaderValue::from_str(&bearer).map_err(|e| Failure::permanent(e.to_string()))?;
         bearer.set_sensitive(true);
         headers.insert("authorization", bearer);
         headers.insert("content-type", HeaderValue::from_static("application/json; charset=utf-8"));
-        let body = message(channel, notice).to_string().into_bytes();
-        let reply = self.post.send(Method::POST, self.url.clone(), headers, body).await?;
+        let url = endpoint(&format!("{}/{method}", self.api)).map_err(Failure::permanent)?;
+        let reply = self.post.send(Method::POST, url, headers, body.to_string().into_bytes()).await?;
         let said: Value = serde_json::from_slice(&reply.body)
             .map_err(|_| Failure::transient(format!("Slack answered {} without JSON", reply.status)))?;
         if said["ok"] == true {
-            return Ok(format!("{channel} {}", said["ts"].as_str().unwrap_or("")));
+            return Ok(said);
         }
         let why =
             format!("Slack refused: {}", text::subject(said["error"].as_str().unwrap_or("no reason given")));
@@ -133,7 +161,7 @@ fn pieces(body: &str) -> Vec<String> {
 }
 
 /// The message as Block Kit has it.
-fn message(channel: &str, notice: &Notice) -> Value {
+fn message(channel: &str, notice: &Notice, answers: bool) -> Value {
     let subject = text::subject(&notice.subject);
     let mark = match notice.urgency {
         Urgency::Critical => ":rotating_light: ",
@@ -149,7 +177,7 @@ fn message(channel: &str, notice: &Notice) -> Value {
             json!({ "type": "section", "text": { "type": "mrkdwn", "text": framed, "verbatim": true } }),
         );
     }
-    if let Some(ask) = &notice.ask {
+    if let Some(ask) = notice.ask.as_ref().filter(|_| answers) {
         let button = |id: &str, text: &str, style: &str, confirm: &str| {
             json!({
                 "type": "button", "action_id": id, "style": style, "value": ask.digest,

@@ -5,7 +5,7 @@ use super::*;
 
 fn slack(url: &str) -> Slack {
     let (name, url, token) = ("chat".to_owned(), format!("{url}/api/"), Secret::new("xoxb-1-secret"));
-    Slack::new(&SlackConfig { name, url, token, allow_private: Vec::new() })
+    Slack::new(&SlackConfig { name, url, token, answers: true, allow_private: Vec::new() })
         .unwrap_or_else(|why| panic!("{why:?}"))
 }
 
@@ -33,7 +33,7 @@ async fn a_question_comes_with_two_buttons_that_carry_nothing_but_its_digest() {
 /// Abuse case 9: attacker's text pings nobody, formats nothing and leaves no frame.
 #[tokio::test]
 async fn abuse_9_hostile_text_is_shown_and_not_obeyed() {
-    let said = message("C0123", &notice());
+    let said = message("C0123", &notice(), true);
     let text = said.to_string();
     assert!(!text.contains("<!channel>") && text.contains("&lt;!channel&gt;"), "{text}");
     let section = said["blocks"][1]["text"]["text"].as_str().expect("text");
@@ -41,6 +41,31 @@ async fn abuse_9_hostile_text_is_shown_and_not_obeyed() {
     assert!(!said["text"].as_str().expect("text").contains('\n'));
     assert_eq!(said["unfurl_links"], false);
     assert_eq!(said["blocks"].as_array().expect("blocks").len(), 2, "no question, no buttons");
+}
+
+#[tokio::test]
+async fn without_a_way_back_there_is_no_button() {
+    let asking = Notice { ask: Some(Ask { approval: ApprovalId(1), digest: "ab".repeat(32) }), ..notice() };
+    assert!(message("C1", &asking, true).to_string().contains(APPROVE));
+    assert!(!message("C1", &asking, false).to_string().contains(APPROVE));
+}
+
+#[tokio::test]
+async fn a_whisper_goes_to_one_member_and_finds_another_way_when_the_channel_is_shut() {
+    let other =
+        Strict::start(vec![ok(r#"{"ok":false,"error":"not_in_channel"}"#), ok(r#"{"ok":true}"#)]).await;
+    slack(&other.url).whisper(Some("C1"), "U1", "not <@U2>\u{202e}").await.expect("told");
+    let seen = other.seen();
+    assert_eq!(
+        [seen[0].path.as_str(), seen[1].path.as_str()],
+        ["/api/chat.postEphemeral", "/api/chat.postMessage"]
+    );
+    assert_eq!((&seen[0].json()["user"], &seen[1].json()["channel"]), (&"U1".into(), &"U1".into()));
+    let text = seen[1].json()["text"].as_str().expect("text").to_owned();
+    assert!(!text.contains(['<', '>', '\u{202e}']), "{text}");
+    let slow = Strict::start(vec![Reply::Say(429, "", String::new())]).await;
+    assert!(slack(&slow.url).whisper(Some("C1"), "U1", "x").await.is_err());
+    assert_eq!(slow.seen().len(), 1, "not tried elsewhere");
 }
 
 #[test]
@@ -87,7 +112,7 @@ fn hostile_text_mentions_nobody_links_nowhere_and_stays_in_its_frame() {
     ];
     for text in hostile {
         let told = Notice { subject: text.to_owned(), body: format!("{text}\n{text}"), ..notice() };
-        let said = message("C1", &told);
+        let said = message("C1", &told, true);
         let mut texts = vec![said["text"].as_str().expect("a text").to_owned()];
         for block in said["blocks"].as_array().expect("blocks").iter().filter(|b| b["type"] == "section") {
             assert_eq!(block["text"]["verbatim"], true);

@@ -187,10 +187,13 @@ fn slack(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Opt
     set(&mut url, fields.optional("url").and_then(|n| n.string(m)));
     let token = fields.required("token", m).and_then(|n| secret(n, m));
     let signing_secret = fields.optional("signing_secret").and_then(|n| secret(n, m));
+    let app_token = fields.optional("app_token").and_then(|n| secret(n, m));
     let workspace = fields.optional("workspace").and_then(|n| n.string(m));
     let allow_private = private(fields, m);
-    fields.finish(&["name", "type", "url", "token", "signing_secret", "workspace", "allow_private"], m);
-    Some(NotifierConfig::Slack { name: name?, url, token: token?, signing_secret, workspace, allow_private })
+    let known = ["name", "type", "url", "token", "signing_secret", "app_token", "workspace", "allow_private"];
+    fields.finish(&known, m);
+    let (name, token) = (name?, token?);
+    Some(NotifierConfig::Slack { name, url, token, signing_secret, app_token, workspace, allow_private })
 }
 
 fn rt(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {

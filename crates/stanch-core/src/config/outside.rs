@@ -152,8 +152,11 @@ pub enum NotifierConfig {
         url: String,
         /// The bot token.
         token: SecretRef,
-        /// What Slack signs its requests with; without it no button is answered.
+        /// What Slack signs its requests with, where clicks come in over HTTP. None by default.
         signing_secret: Option<SecretRef>,
+        /// The app-level token, `xapp-…`, where clicks come in over a socket that we open (Socket Mode).
+        /// None by default. Without either of the two no button is shown.
+        app_token: Option<SecretRef>,
         /// The workspace, for example `T0123ABCD`; answers from others are refused. None: not looked at.
         workspace: Option<String>,
         /// Ranges that its name may lead to although they are not on the internet.

@@ -5,6 +5,8 @@ mod assisted;
 mod bad_input;
 mod certificates;
 mod chat;
+#[path = "../../../stanch-connectors/src/socket_mode/cloud.rs"]
+mod cloud;
 mod console;
 mod described;
 mod filters;
@@ -20,6 +22,7 @@ mod playbook_edit;
 mod reload;
 mod secrets;
 mod secure;
+mod socket;
 mod tenants;
 mod webhooks;
 mod whole_loop;

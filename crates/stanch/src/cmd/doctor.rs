@@ -81,6 +81,7 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     findings.extend(data.as_ref().map(|d| machine::disk(d)));
     findings.extend(machine::tools(config.as_deref()));
     findings.push(server(ctx).await);
+    findings.extend(chats(ctx).await);
     findings.push(machine::clock(&ctx.globals.server, ctx).await);
     let broken = findings.iter().filter(|f| f.state == State::Broken).count();
     if ctx.out.json {
@@ -188,6 +189,26 @@ async fn server(ctx: &Ctx) -> Finding {
     }
 }
 
+/// Lasting connections to chats, as the server sees them; none when it cannot be asked.
+async fn chats(ctx: &Ctx) -> Vec<Finding> {
+    let Ok(api) = ctx.server() else { return Vec::new() };
+    let Ok(settings) = api.get("/api/v1/settings").await else { return Vec::new() };
+    settings["connectors"].as_array().into_iter().flatten().filter_map(chat).collect()
+}
+
+/// One connector with a lasting connection; none for all others.
+fn chat(connector: &serde_json::Value) -> Option<Finding> {
+    const NAME: &str = "chat";
+    let (name, link) = (connector["name"].as_str()?, connector["link"].as_str()?);
+    Some(match connector["trouble"].as_str() {
+        Some(trouble) => {
+            let mend = "see docs/guide/chat.md; people can answer in the console meanwhile";
+            Finding::warning(NAME, format!("{name}: {link}: {trouble}"), mend)
+        }
+        None => Finding::ok(NAME, format!("{name}: {link}")),
+    })
+}
+
 async fn reachable(api: &Api) -> Result<()> {
     match api.get_bytes("/readyz").await {
         Ok(_) => Ok(()),
@@ -195,5 +216,20 @@ async fn reachable(api: &Api) -> Result<()> {
             Some(f) if f.exit == Exit::Unreachable => Err(error),
             _ => Err(error.context("the server is there but not ready")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chat_is_looked_at_only_where_it_keeps_a_connection() {
+        let of = |trouble: serde_json::Value| {
+            chat(&json!({ "name": "chat", "link": "Socket Mode: down", "trouble": trouble }))
+        };
+        assert_eq!(of(json!("invalid_auth")).map(|f| f.state), Some(State::Warning));
+        assert_eq!(of(json!(null)).map(|f| f.state), Some(State::Ok));
+        assert!(chat(&json!({ "name": "mail", "trouble": "refused" })).is_none());
     }
 }

@@ -11,6 +11,7 @@ use super::types::{ConnectorView, LimitView, PersonView, ProtectedView, Settings
 use super::{Answer, Failures};
 use crate::auth::Viewer;
 use crate::books::Books;
+use crate::chat::links::Standing;
 use crate::problem::mistake_view;
 
 pub(super) fn limit(name: &str, value: impl std::fmt::Display) -> LimitView {
@@ -78,10 +79,13 @@ fn connectors(config: &Config, books: &Books, s: &State) -> Vec<ConnectorView> {
         let todo = todo(role, name);
         let failing: Vec<&&Pending> = todo.iter().filter(|p| p.attempts > 0).collect();
         let latest = failing.iter().max_by_key(|p| p.since);
+        let standing = if role == "notifier" { books.link(name) } else { None };
+        let down = standing.as_ref().and_then(Standing::trouble);
         ConnectorView {
             waiting: todo.len(),
             failing: failing.len(),
-            trouble: latest.and_then(|p| p.last_failure.clone()),
+            trouble: down.or_else(|| latest.and_then(|p| p.last_failure.clone())),
+            link: standing.map(|s| s.words()),
             role: role.to_owned(),
             name: name.to_owned(),
             kind: kind.to_owned(),

@@ -137,9 +137,12 @@ pub struct ConnectorView {
     /// Of them: tried in vain at least once.
     #[serde(default)]
     pub failing: usize,
-    /// Why the latest of those failed.
+    /// Why the latest of those failed, or why its connection is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// How its lasting connection stands, if it has one: Socket Mode of Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 /// What exactly would happen after a yes.

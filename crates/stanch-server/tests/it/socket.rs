@@ -1,0 +1,154 @@
+//! Answers over Slack's Socket Mode: the same decisions as over HTTP, whatever the connection does. Slack's
+//! cloud is a stand-in (`socket_mode/cloud.rs`) that Slack's own SDK was held against.
+
+use serde_json::{Value, json};
+
+use crate::chat::link_members;
+use crate::cloud::{Called, Cloud};
+use crate::house::{House, beacon};
+
+/// A house whose people answer over a socket; one question is asked.
+async fn asked() -> (House, Cloud, String) {
+    let cloud = Cloud::start().await;
+    let house = House::with(|config| {
+        let write = |path: &str, text: &str| std::fs::write(config.join(path), text).unwrap();
+        write("secrets/slack.app", "xapp-1-of-the-test");
+        write("secrets/slack.token", "xoxb-of-the-test");
+        let url = &cloud.url;
+        write(
+            "connectors/chat.yaml",
+            &format!("notifiers:\n  - {{ name: chat, type: slack, url: '{url}', workspace: T1,\n      token: {{ file: secrets/slack.token }}, app_token: {{ file: secrets/slack.app }} }}\n"),
+        );
+        link_members(config);
+    })
+    .await;
+    cloud.until_opened(1).await;
+    house
+        .until("/api/v1/settings", |v| link(v).is_some_and(|l| l["link"].as_str().unwrap().contains("open")))
+        .await;
+    house.deliver("suricata", beacon().to_string()).await;
+    house.until("/api/v1/approvals?pending=true", |v| v["pending"] == 1).await;
+    let digest = house.get("/api/v1/approvals/APR-1").await["digest"].as_str().unwrap().to_owned();
+    (house, cloud, digest)
+}
+
+/// The chat as the settings show it.
+fn link(settings: &Value) -> Option<&Value> {
+    settings["connectors"].as_array()?.iter().find(|c| c["name"] == "chat" && c["link"].is_string())
+}
+
+fn click(user: &str, button: &str, digest: &str) -> Value {
+    json!({
+        "type": "block_actions", "api_app_id": "A1",
+        "user": { "id": user, "name": "secops-lead", "team_id": "T1" }, "team": { "id": "T1" },
+        "container": { "type": "message", "channel_id": "C7", "message_ts": "1.1" },
+        "actions": [{ "action_id": button, "value": digest, "action_ts": "1" }],
+    })
+}
+
+/// What the n-th person who clicked was told, alone.
+async fn whispered(cloud: &Cloud, n: usize) -> Called {
+    let said =
+        |s: &crate::cloud::Seen| s.calls.iter().filter(|c| c.method == "chat.postEphemeral").nth(n).cloned();
+    cloud.until("a whisper", said).await
+}
+
+async fn member(house: &House) -> &'static str {
+    let asked = house.get("/api/v1/approvals/APR-1").await["teams"][0].as_str().unwrap().to_owned();
+    if asked == "secops" { "U11" } else { "U22" }
+}
+
+#[tokio::test]
+async fn a_click_over_the_socket_counts_once_whatever_comes_again() {
+    let (house, cloud, digest) = asked().await;
+    let yes = click(member(&house).await, "stanch_approve", &digest);
+    cloud.envelope(1, "e1", "interactive", &yes);
+    cloud.envelope(1, "e1", "interactive", &yes);
+    cloud.until_acked("e1").await;
+    house.until("/api/v1/blocks", |v| v["blocks"][0]["state"] == "in_force").await;
+    let told = whispered(&cloud, 0).await;
+    assert_eq!((&told.body["channel"], &told.body["user"]), (&json!("C7"), &yes["user"]["id"]));
+    // Slack or somebody clicks once more: the question is answered, and they are told so.
+    cloud.envelope(1, "e2", "interactive", &yes);
+    let text = whispered(&cloud, 1).await.body["text"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("Nothing was changed"), "{text}");
+    assert_eq!(house.get("/api/v1/blocks?all=true").await["blocks"].as_array().unwrap().len(), 1);
+    assert_eq!(cloud.wrong(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn whoever_may_not_answer_is_told_and_nothing_counts() {
+    let (house, cloud, digest) = asked().await;
+    let good = click("U11", "stanch_approve", &digest);
+    let with = |change: fn(&mut Value)| {
+        let mut value = good.clone();
+        change(&mut value);
+        value
+    };
+    let cases = [
+        ("not linked", with(|v| v["user"]["id"] = "U99".into())),
+        ("workspace", with(|v| (v["team"]["id"], v["user"]["team_id"]) = ("T2".into(), "T2".into()))),
+        ("approver", with(|v| v["user"]["id"] = "U33".into())),
+        ("no question", with(|v| v["actions"][0]["value"] = "0".repeat(64).into())),
+    ];
+    for (n, (words, payload)) in cases.iter().enumerate() {
+        cloud.envelope(1, words, "interactive", payload);
+        cloud.until_acked(words).await;
+        let told = whispered(&cloud, n).await;
+        let text = told.body["text"].as_str().unwrap();
+        assert!(text.starts_with("Nothing was changed") && text.contains(words), "{words}: {text}");
+        assert_eq!(told.body["user"], payload["user"]["id"]);
+    }
+    // Not ours at all: acknowledged, and nobody is told, because nobody is known to have asked us.
+    for (id, payload) in [
+        ("another app", with(|v| v["api_app_id"] = "A2".into())),
+        ("another firm", with(|v| v["user"]["team_id"] = "T2".into())),
+        ("another button", with(|v| v["actions"][0]["action_id"] = "approve".into())),
+        ("no click", json!({ "type": "view_submission" })),
+    ] {
+        cloud.envelope(1, id, "interactive", &payload);
+        cloud.until_acked(id).await;
+    }
+    // The last one is decided after all before it were taken in.
+    cloud.envelope(1, "last", "interactive", &with(|v| v["user"]["id"] = "U98".into()));
+    assert_eq!(whispered(&cloud, cases.len()).await.body["user"], "U98");
+    assert_eq!(house.get("/api/v1/approvals").await["pending"], 1);
+    assert_eq!(house.get("/api/v1/blocks?all=true").await["blocks"], json!([]));
+}
+
+#[tokio::test]
+async fn a_renewal_in_the_middle_of_a_click_loses_nothing() {
+    let (house, cloud, digest) = asked().await;
+    let no = click(member(&house).await, "stanch_deny", &digest);
+    cloud.disconnect(1, "warning");
+    cloud.envelope(1, "e1", "interactive", &no);
+    cloud.until_opened(2).await;
+    cloud.envelope(2, "e1", "interactive", &no);
+    cloud.cut(1);
+    house.until("/api/v1/approvals", |v| v["pending"] == 0).await;
+    whispered(&cloud, 0).await;
+    let settled = house.get("/api/v1/approvals/APR-1").await;
+    assert_eq!(settled["state"], "denied", "{settled:#}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_down_is_shown_with_its_reason_and_a_reload_keeps_one_that_is_open() {
+    let (house, cloud, _) = asked().await;
+    house.app.reload("the test").await.unwrap_or_else(|m| panic!("{m:?}"));
+    assert_eq!(cloud.calls("apps.connections.open").len(), 1, "it stays open");
+    for _ in 0..20 {
+        cloud.answer("apps.connections.open", 200, r#"{"ok":false,"error":"invalid_auth"}"#);
+    }
+    cloud.cut(1);
+    let down = |v: &Value| {
+        link(v).is_some_and(|l| l["trouble"].as_str().is_some_and(|t| t.contains("invalid_auth")))
+    };
+    let settings = house.until("/api/v1/settings", down).await;
+    assert!(link(&settings).unwrap()["link"].as_str().unwrap().contains("down since"));
+    // Without Socket Mode in the folder the connection is closed and no more is said of it.
+    let path = house.config().join("connectors/chat.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace(", app_token: { file: secrets/slack.app }", "")).unwrap();
+    house.app.reload("the test").await.unwrap_or_else(|m| panic!("{m:?}"));
+    assert!(link(&house.get("/api/v1/settings").await).is_none());
+}
