@@ -216,6 +216,10 @@ fn refusal_v4(ip: Ipv4Addr) -> Option<(&'static str, bool)> {
         _ if ip.is_broadcast() || ip.is_multicast() => ("not one host", true),
         // Here lie the metadata services of clouds, which hand out credentials.
         _ if ip.is_link_local() => ("link-local", true),
+        // Source: Azure's 168.63.129.16 and Alibaba's 100.100.100.200, as their makers document them.
+        _ if ip == Ipv4Addr::new(168, 63, 129, 16) || ip == Ipv4Addr::new(100, 100, 100, 200) => {
+            ("a metadata service", true)
+        }
         _ if ip.is_loopback() => ("this machine", false),
         _ if ip.is_private() => ("private", false),
         _ if within(100, 64, 10) => ("shared behind NAT", false),

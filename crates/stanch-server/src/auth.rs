@@ -138,10 +138,11 @@ impl Desk {
         }
     }
 
-    /// The page of metrics: free where only this machine can ask, else for viewers.
+    /// The page of metrics: free where only this machine can ask, and under a name of its own; else for
+    /// viewers.
     pub(crate) fn scrape(&self, parts: &Parts) -> Result<String, Problem> {
         if let Books::Live(live) = &self.0
-            && !live.open_metrics
+            && (!live.open_metrics || !self.is_ours(&parts.headers))
         {
             self.who(parts)?;
         }
@@ -345,6 +346,8 @@ impl FromRequestParts<Desk> for SignIn {
         let Books::Live(live) = &desk.0 else { return Err(Problem::read_only()) };
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
         let now = (live.now)();
+        // First: what pages of other sites send must not count against whoever has them open.
+        live.sessions.must_be_our_page(&parts.headers)?;
         may_try(live, peer, None)?;
         let credential = bearer(&parts.headers).and_then(|t| live.credential(t));
         let known = credential.and_then(|c| Some((live.whose(&c)?, c)));

@@ -194,6 +194,11 @@ pub(crate) fn not_a_browser(headers: &HeaderMap) -> Result<(), Refused> {
     if page { Err(Refused::Browser) } else { Ok(()) }
 }
 
+/// True for what looks like a program that has shown a certificate, whatever that is worth.
+pub(crate) fn is_program(extensions: &Extensions, headers: &HeaderMap) -> bool {
+    Shown::of(extensions).is_some() && not_a_browser(headers).is_ok()
+}
+
 fn judge(
     verifier: &dyn ClientCertVerifier,
     revoked: &BTreeSet<String>,

@@ -57,20 +57,28 @@ impl Place {
     }
 
     /// True when a browser that names this host means us. On loopback only loopback names and those
-    /// given by `--host` do: any other name was bent to point here.
+    /// given by `--host` do: any other name was bent to point here. On other addresses any name may be
+    /// ours until one is given; an address always may, because nobody can bend one.
     pub(crate) fn is_ours(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         let name = without_port(&host);
-        if self.hosts.iter().any(|h| *h == host || h == name) || !self.addr.ip().is_loopback() {
+        if self.hosts.iter().any(|h| *h == host || h == name) {
             return true;
         }
-        let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        name == "localhost" || name.ends_with(".localhost") || literal.is_ok_and(|ip| ip.is_loopback())
+        let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+        if name == "localhost" || name.ends_with(".localhost") || literal.is_some_and(|ip| ip.is_loopback()) {
+            return true;
+        }
+        !self.addr.ip().is_loopback() && (literal.is_some() || self.hosts.is_empty())
     }
 
     /// True when a page from this origin is one of ours, given the host that was asked.
     fn is_own_origin(&self, origin: &str, host: Option<&str>) -> bool {
-        let Some((_, authority)) = origin.split_once("://") else { return false };
+        let Some((scheme, authority)) = origin.split_once("://") else { return false };
+        // What came in the clear anybody on the way may have written.
+        if scheme != "https" && (self.tls || scheme != "http") {
+            return false;
+        }
         let authority = authority.to_ascii_lowercase();
         let listed = self.hosts.iter().any(|h| *h == authority || h == without_port(&authority));
         listed || host.is_some_and(|h| h.eq_ignore_ascii_case(&authority) && self.is_ours(h))
@@ -86,6 +94,12 @@ fn without_port(host: &str) -> &str {
 
 fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|v| v.to_str().ok())
+}
+
+/// True when the browser itself says that a page of another site asks.
+fn elsewhere(headers: &HeaderMap) -> bool {
+    let all = headers.get_all("sec-fetch-site").iter();
+    all.map(|v| v.to_str().unwrap_or("?")).any(|site| !matches!(site, "same-origin" | "none"))
 }
 
 #[derive(Clone)]
@@ -214,7 +228,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<(TokenDigest, Credential), Problem> {
         let id = self.carried(headers).ok_or_else(Problem::unauthorised)?;
-        if matches!(text(headers, "sec-fetch-site"), Some("cross-site" | "same-site")) {
+        if elsewhere(headers) {
             return Err(Problem::foreign("this request was made by a page of another site"));
         }
         if !method.is_safe() {
@@ -261,11 +275,16 @@ impl Sessions {
     /// # Errors
     /// When another page asks.
     pub(crate) fn must_be_our_page(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if elsewhere(headers) {
+            return Err(Problem::foreign("this request was made by a page of another site"));
+        }
         if !headers.contains_key(OURS) {
             return Err(Problem::foreign(format!("a change by cookie needs the header {OURS}")));
         }
-        let origin = text(headers, header::ORIGIN);
-        match origin {
+        if headers.get_all(header::ORIGIN).iter().count() > 1 {
+            return Err(Problem::foreign("this request has more than one Origin"));
+        }
+        match text(headers, header::ORIGIN) {
             Some(origin) if self.place.is_own_origin(origin, text(headers, header::HOST)) => Ok(()),
             Some(_) => Err(Problem::foreign("this request was made by a page of another site")),
             None => Err(Problem::foreign("a change by cookie needs an Origin")),

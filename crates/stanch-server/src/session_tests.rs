@@ -129,3 +129,20 @@ fn one_person_opens_only_so_many_sessions() {
     }
     assert!(s.of(&Method::GET, &first, NOW).is_err(), "the oldest made room");
 }
+
+#[test]
+fn where_others_can_reach_us_a_name_that_was_given_is_the_only_one() {
+    let place = |hosts: &[&str]| {
+        Place::new("0.0.0.0:443".parse().unwrap(), true, hosts.iter().map(|h| (*h).to_owned()).collect())
+    };
+    let named = place(&["stanch.example.com"]);
+    for host in
+        ["stanch.example.com", "stanch.example.com:443", "10.0.0.7:443", "[2001:db8::1]", "localhost:443"]
+    {
+        assert!(named.is_ours(host), "{host}");
+    }
+    for host in ["evil.example", "evil.example:443", "stanch.example.com.evil.example", ""] {
+        assert!(!named.is_ours(host), "{host}");
+    }
+    assert!(place(&[]).is_ours("whatever.example.com"), "nobody has said what we are called");
+}

@@ -7472,7 +7472,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": unknown;
                     "application/pdf": number[];
                     "application/stix+json": Record<string, never>;
                     "text/csv": string;
@@ -8071,7 +8071,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": unknown;
                     "application/pdf": number[];
                     "application/stix+json": Record<string, never>;
                     "text/csv": string;

@@ -207,9 +207,16 @@ async fn a_connector_with_a_url_goes_to_its_host_and_nowhere_else() {
 
 #[test]
 fn metadata_services_are_refused_even_when_written_out() {
-    for text in
-        ["http://169.254.169.254/latest", "http://[fd00:ec2::254]/", "http://[::ffff:169.254.169.254]/"]
-    {
+    for text in [
+        "http://169.254.169.254/latest",
+        "http://[fd00:ec2::254]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://168.63.129.16/machine",
+        "http://100.100.100.200/latest",
+        "http://0xa9fea9fe/",
+        "http://2852039166/",
+        "http://169.254.43518/",
+    ] {
         let there = url(text);
         let out = Egress::to(&there, &[]).expect("a host");
         assert!(out.permit(&there).is_err(), "{text}");

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 use stanch_model::Timestamp;
 
@@ -80,13 +81,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
 fn json_problem(e: &JsonRejection) -> Problem {
     match e {
-        JsonRejection::MissingJsonContentType(_) => {
-            Problem::media("the body has to be JSON", "send Content-Type: application/json")
-        }
+        JsonRejection::MissingJsonContentType(_) => not_json(),
         JsonRejection::BytesRejection(_) => Problem::too_large(super::BODY_LIMIT as u64),
         // The reader's message names fields and kinds; it is cut so that it cannot repeat a body.
         other => Problem::invalid(short(&other.body_text()), "see GET /api/v1/openapi.json for its shape"),
     }
+}
+
+fn not_json() -> Problem {
+    Problem::media("the body has to be JSON", "send Content-Type: application/json")
+}
+
+/// True when a request says that its body is JSON. A web form cannot.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
 
 fn short(text: &str) -> String {
@@ -100,10 +109,14 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let json = is_json(request.headers());
         let bytes = Bytes::from_request(request, state).await;
         let bytes = bytes.map_err(|_| Problem::too_large(super::BODY_LIMIT as u64))?;
         if bytes.is_empty() {
             return Ok(MaybeBody(T::default()));
+        }
+        if !json {
+            return Err(not_json());
         }
         let read = serde_json::from_slice(&bytes);
         read.map(MaybeBody).map_err(|e| Problem::invalid(short(&e.to_string()), "leave the body out"))

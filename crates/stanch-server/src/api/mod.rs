@@ -18,6 +18,7 @@ use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Desk;
+use crate::certificate;
 use crate::chat;
 use crate::console;
 use crate::problem::Problem;
@@ -41,7 +42,8 @@ pub(crate) fn router(desk: Desk, intake: Option<OpenApiRouter>) -> Router {
         .layer(middleware::from_fn(canonical_only));
     let all = OpenApiRouter::with_openapi(about()).merge(people).merge(intake.unwrap_or_default());
     let (router, described) = all.split_for_parts();
-    let inner = router.merge(anonymous::described(described)).merge(pages).fallback(no_route);
+    let described = anonymous::described(described).layer(middleware::from_fn(guarded));
+    let inner = router.merge(described).merge(pages).fallback(no_route);
     let around = manners::Around { desk, inner: inner.clone() };
     inner.layer(middleware::from_fn_with_state(around, manners::manners))
 }
@@ -85,23 +87,40 @@ async fn guarded(request: Request, next: Next) -> Response {
 
 /// The pages of the console: the same spelling rule, their own headers.
 async fn canonical_only(request: Request, next: Next) -> Response {
-    if canonical(request.uri()) { next.run(request).await } else { Problem::no_route().into_response() }
+    let mut response =
+        if canonical(request.uri()) { next.run(request).await } else { Problem::no_route().into_response() };
+    console::secured(&mut response);
+    response
 }
 
 /// Refuses browsers that were led here under a name that is not ours. Whoever shows a token was not
-/// led anywhere, and probes of health tell nothing.
+/// led anywhere, and probes of health tell nothing; but a page can send any word as a token where nobody
+/// asks for one, so doors and pages are shut to foreign names whatever is shown.
 ///
-/// Source: SEC-31; DNS rebinding.
+/// Source: SEC-31; DNS rebinding; RFC 9112 §3.2 for the one `Host`.
 async fn hosted(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {
-    // HTTP/2 names the host in the address of the request: one place to look from here on.
-    if let Some(host) = request.uri().authority().map(|a| a.as_str().to_owned())
-        && !request.headers().contains_key(header::HOST)
-        && let Ok(value) = HeaderValue::from_str(&host)
-    {
-        request.headers_mut().insert(header::HOST, value);
+    let named = request.uri().authority().map(|a| a.as_str().to_owned());
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    // HTTP/2 names the host in the address of the request: one place to look from here on. Where both
+    // are there, the address counts and the header must not say otherwise.
+    if let Some(host) = named {
+        let same = |v: &HeaderValue| v.as_bytes().eq_ignore_ascii_case(host.as_bytes());
+        if request.headers().get_all(header::HOST).iter().any(|v| !same(v)) {
+            return Problem::foreign("this request names two hosts").into_response();
+        }
+        if let Ok(value) = HeaderValue::from_str(&host) {
+            request.headers_mut().insert(header::HOST, value);
+        }
     }
-    let probe = matches!(request.uri().path(), "/healthz" | "/readyz");
-    if !probe && !request.headers().contains_key(header::AUTHORIZATION) && !desk.is_ours(request.headers()) {
+    if hosts > 1 {
+        return Problem::foreign("this request names more than one host").into_response();
+    }
+    let path = request.uri().path();
+    let probe = matches!(path, "/healthz" | "/readyz");
+    let asked = path.starts_with("/api/") && !anonymous::DOORS.contains(&path) || path == "/metrics";
+    let shown = asked && request.headers().contains_key(header::AUTHORIZATION);
+    let program = shown || certificate::is_program(request.extensions(), request.headers());
+    if !probe && !program && !desk.is_ours(request.headers()) {
         return Problem::foreign("this host name is not one of ours").into_response();
     }
     next.run(request).await
@@ -120,7 +139,9 @@ fn canonical(uri: &Uri) -> bool {
 }
 
 async fn no_route() -> Response {
-    Problem::no_route().into_response()
+    let mut response = Problem::no_route().into_response();
+    console::secured(&mut response);
+    response
 }
 
 #[cfg(test)]

@@ -43,6 +43,10 @@ impl FromRequestParts<Desk> for Knock {
 
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
         let Books::Live(live) = &desk.0 else { return Err(Problem::read_only()) };
+        // Before anything is read: others are not even told what a door wants to know.
+        if !parts.method.is_safe() {
+            live.sessions.must_be_our_page(&parts.headers)?;
+        }
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
         Ok(Knock { live: live.clone(), peer, headers: parts.headers.clone() })
     }
@@ -70,7 +74,6 @@ impl Knock {
 
     /// By name and password.
     pub(crate) async fn by_password(&self, name: &str, password: String) -> Result<CameIn, Problem> {
-        self.live.sessions.must_be_our_page(&self.headers)?;
         // What cannot be a name is nobody's, and is not kept as long as somebody likes.
         let name = if is_name(name) { name } else { "-" };
         may_try(&self.live, self.peer, Some(name))?;
@@ -93,7 +96,6 @@ impl Knock {
 
     /// By a link: sets the password, and comes in with it.
     pub(crate) async fn by_invite(&self, token: &str, password: String) -> Result<CameIn, Problem> {
-        self.live.sessions.must_be_our_page(&self.headers)?;
         may_try(&self.live, self.peer, None)?;
         let (identity, now) = (&self.live.identity, (self.live.now)());
         let digest = identity.digest(token);
@@ -124,7 +126,6 @@ impl Knock {
         name: &str,
         password: String,
     ) -> Result<CameIn, Problem> {
-        self.live.sessions.must_be_our_page(&self.headers)?;
         may_try(&self.live, self.peer, None)?;
         let (identity, now) = (&self.live.identity, (self.live.now)());
         if !self.is_near() || !identity.is_set_up(token, now) {

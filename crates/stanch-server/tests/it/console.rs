@@ -95,6 +95,17 @@ async fn wrong_tokens_are_slowed_down() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_site_cannot_have_anybody_slowed_down() {
+    let house = House::new().await;
+    for _ in 0..20 {
+        let forged = [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")];
+        let answer = browser(&house, Method::POST, "/api/v1/session", &forged, None).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    }
+    assert_eq!(sign_in(&house, "watcher").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_browser_that_was_led_here_by_another_name_gets_nothing() {
     let house = House::new().await;
     for path in ["/", "/queue", "/metrics", "/api/v1/whoami"] {

@@ -85,14 +85,23 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         furnish(&dir.path().join("config"));
         change(&dir.path().join("config"));
-        House::open(dir, Arc::default()).await
+        House::open(dir, Arc::default(), |_| {}).await
     }
 
-    async fn open(dir: tempfile::TempDir, skew: Arc<AtomicI64>) -> House {
+    /// With something changed in the folder, and started in another way.
+    pub(crate) async fn started(change: impl FnOnce(&Path), how: impl FnOnce(&mut Options)) -> House {
+        let dir = tempfile::tempdir().unwrap();
+        furnish(&dir.path().join("config"));
+        change(&dir.path().join("config"));
+        House::open(dir, Arc::default(), how).await
+    }
+
+    async fn open(dir: tempfile::TempDir, skew: Arc<AtomicI64>, how: impl FnOnce(&mut Options)) -> House {
         let mut options = Options::new(dir.path().join("config"), dir.path().join("data"));
         options.listen = Some("127.0.0.1:0".parse().unwrap());
         let (system, own) = (options.clock.clone(), skew.clone());
         options.clock = Arc::new(move || Timestamp(system().0 + own.load(Ordering::Relaxed)));
+        how(&mut options);
         let app = App::start(options).await.unwrap_or_else(|e| panic!("{e:?}"));
         House { dir, app, skew }
     }
@@ -100,7 +109,7 @@ impl House {
     /// Stops and starts on the same folder.
     pub(crate) async fn again(self) -> House {
         self.app.stop().await;
-        House::open(self.dir, self.skew).await
+        House::open(self.dir, self.skew, |_| {}).await
     }
 
     pub(crate) fn config(&self) -> std::path::PathBuf {

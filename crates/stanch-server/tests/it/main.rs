@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod assisted;
+mod attack;
 mod bad_input;
 mod certificates;
 mod chat;

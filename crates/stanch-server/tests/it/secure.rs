@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::house::{House, noise};
 
-fn client(protocols: &[&'static rustls::SupportedProtocolVersion]) -> tokio_rustls::TlsConnector {
+pub(crate) fn client(protocols: &[&'static rustls::SupportedProtocolVersion]) -> tokio_rustls::TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(include_bytes!("tls/test.crt")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -17,15 +17,17 @@ fn client(protocols: &[&'static rustls::SupportedProtocolVersion]) -> tokio_rust
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth()).into()
 }
 
+/// Lets a Stanch speak TLS.
+pub(crate) fn with_tls(config: &std::path::Path) {
+    std::fs::write(config.join("secrets/tls.crt"), include_str!("tls/test.crt")).unwrap();
+    std::fs::write(config.join("secrets/tls.key"), include_str!("tls/test.key")).unwrap();
+    std::fs::write(config.join("stanch.yaml"), "tls: { cert: secrets/tls.crt, key: secrets/tls.key }\n")
+        .unwrap();
+}
+
 #[tokio::test]
 async fn over_tls_alerts_are_taken_in_and_plain_text_is_not_answered() {
-    let house = House::with(|config| {
-        std::fs::write(config.join("secrets/tls.crt"), include_str!("tls/test.crt")).unwrap();
-        std::fs::write(config.join("secrets/tls.key"), include_str!("tls/test.key")).unwrap();
-        std::fs::write(config.join("stanch.yaml"), "tls: { cert: secrets/tls.crt, key: secrets/tls.key }\n")
-            .unwrap();
-    })
-    .await;
+    let house = House::with(with_tls).await;
     let body = noise(0).to_string();
     let token = House::secret("suricata.token");
     let request = format!(

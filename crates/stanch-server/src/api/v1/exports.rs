@@ -66,7 +66,7 @@ fn gathered(books: &Books, id: IncidentId) -> Result<Case, Problem> {
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/export", tag = "exports", security(("person" = ["viewer"])),
     params(("id" = String, Path, description = "For example INC-3"), ExportQuery),
     responses((status = 200, description = "The file, by the format asked for", content(
-        (Object = "application/json"), (Object = "application/stix+json"), (String = "text/csv"),
+        (serde_json::Value = "application/json"), (Object = "application/stix+json"), (String = "text/csv"),
         (String = "text/markdown"), (Vec<u8> = "application/pdf"))), Failures))]
 pub(super) async fn incident(
     viewer: Viewer,
@@ -89,7 +89,7 @@ fn listed(books: &Books, asked: &QueueFilter, me: &str) -> Result<Listing, Probl
 #[utoipa::path(get, path = "/api/v1/export/queue", tag = "exports", security(("person" = ["viewer"])),
     params(ExportQuery, QueueFilter),
     responses((status = 200, description = "The file, by the format asked for", content(
-        (Object = "application/json"), (Object = "application/stix+json"), (String = "text/csv"),
+        (serde_json::Value = "application/json"), (Object = "application/stix+json"), (String = "text/csv"),
         (String = "text/markdown"), (Vec<u8> = "application/pdf"))), Failures))]
 pub(super) async fn queue_file(
     viewer: Viewer,
