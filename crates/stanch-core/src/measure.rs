@@ -136,6 +136,7 @@ impl Holding {
             | MarkKind::Enriched
             | MarkKind::Routed
             | MarkKind::Escalated
+            | MarkKind::PageHeld
             | MarkKind::RunStarted
             | MarkKind::RunEnded
             | MarkKind::NocNotified

@@ -488,6 +488,7 @@ impl Core {
             if self.ticks.is_multiple_of(HEALTH_EVERY) {
                 turn.look_after_sources();
                 turn.close_earned();
+                turn.wake_for_held();
             }
             if self.ticks.is_multiple_of(AGE_EVERY) {
                 turn.age_out();

@@ -112,6 +112,7 @@ impl Hand {
             turn.due();
             turn.look_after_sources();
             turn.close_earned();
+            turn.wake_for_held();
         })?;
         self.retry(now)
     }

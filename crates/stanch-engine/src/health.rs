@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 use stanch_core::journal::event::{ByPerson, Event};
-use stanch_core::stage::autonomy::closable;
+use stanch_core::stage::autonomy::close::closable;
 use stanch_core::stage::fingerprint;
 use stanch_core::stage::health::{Ailment, OWN_SOURCE, ailments};
 use stanch_model::port::{Parsed, Record, Rejected};
-use stanch_model::{Alert, AlertState, Product, Rule, Severity};
+use stanch_model::{Alert, AlertState, IncidentId, Product, Rule, Severity};
 
 use crate::input::Received;
 use crate::turn::Turn;
@@ -32,9 +32,19 @@ impl Turn<'_> {
 
     /// Closes what may be closed by itself: off unless the owner wrote a budget, and only where it is earned.
     pub(crate) fn close_earned(&mut self) {
-        let policy = self.config().triage.auto_close;
+        let policy = self.config().triage.budgets.close;
         for (incident, text) in closable(self.state, policy.as_ref(), self.now) {
             self.record(Event::Resolved(ByPerson { incident, by: OWN_SOURCE.into(), text }));
+        }
+    }
+
+    /// Wakes people for what was held back and is not any more: the leave to hold is taken back by drift, by
+    /// verdicts and by the owner.
+    pub(crate) fn wake_for_held(&mut self) {
+        let held = self.state.incidents.values().filter(|i| i.climb.held && i.climb.next.is_some());
+        let held: Vec<IncidentId> = held.map(|i| i.id).collect();
+        for incident in held {
+            self.escalate(incident);
         }
     }
 

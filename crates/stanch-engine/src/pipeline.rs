@@ -11,6 +11,7 @@ use stanch_core::journal::event::{
 use stanch_core::journal::incident::{Incident, Status};
 use stanch_core::journal::state::Disposition;
 use stanch_core::playbook::run::{inputs, started, triggers};
+use stanch_core::stage::autonomy::page;
 use stanch_core::stage::correlate::{self, Place};
 use stanch_core::stage::dedup::{self, Dedup};
 use stanch_core::stage::health::OWN_SOURCE;
@@ -365,6 +366,14 @@ impl Turn<'_> {
     /// Climbs a rung when one is due.
     pub(crate) fn escalate(&mut self, incident: IncidentId) {
         let Some(i) = self.state.incidents.get(&incident) else { return };
+        if let Some(held) =
+            page::held(self.state, self.rules.config.triage.budgets.page.as_ref(), i, self.now)
+        {
+            if !i.climb.held {
+                self.record(Event::PageHeld(held));
+            }
+            return;
+        }
         let Some(decided) = escalate::escalate(&self.rules.config, i, self.now) else { return };
         let title = story::title(i);
         let (severity, confidence) = (i.severity().word(), i.confidence());

@@ -11,7 +11,7 @@ pub fn upper(errors: u64, n: u64, confidence: f64) -> f64 {
     let (mut low, mut high) = (errors as f64 / n as f64, 1.0);
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
-        if at_most(errors, n, middle) > 1.0 - confidence { low = middle } else { high = middle }
+        if chance(errors, n, middle) > 1.0 - confidence { low = middle } else { high = middle }
     }
     high
 }
@@ -22,8 +22,10 @@ pub fn lower(hits: u64, n: u64, confidence: f64) -> f64 {
     if n == 0 { 0.0 } else { 1.0 - upper(n - hits.min(n), n, confidence) }
 }
 
-/// Probability of at most `k` errors in `n` tries at rate `p`, summed in logarithms from the first.
-fn at_most(k: u64, n: u64, p: f64) -> f64 {
+/// Probability (0 to 1) of at most `k` errors in `n` tries at rate `p`, summed in logarithms from the first. 1
+/// when nothing was tried.
+#[must_use]
+pub fn chance(k: u64, n: u64, p: f64) -> f64 {
     if p <= 0.0 {
         return 1.0;
     }
@@ -61,7 +63,7 @@ mod tests {
             let bound = upper(k, n, 0.95);
             prop_assert!(bound > k as f64 / n as f64 && bound < 1.0 + 1e-12);
             prop_assert!(upper(k, n + 1, 0.95) < bound);
-            prop_assert!(at_most(k, n, bound + 1e-6) <= 0.05 + 1e-6);
+            prop_assert!(chance(k, n, bound + 1e-6) <= 0.05 + 1e-6);
             prop_assert!(lower(k, n, 0.95) <= k as f64 / n as f64);
         }
     }

@@ -133,6 +133,9 @@ export const quarantine = () =>
     queryFn: () => ask(api.GET("/api/v1/quarantine", { params: { query: { limit: 50 } } })),
   });
 
+export const autonomy = () =>
+  queryOptions({ queryKey: ["autonomy"], queryFn: () => ask(api.GET("/api/v1/autonomy")) });
+
 export const settings = () =>
   queryOptions({ queryKey: ["settings"], queryFn: () => ask(api.GET("/api/v1/settings")) });
 

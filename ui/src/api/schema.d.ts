@@ -2374,6 +2374,8 @@ export interface components {
             candidates: components["schemas"]["CandidateView"][];
             /** @description The reliability curve. */
             curve: components["schemas"]["ReliabilityBar"][];
+            /** @description Each kind of decision, with a threshold of its own; the fields above are those of `close`. */
+            decisions: components["schemas"]["DecisionView"][];
             /**
              * Format: int64
              * @description Of those, mattered.
@@ -2660,6 +2662,51 @@ export interface components {
             digest: string;
             /** @description In your words. */
             reason?: string | null;
+        };
+        /** @description A kind of decision that may be taken without asking anybody, and what stands for or against it. */
+        DecisionView: {
+            /** @description The threshold is earned and not taken back. */
+            allowed: boolean;
+            /** @description Why, or why not. */
+            because: string[];
+            /**
+             * Format: double
+             * @description Upper bound of the share of wrong ones there, 0 to 1.
+             */
+            bound: number;
+            /**
+             * Format: double
+             * @description The share of wrong ones allowed; none when no budget is written.
+             */
+            budget?: number | null;
+            /** @description What a mistake costs: low, medium or high. */
+            cost: string;
+            /** @description close, page, contain_reversible or contain_costly. */
+            decision: string;
+            /**
+             * Format: int64
+             * @description Of them, wrong ones.
+             */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Judged incidents on that side of the threshold, or of the best one that was not enough.
+             */
+            judged: number;
+            /**
+             * @description The owner wrote a budget for it; without one it is as it would be without evidence: nothing is
+             *     closed, every incident pages, and changes follow routes, playbooks and pre-authorisations alone.
+             */
+            measured: boolean;
+            /** @description What a mistake is. */
+            mistake: string;
+            /** @description at_most: decided for incidents up to the threshold; at_least: from it on. */
+            side: string;
+            /**
+             * Format: double
+             * @description Confidence, 0 to 1; none where nothing is earned.
+             */
+            threshold?: number | null;
         };
         /** @description One difference between two versions. */
         DifferenceView: {
@@ -4849,6 +4896,7 @@ export type SchemaClocksView = components['schemas']['ClocksView'];
 export type SchemaClockView = components['schemas']['ClockView'];
 export type SchemaConnectorView = components['schemas']['ConnectorView'];
 export type SchemaDecideRequest = components['schemas']['DecideRequest'];
+export type SchemaDecisionView = components['schemas']['DecisionView'];
 export type SchemaDifferenceView = components['schemas']['DifferenceView'];
 export type SchemaDoneView = components['schemas']['DoneView'];
 export type SchemaDryRunView = components['schemas']['DryRunView'];

@@ -25,6 +25,7 @@ export type RunDetail = S["RunDetail"];
 export type RunStep = S["RunStep"];
 export type PlaybookCheck = S["PlaybookCheck"];
 export type RehearsalView = S["RehearsalView"];
+export type DecisionView = S["DecisionView"];
 export type SourceView = S["SourceView"];
 export type TallyView = S["TallyView"];
 

@@ -10,6 +10,7 @@ import { human, plural } from "../lib/text";
 import { Page, Panel, Show, T, Time, Wide } from "../parts/basics";
 import { Dialog } from "../parts/dialog";
 import { Accounts, Tokens } from "./settings-access";
+import { Autonomy } from "./settings-autonomy";
 
 const route = getRouteApi("/shell/settings");
 
@@ -70,6 +71,7 @@ export function Settings() {
               </>
             )}
           </Show>
+          <Autonomy />
         </div>
         <div className="column">
           <Mine />

@@ -4,6 +4,7 @@
 //! *all* mistakes with file, line, column and how to mend them. Nothing here touches the disk.
 
 mod assistant;
+mod budgets;
 mod calls;
 mod check;
 mod common;
@@ -31,6 +32,7 @@ pub mod yaml;
 mod broken;
 
 pub use assistant::AssistantConfig;
+pub use budgets::{Automatic, Budget, Budgets};
 pub use calls::{CallConfig, CallDoes, InputKind, RequestConfig};
 pub use compile::compile;
 pub use matcher::{Subject, all_match};

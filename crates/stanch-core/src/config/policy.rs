@@ -8,7 +8,7 @@ use stanch_model::{Severity, Span};
 use super::common::set;
 use super::matcher;
 use super::yaml::{Fields, Node};
-use super::{AutoClose, Mistake, SilenceRule, TriagePolicy};
+use super::{Mistake, SilenceRule, TriagePolicy, budgets};
 
 const DAY: Span = Span::hours(24);
 
@@ -44,7 +44,7 @@ pub(super) fn triage(root: &Node, m: &mut Vec<Mistake>) -> TriagePolicy {
             }
         }
     }
-    policy.auto_close = fields.optional("auto_close").and_then(|n| auto_close(n, m));
+    policy.budgets = budgets::read(&fields, m);
     const KEYS: &[&str] = &[
         "dedup_window",
         "enrich_at",
@@ -53,6 +53,7 @@ pub(super) fn triage(root: &Node, m: &mut Vec<Mistake>) -> TriagePolicy {
         "correlate_gap",
         "severity_overrides",
         "auto_close",
+        "budgets",
     ];
     fields.finish(KEYS, m);
     // Two values are compared only when both could be read.
@@ -67,17 +68,6 @@ pub(super) fn triage(root: &Node, m: &mut Vec<Mistake>) -> TriagePolicy {
         );
     }
     policy
-}
-
-/// Nothing is closed by itself without a budget that the owner wrote down.
-fn auto_close(node: &Node, m: &mut Vec<Mistake>) -> Option<AutoClose> {
-    let fields = node.map(m)?;
-    let mut auto = AutoClose::default();
-    fields.finish(&["budget", "confidence", "wait"], m);
-    span(&mut auto.wait, &fields, "wait", Span::mins(1)..=days(7), m);
-    set(&mut auto.confidence, fields.optional("confidence").and_then(|n| n.float(0.5..=0.9999, m)));
-    auto.budget = fields.required("budget", m)?.float(0.0001..=0.5, m)?;
-    Some(auto)
 }
 
 /// A severity by its OCSF word in small letters, or by its id.

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use stanch_model::{Span, Timestamp};
 
+use super::Budgets;
+
 /// Dedup, triage and correlation settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TriagePolicy {
@@ -20,25 +22,8 @@ pub struct TriagePolicy {
     pub correlate_gap: Span,
     /// Severity recalibrated per rule: rule uid to OCSF severity id.
     pub severity_overrides: BTreeMap<String, u8>,
-    /// Incidents may be closed by themselves once that is earned. Default: never.
-    pub auto_close: Option<AutoClose>,
-}
-
-/// When an incident may be closed by itself.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AutoClose {
-    /// The part of what is closed that may have mattered, at most. 0.0001 to 0.5, no default.
-    pub budget: f64,
-    /// How sure that bound must be. 0.5 to 0.9999, default 0.95.
-    pub confidence: f64,
-    /// An incident is left open at least this long, so that what belongs to it can come. Default 30 min.
-    pub wait: Span,
-}
-
-impl Default for AutoClose {
-    fn default() -> AutoClose {
-        AutoClose { budget: 0.01, confidence: 0.95, wait: Span::mins(30) }
-    }
+    /// How often decisions may be wrong that nobody is asked about. Default: no budgets.
+    pub budgets: Budgets,
 }
 
 impl Default for TriagePolicy {
@@ -50,7 +35,7 @@ impl Default for TriagePolicy {
             age_out: Span::hours(24 * 7),
             correlate_gap: Span::hours(4),
             severity_overrides: BTreeMap::new(),
-            auto_close: None,
+            budgets: Budgets::default(),
         }
     }
 }

@@ -19,6 +19,7 @@ use super::blast_radius::BlastRadius;
 use super::preauthorised::Preauthorised;
 use super::rules::Judgement;
 use crate::config::{Autonomy, ContainmentPolicy, Protected};
+use crate::stage::autonomy::Leave;
 use crate::{Decided, Reason};
 
 /// May the world be changed at all?
@@ -96,6 +97,8 @@ pub struct GuardFacts<'a> {
     pub autonomy: Autonomy,
     /// Why not further, where something other than the route says so.
     pub autonomy_because: &'a [Reason],
+    /// Whether measured confidence allows the machine to decide this at all, where the owner wants that.
+    pub leave: &'a Leave,
     /// A person's yes, if there is one.
     pub approval: Option<&'a Approved>,
     /// A yes given in advance, if one covers this.
@@ -214,6 +217,7 @@ pub fn guard(action: &Action, facts: &GuardFacts<'_>) -> Decided<Verdict> {
     judgement.identity(&action.kind, facts);
     judgement.people(&action.kind, facts);
     judgement.autonomy(facts);
+    judgement.confidence(facts);
     judgement.settle(action, facts)
 }
 

@@ -347,6 +347,34 @@ fn a_yes_in_advance_answers_for_autonomy_and_blast_radius_and_for_nothing_else()
 }
 
 #[test]
+fn what_is_not_asked_must_have_been_earned_by_measured_confidence() {
+    let not = |c: &mut Case| c.leave = Leave::Withheld("contain_costly is not earned: few".into());
+    let earned = |c: &mut Case| c.leave = Leave::Given("contain_costly is earned".into());
+    let yes = |c: &mut Case| {
+        c.autonomy = Autonomy::Approve;
+        let (name, by) = ("botnets".into(), "jon".into());
+        c.preauthorised = Some(Preauthorised { name, by, blast_radius: Level::Low });
+    };
+    let why = "confidence: contain_costly is not earned: few: a person decides";
+    let asks = "autonomy: approve: a person decides";
+    check(&Case::new(PEER).with(not), &format!("needs approval\n{why}"));
+    check(&Case::new(PEER).with(yes).with(not), &format!("needs approval\n{why}\n{asks}"));
+    check(&Case::new(PEER).with(earned), &format!("{GOOD}\nconfidence: contain_costly is earned"));
+    check(
+        &Case::new(PEER).with(yes).with(earned),
+        &format!("{GOOD_BY_PREAUTH}\n{asks}\nconfidence: contain_costly is earned"),
+    );
+    // Who is asked anyway is not told of a leave that nobody takes, and may say yes without it.
+    check(
+        &Case::new(PEER).with(not).with(|c| c.autonomy = Autonomy::Approve),
+        &format!("needs approval\n{asks}"),
+    );
+    assert_eq!(Case::new(PEER).with(not).approved().judge().verdict.word(), "permitted");
+    let observe = Case::new(PEER).with(earned).with(|c| c.autonomy = Autonomy::Observe);
+    assert_eq!(observe.judge().verdict, Verdict::Refused, "it raises nothing");
+}
+
+#[test]
 fn why_the_machine_may_not_go_further_is_told() {
     let new = |level| {
         lock("alice").with(|c| {

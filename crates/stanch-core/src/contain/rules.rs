@@ -9,6 +9,7 @@ use super::guard::{Evidence, GuardFacts, Permit, Verdict};
 use super::names;
 use super::target::{self, Touched, touched};
 use crate::config::{Autonomy, ContainmentPolicy, Protected};
+use crate::stage::autonomy::Leave;
 use crate::{Decided, Reason};
 
 /// Widest target whatever anybody agrees to: prefix lengths.
@@ -46,6 +47,8 @@ pub(super) struct Judgement {
     ask: Vec<Reason>,
     /// Of what is asked: what a yes given in advance has answered.
     answered: Vec<Reason>,
+    /// Why the machine may decide it at all, where that must be earned.
+    earned: Option<Reason>,
     people: u8,
 }
 
@@ -308,6 +311,20 @@ impl Judgement {
         }
     }
 
+    /// What nobody is asked about must be earned: a route that says `act` and a yes in advance say who may,
+    /// the measured confidence says whether it is likely enough to be right.
+    pub(super) fn confidence(&mut self, facts: &GuardFacts<'_>) {
+        let alone = match (facts.autonomy, facts.preauthorised) {
+            (Autonomy::Act, _) | (Autonomy::Approve, Some(_)) => true,
+            (Autonomy::Observe | Autonomy::Suggest, _) | (Autonomy::Approve, None) => false,
+        };
+        match facts.leave {
+            Leave::Withheld(why) if alone => self.ask("confidence", format!("{why}: a person decides")),
+            Leave::Given(why) if alone => self.earned = Some(Reason(format!("confidence: {why}"))),
+            Leave::Withheld(_) | Leave::Given(_) | Leave::Unmeasured => {}
+        }
+    }
+
     pub(super) fn settle(self, action: &Action, facts: &GuardFacts<'_>) -> Decided<Verdict> {
         if !self.never.is_empty() {
             return Decided { verdict: Verdict::Refused, because: self.never };
@@ -345,6 +362,7 @@ impl Judgement {
                     Some(_) | None => Reason::new("autonomy: act, and every rule agrees"),
                 });
                 because.extend(self.answered);
+                because.extend(self.earned);
             }
         }
         let verdict = match facts.mode.live() {

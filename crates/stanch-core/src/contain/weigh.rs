@@ -19,6 +19,7 @@ use crate::journal::event::Joined;
 use crate::journal::incident::Incident;
 use crate::journal::state::{ActionState, State, Stop};
 use crate::playbook::run::World;
+use crate::stage::autonomy::leave;
 use crate::stage::subject::{Seen, planned_work, route_incident};
 use crate::{Decided, Reason};
 
@@ -73,6 +74,9 @@ pub fn judge(
         classes: &classes,
     };
     let level = ladder(policy, rung);
+    let budgets = &world.config.triage.budgets;
+    let cost = budgets.cost_of(action.kind.name(), &classes, by.lasting);
+    let leave = leave(world.state, budgets, cost, incident.confidence());
     let preauthorised = preauthorised(world, by, action, &classes, &target_facts);
     let stopped = stopped(world.state, &action.responder, by.playbook)
         .or_else(|| sample(world.config, incident, &action.responder));
@@ -86,6 +90,7 @@ pub fn judge(
         evidence: evidence(world, incident, &action.kind),
         autonomy: level.verdict,
         autonomy_because: &level.because,
+        leave: &leave,
         approval,
         preauthorised: preauthorised.as_ref(),
         usage: usage(world, action),

@@ -7,8 +7,8 @@ use stanch_model::{AlertId, IncidentId, Timestamp};
 
 use super::event::{
     AlertsMoved, Assessed, Assessment, ByPerson, Delivered, Enriched, Escalated, Event, IncidentOpened,
-    IncidentsMerged, IncidentsUnmerged, Joined, MergeCause, Merged, NewAlert, OccurrenceSplit, RuleSeen,
-    Verdict,
+    IncidentsMerged, IncidentsUnmerged, Joined, MergeCause, Merged, NewAlert, OccurrenceSplit, PageHeld,
+    RuleSeen, Verdict,
 };
 use super::incident::{Climb, Incident, Mark, MarkKind, Part, Status, Totals};
 use super::seen::Known;
@@ -50,6 +50,7 @@ impl State {
                         policy: e.escalation.clone(),
                         rung: 0,
                         next: e.escalation.is_some().then_some(at),
+                        held: false,
                     };
                 }
                 if e.escalation.is_some() {
@@ -57,6 +58,7 @@ impl State {
                 }
             }
             Event::Escalated(e) => self.escalated(at, e),
+            Event::PageHeld(e) => self.page_held(at, e),
             Event::Acknowledged(e) => self.acknowledged(at, e),
             Event::Judged(e) => {
                 self.mark(e.incident, at, MarkKind::Noted, format!("{} calls it {}", e.by, e.opinion.word()));
@@ -531,8 +533,19 @@ impl State {
         if let Some(i) = self.incidents.get_mut(&e.incident) {
             i.climb.rung = e.rung;
             i.climb.next = e.next;
+            i.climb.held = false;
             self.agenda.rungs.extend(e.next.map(|t| (t, e.incident)));
         }
+    }
+
+    fn page_held(&mut self, at: Timestamp, e: &PageHeld) {
+        let why: Vec<&str> = e.because.iter().map(|r| r.0.as_str()).collect();
+        let text = format!("nobody is woken before {}: {}", e.until, why.join("; "));
+        self.mark(e.incident, at, MarkKind::PageHeld, text);
+        if let Some(i) = self.incidents.get_mut(&e.incident) {
+            (i.climb.next, i.climb.held) = (Some(e.until), true);
+        }
+        self.agenda.rungs.insert((e.until, e.incident));
     }
 
     fn acknowledged(&mut self, at: Timestamp, e: &ByPerson) {

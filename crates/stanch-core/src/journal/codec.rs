@@ -105,6 +105,7 @@ kinds! {
     IncidentsUnmerged => "incidents_unmerged", |e: &super::event::IncidentsUnmerged| e.from.to_string();
     Routed => "routed", |e: &super::event::Routed| e.incident.to_string();
     Escalated => "escalated", |e: &super::event::Escalated| e.incident.to_string();
+    PageHeld => "page_held", |e: &super::event::PageHeld| e.incident.to_string();
     Acknowledged => "acknowledged", |e: &super::event::ByPerson| e.incident.to_string();
     Noted => "noted", |e: &super::event::ByPerson| e.incident.to_string();
     Resolved => "resolved", |e: &super::event::ByPerson| e.incident.to_string();

@@ -33,6 +33,7 @@ pub enum Event {
     IncidentsUnmerged(IncidentsUnmerged),
     Routed(Routed),
     Escalated(Escalated),
+    PageHeld(PageHeld),
     Acknowledged(ByPerson),
     Noted(ByPerson),
     Resolved(ByPerson),

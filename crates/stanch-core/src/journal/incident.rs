@@ -46,6 +46,7 @@ pub enum MarkKind {
     Opened,
     Routed,
     Escalated,
+    PageHeld,
     Acknowledged,
     Noted,
     RunStarted,
@@ -85,6 +86,8 @@ pub struct Climb {
     pub rung: u32,
     /// When the next one is due.
     pub next: Option<Timestamp>,
+    /// Nobody was woken yet because it was not sure enough.
+    pub held: bool,
 }
 
 /// Sums over the alerts of an incident.

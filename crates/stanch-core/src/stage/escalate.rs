@@ -10,7 +10,8 @@ use crate::journal::incident::{Incident, Status};
 /// Decides whether an incident must climb now. `None`: nothing is due.
 #[must_use]
 pub fn escalate(config: &Config, incident: &Incident, now: Timestamp) -> Option<Decided<Escalated>> {
-    let due = incident.climb.next.filter(|t| *t <= now)?;
+    // What was held back is due as soon as nothing holds it any more.
+    let due = incident.climb.next.filter(|t| *t <= now || incident.climb.held)?;
     if incident.acknowledged_by.is_some()
         || incident.status >= Status::Contained
         || incident.merged_into.is_some()

@@ -1,5 +1,6 @@
 //! What people correct is learnt, what they did is told again, and autonomy is earned.
 
+use stanch_core::config::Automatic;
 use stanch_core::journal::incident::Status;
 use stanch_core::journal::opinion::Opinion;
 use stanch_core::stage::advice;
@@ -130,7 +131,7 @@ fn an_incident_is_closed_by_itself_once_that_is_earned_and_a_wrong_one_takes_the
     for n in [9, 1, 2, 3] {
         judge(&mut hand, n, Opinion::True).unwrap();
     }
-    let now = standing(hand.state(), hand.rules().config.triage.auto_close.as_ref());
+    let now = standing(hand.state(), Automatic::Close, hand.rules().config.triage.budgets.close.as_ref());
     assert!(!now.allowed, "{now:?}");
     hand.receive(after(62), parsed("ids", &scan(11))).unwrap();
     hand.tick(after(120)).unwrap();

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod attacks;
+mod budgets;
 mod containment;
 mod earned;
 mod health;

@@ -31,6 +31,25 @@ async fn advice_abstains_autonomy_is_off_and_a_correction_says_what_is_missing()
     assert_eq!((&autonomy["allowed"], &autonomy["judged"]), (&json!(false), &json!(1)));
     assert!(autonomy["because"][0].as_str().is_some_and(|w| w.starts_with("switched off")), "{autonomy:#}");
     assert_eq!(autonomy["model"]["verdicts"], 1);
+    let decisions = autonomy["decisions"].as_array().unwrap();
+    let shown: Vec<(&str, &str, bool, bool)> = decisions
+        .iter()
+        .map(|d| {
+            let flag = |key: &str| d[key].as_bool().unwrap();
+            let text = |key: &str| d[key].as_str().unwrap();
+            (text("decision"), text("cost"), flag("measured"), flag("allowed"))
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("close", "high", false, false),
+            ("page", "low", false, false),
+            ("contain_reversible", "medium", false, false),
+            ("contain_costly", "high", false, false),
+        ]
+    );
+    assert!(decisions[1]["because"][0].as_str().unwrap().starts_with("no budget: every incident pages"));
     let alert = house.get("/api/v1/alerts/A-1").await;
     assert_eq!(alert["model"], "baselines-2");
     assert_eq!(alert["calibration"]["mattered"], 1, "{alert:#}");

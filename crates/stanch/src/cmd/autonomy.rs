@@ -1,14 +1,14 @@
-//! `stanch autonomy`: what may be closed by itself, on what evidence, and why not more.
+//! `stanch autonomy`: what may be decided without asking, on what evidence, and why not more.
 
 use anyhow::Result;
-use stanch_server::api::v1::types::AutonomyView;
+use stanch_server::api::v1::types::{AutonomyView, DecisionView};
 
 use crate::cli::{Ctx, Store};
 use crate::client::view;
 use crate::exit::Exit;
 use crate::output::{Cell, Style, Table, safe};
 
-/// Show what may be closed by itself, on what evidence, and why not more
+/// Show what may be decided without asking anybody, on what evidence, and why not more
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -17,6 +17,33 @@ pub(crate) struct Args {
 
 fn percent(p: f64) -> String {
     format!("{:.1} %", p * 100.0)
+}
+
+/// One row for each kind of decision.
+fn decisions(all: &[DecisionView]) -> Table {
+    let columns = ["decision", "mistake costs", "budget", "wrong so far", "at most", "without asking"];
+    let mut table = Table::new(&columns);
+    for d in all {
+        let verdict = match (d.measured, d.allowed, d.threshold) {
+            (false, _, _) if d.decision == "close" => "never".to_owned(),
+            (false, _, _) if d.decision == "page" => "always".to_owned(),
+            (false, _, _) => "as routes and playbooks say".to_owned(),
+            (true, true, Some(t)) if d.side == "at_most" => format!("up to {} sure", percent(t)),
+            (true, true, Some(t)) => format!("from {} sure on", percent(t)),
+            (true, _, Some(_)) => "taken back for now".to_owned(),
+            (true, _, None) => "not earned".to_owned(),
+        };
+        let seen = |text: String| if d.measured { text } else { "-".to_owned() };
+        table.row(vec![
+            Cell::new(&d.decision).styled(Style::Strong),
+            Cell::new(&d.cost),
+            Cell::new(d.budget.map_or_else(|| "none".to_owned(), percent)),
+            Cell::new(seen(format!("{} of {}", d.errors, d.judged))),
+            Cell::new(seen(percent(d.bound))),
+            Cell::new(verdict),
+        ]);
+    }
+    table
 }
 
 pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
@@ -33,6 +60,14 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     ctx.out.line(verdict);
     for why in &a.because {
         ctx.out.line(safe(&format!("  {why}")));
+    }
+    ctx.out.line(String::new());
+    ctx.out.table(&decisions(&a.decisions));
+    for d in a.decisions.iter().filter(|d| d.measured && d.decision != "close") {
+        ctx.out.line(format!("{}: a mistake is that {}", d.decision, d.mistake));
+        for why in &d.because {
+            ctx.out.line(safe(&format!("  {why}")));
+        }
     }
     if !a.curve.is_empty() {
         ctx.out.line(String::new());

@@ -117,6 +117,17 @@ pub struct Escalated {
     pub next: Option<Timestamp>,
 }
 
+/// Nobody is woken for an incident yet: it is less sure than what people are woken for at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PageHeld {
+    /// Which incident.
+    pub incident: IncidentId,
+    /// Then it pages like any other.
+    pub until: Timestamp,
+    /// Why.
+    pub because: Vec<Reason>,
+}
+
 /// A person did something to an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ByPerson {

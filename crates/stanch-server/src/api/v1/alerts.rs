@@ -208,7 +208,7 @@ pub(super) async fn one(viewer: Viewer, Named(id): Named<AlertId>) -> Answer<Ale
     let (alert, raw) = found.ok_or_else(|| missing(id))?;
     fill(&mut summary, &alert);
     let normalised = normalised(alert);
-    let curve = viewer.books().read(|s| autonomy::standing(s, None).curve);
+    let curve = viewer.books().read(autonomy::curve);
     let bar = curve.into_iter().find(|b| summary.score >= b.from && (summary.score < b.to || b.to >= 1.0));
     let told = reasons.iter().rev().find(|r| r.starts_with("model "));
     Ok(Json(AlertDetail {

@@ -1,15 +1,17 @@
 //! The judgement's own account: what solved it before, and what may be done by itself.
 
 use axum::Json;
+use stanch_core::config::Automatic;
 use stanch_core::journal::incident::Status;
 use stanch_core::stage::advice::{self, Advice};
-use stanch_core::stage::autonomy::{self, Bar, kept};
+use stanch_core::stage::autonomy::close::kept;
+use stanch_core::stage::autonomy::{self, Bar, Standing};
 use stanch_model::IncidentId;
 
 use super::incidents::missing;
 use super::types::{
-    ActionCount, AdviceView, AlikeView, AutonomyView, CandidateView, ModelView, OutcomeCount, ReliabilityBar,
-    SuggestedTeam,
+    ActionCount, AdviceView, AlikeView, AutonomyView, CandidateView, DecisionView, ModelView, OutcomeCount,
+    ReliabilityBar, SuggestedTeam,
 };
 use super::{Answer, Failures};
 use crate::api::extract::Named;
@@ -64,6 +66,23 @@ pub(super) fn bar_view(b: Bar) -> ReliabilityBar {
     }
 }
 
+fn decision_view(s: Standing) -> DecisionView {
+    DecisionView {
+        decision: s.what.word().to_owned(),
+        cost: s.what.cost().to_owned(),
+        mistake: s.what.mistake().to_owned(),
+        measured: s.budget.is_some(),
+        allowed: s.allowed,
+        threshold: s.threshold,
+        side: if s.what.is_for_noise() { "at_most" } else { "at_least" }.to_owned(),
+        budget: s.budget,
+        judged: s.beyond,
+        errors: s.errors,
+        bound: s.bound,
+        because: s.because,
+    }
+}
+
 /// What solved it before, and who should have it
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/advice", tag = "incidents", security(("person" = ["viewer"])),
     params(("id" = String, Path, description = "For example INC-3")),
@@ -77,15 +96,15 @@ pub(super) async fn advice(viewer: Viewer, Named(id): Named<IncidentId>) -> Answ
 #[utoipa::path(get, path = "/api/v1/autonomy", tag = "incidents", security(("person" = ["viewer"])),
     responses((status = 200, description = "Reliability, threshold and what stands against it", body = AutonomyView), Failures))]
 pub(super) async fn autonomy(viewer: Viewer) -> Answer<AutonomyView> {
-    let policy = viewer.books().config().and_then(|c| c.triage.auto_close);
+    let budgets = viewer.books().config().map(|c| c.triage.budgets.clone()).unwrap_or_default();
     let now = viewer.books().now();
     let view = viewer.books().read(|s| {
-        let standing = autonomy::standing(s, policy.as_ref());
+        let standing = autonomy::standing(s, Automatic::Close, budgets.close.as_ref());
         let open =
             s.incidents.values().rev().filter(|i| i.status == Status::Triggered && i.merged_into.is_none());
         let candidates = open.take(CANDIDATES).map(|i| {
             let sure = i.confidence();
-            let kept = match (&policy, standing.threshold) {
+            let kept = match (&budgets.close, standing.threshold) {
                 (Some(policy), Some(t)) if sure <= t => kept(s, i, policy, now),
                 (_, Some(t)) => Some(format!("{:.0} % sure is above {:.0} %", sure * 100.0, t * 100.0)),
                 (_, None) => Some("no threshold is earned".to_owned()),
@@ -100,11 +119,12 @@ pub(super) async fn autonomy(viewer: Viewer) -> Answer<AutonomyView> {
             threshold: standing.threshold,
             budget: standing.budget,
             judged: standing.judged,
-            below: standing.below,
+            below: standing.beyond,
             errors: standing.errors,
             bound: standing.bound,
             because: standing.because,
-            curve: standing.curve.into_iter().map(bar_view).collect(),
+            decisions: autonomy::standings(s, &budgets).into_iter().map(decision_view).collect(),
+            curve: autonomy::curve(s).into_iter().map(bar_view).collect(),
             model: ModelView {
                 verdicts: s.learnt.verdicts(),
                 grown_from: s.learnt.model().map(|(upto, _)| upto),

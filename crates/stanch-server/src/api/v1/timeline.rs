@@ -33,6 +33,7 @@ const fn by(what: MarkKind) -> &'static str {
         | MarkKind::Opened
         | MarkKind::Routed
         | MarkKind::Escalated
+        | MarkKind::PageHeld
         | MarkKind::RunStarted
         | MarkKind::RunEnded
         | MarkKind::ApprovalRequested

@@ -63,7 +63,7 @@ pub use journal::{
 };
 pub use judgement::{
     ActionCount, AdviceView, AlikeView, AssistedRequest, AssistedView, AutonomyView, CandidateView,
-    ModelView, OutcomeCount, ReliabilityBar, SaidView, SuggestedTeam,
+    DecisionView, ModelView, OutcomeCount, ReliabilityBar, SaidView, SuggestedTeam,
 };
 pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, SignedOut, Whoami};
 pub use playbooks::{

@@ -115,6 +115,38 @@ pub struct ModelView {
     pub examples: Option<u64>,
 }
 
+/// A kind of decision that may be taken without asking anybody, and what stands for or against it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DecisionView {
+    /// close, page, contain_reversible or contain_costly.
+    pub decision: String,
+    /// What a mistake costs: low, medium or high.
+    pub cost: String,
+    /// What a mistake is.
+    pub mistake: String,
+    /// The owner wrote a budget for it; without one it is as it would be without evidence: nothing is
+    /// closed, every incident pages, and changes follow routes, playbooks and pre-authorisations alone.
+    pub measured: bool,
+    /// The threshold is earned and not taken back.
+    pub allowed: bool,
+    /// Confidence, 0 to 1; none where nothing is earned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// at_most: decided for incidents up to the threshold; at_least: from it on.
+    pub side: String,
+    /// The share of wrong ones allowed; none when no budget is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<f64>,
+    /// Judged incidents on that side of the threshold, or of the best one that was not enough.
+    pub judged: u64,
+    /// Of them, wrong ones.
+    pub errors: u64,
+    /// Upper bound of the share of wrong ones there, 0 to 1.
+    pub bound: f64,
+    /// Why, or why not.
+    pub because: Vec<String>,
+}
+
 /// What may be done by itself.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AutonomyView {
@@ -136,6 +168,8 @@ pub struct AutonomyView {
     pub bound: f64,
     /// Why, or why not.
     pub because: Vec<String>,
+    /// Each kind of decision, with a threshold of its own; the fields above are those of `close`.
+    pub decisions: Vec<DecisionView>,
     /// The reliability curve.
     pub curve: Vec<ReliabilityBar>,
     /// Open incidents nobody took, the latest 50.
