@@ -6,6 +6,7 @@
 //! is remembered), [`measure`] (how well we did).
 
 pub mod assist;
+pub mod chat;
 pub mod config;
 pub mod contain;
 pub mod decided;

@@ -37,6 +37,7 @@ impl Turn<'_> {
         self.state.agenda.sweep((live / SWEPT_IN).max(SWEPT_AT_LEAST));
         self.advance_runs();
         self.leases();
+        self.show_in_chats();
     }
 
     /// Changes whose time is over are lifted; those in force are looked at, and those that stay for as

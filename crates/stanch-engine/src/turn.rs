@@ -58,8 +58,17 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Takes a fact: applies it and queues it for the commit.
+    /// Takes a fact: applies it and queues it for the commit. A notice to a chat whose messages can be
+    /// changed is taken as what is said in each channel because of it.
     pub(crate) fn record(&mut self, event: Event) {
+        match self.said(&event) {
+            None => self.put(renumbered(event, self.state.next.effect)),
+            Some(said) => said.into_iter().for_each(|s| self.say(s)),
+        }
+    }
+
+    /// Takes a fact as it is.
+    pub(crate) fn put(&mut self, event: Event) {
         self.state.apply(self.seq, self.now, &event);
         self.queue(event, None);
     }
@@ -184,4 +193,14 @@ impl<'a> Turn<'a> {
             self.record(event);
         }
     }
+}
+
+/// An intention with a number that was given away meanwhile takes the next free one.
+fn renumbered(mut event: Event, next: u64) -> Event {
+    if let Event::Intended(i) = &mut event
+        && i.effect.0 < next
+    {
+        i.effect = EffectId(next);
+    }
+    event
 }

@@ -21,7 +21,7 @@ pub use fact::{Fact, Meaning};
 pub use failure::Failure;
 pub use flow::Flow;
 pub use id::{ActionId, AlertId, ApprovalId, EffectId, IncidentId, RunId, SilenceId, TaskId};
-pub use notice::{Ask, Notice, Urgency};
+pub use notice::{Ask, Card, Notice, Place, Undo, Urgency};
 pub use observable::{Observable, ObservableKind};
 pub use time::{Span, Timestamp};
 pub use unmapped::Unmapped;

@@ -59,6 +59,8 @@ mod tests {
             ask: None,
             about: None,
             closes: false,
+            card: None,
+            undo: None,
         };
         assert_eq!(
             Log::new("log").notify(&notice).await.as_deref(),

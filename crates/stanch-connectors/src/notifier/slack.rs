@@ -14,7 +14,7 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use stanch_model::port::Notifier;
-use stanch_model::{Failure, Notice, Span, Urgency};
+use stanch_model::{Failure, Notice, Place, Span, Urgency};
 use zeroize::Zeroizing;
 
 use super::Secret;
@@ -25,6 +25,14 @@ use super::text;
 const SECTION: usize = 2_800;
 /// Sections of one message. Source: Block Kit allows 50 blocks.
 const SECTIONS: usize = 40;
+/// Slack's words for a message that cannot be changed or answered any more.
+const GONE: [&str; 5] = [
+    "message_not_found",
+    "cant_update_message",
+    "edit_window_closed",
+    "thread_not_found",
+    "cannot_reply_to_message",
+];
 /// How long to leave Slack alone that asks for it in its body.
 const RETRY_AFTER: Span = Span::secs(30);
 
@@ -32,6 +40,8 @@ const RETRY_AFTER: Span = Span::secs(30);
 pub const APPROVE: &str = "stanch_approve";
 /// `action_id` of the button that says no.
 pub const DENY: &str = "stanch_deny";
+/// `action_id` of the button that takes a change back.
+pub const UNDO: &str = "stanch_undo";
 
 /// Settings of one workspace.
 #[derive(Clone, Debug)]
@@ -80,8 +90,38 @@ impl Slack {
     }
 
     async fn tell(&self, channel: &str, notice: &Notice) -> Result<String, Failure> {
-        let said = self.call("chat.postMessage", &message(channel, notice, self.answers)).await?;
-        Ok(format!("{channel} {}", said["ts"].as_str().unwrap_or("")))
+        let Some(card) = &notice.card else {
+            let said = self.call("chat.postMessage", &message(channel, notice, self.answers)).await?;
+            return Ok(format!("{channel} {}", said["ts"].as_str().unwrap_or("")));
+        };
+        if let Some(at) = &card.at {
+            let mut body = message(&at.channel, notice, self.answers);
+            body["ts"] = at.message.as_str().into();
+            match self.call("chat.update", &body).await {
+                // Somebody has removed it, or it is too old: what it should show is said anew.
+                Err(Failure::Permanent { why }) if GONE.iter().any(|gone| why.ends_with(gone)) => {}
+                done => return done.map(|_| at.receipt()),
+            }
+        }
+        let mut body = message(channel, notice, self.answers);
+        if let Some(under) = card.under.as_ref().filter(|u| u.channel == channel || card.at.is_none()) {
+            body["thread_ts"] = under.message.as_str().into();
+            body["reply_broadcast"] = card.loud.into();
+        }
+        let said = match self.call("chat.postMessage", &body).await {
+            Err(Failure::Permanent { why })
+                if card.under.is_some() && GONE.iter().any(|g| why.ends_with(g)) =>
+            {
+                self.call("chat.postMessage", &message(channel, notice, self.answers)).await?
+            }
+            done => done?,
+        };
+        // Slack may name the channel otherwise than we do; a message is only found under Slack's name.
+        let place = Place {
+            channel: said["channel"].as_str().unwrap_or(channel).to_owned(),
+            message: said["ts"].as_str().unwrap_or_default().to_owned(),
+        };
+        Ok(place.receipt())
     }
 
     /// Says something that only one member sees: in the channel where they clicked, or to them alone.
@@ -160,6 +200,39 @@ fn pieces(body: &str) -> Vec<String> {
     out
 }
 
+/// The buttons of a notice: to answer its question, or to take its change back. Each carries a name of 256
+/// bits and nothing else, and asks once more before it is sent.
+fn buttons(notice: &Notice) -> Option<Value> {
+    let button = |id: &str, text: &str, style: &str, value: &str, confirm: &str| {
+        json!({
+            "type": "button", "action_id": id, "style": style, "value": value,
+            "text": { "type": "plain_text", "text": text },
+            "confirm": {
+                "title": { "type": "plain_text", "text": format!("{text}?") },
+                "text": { "type": "plain_text", "text": confirm },
+                "confirm": { "type": "plain_text", "text": text },
+                "deny": { "type": "plain_text", "text": "Back" },
+            },
+        })
+    };
+    let elements = match (&notice.ask, &notice.undo) {
+        (Some(ask), _) => {
+            let code: String = ask.digest.chars().take(8).collect();
+            let about = format!("{} with the short code {code}, exactly as it is shown above", ask.approval);
+            json!([
+                button(APPROVE, "Approve", "primary", &ask.digest, &about),
+                button(DENY, "Deny", "danger", &ask.digest, &about),
+            ])
+        }
+        (None, Some(undo)) => {
+            let about = format!("{} is taken back at once, in your name", undo.action);
+            json!([button(UNDO, "Undo now", "danger", &undo.name, &about)])
+        }
+        (None, None) => return None,
+    };
+    Some(json!({ "type": "actions", "block_id": "stanch", "elements": elements }))
+}
+
 /// The message as Block Kit has it.
 fn message(channel: &str, notice: &Notice, answers: bool) -> Value {
     let subject = text::subject(&notice.subject);
@@ -177,25 +250,8 @@ fn message(channel: &str, notice: &Notice, answers: bool) -> Value {
             json!({ "type": "section", "text": { "type": "mrkdwn", "text": framed, "verbatim": true } }),
         );
     }
-    if let Some(ask) = notice.ask.as_ref().filter(|_| answers) {
-        let button = |id: &str, text: &str, style: &str, confirm: &str| {
-            json!({
-                "type": "button", "action_id": id, "style": style, "value": ask.digest,
-                "text": { "type": "plain_text", "text": text },
-                "confirm": {
-                    "title": { "type": "plain_text", "text": format!("{text}?") },
-                    "text": { "type": "plain_text", "text": confirm },
-                    "confirm": { "type": "plain_text", "text": text },
-                    "deny": { "type": "plain_text", "text": "Back" },
-                },
-            })
-        };
-        let code: String = ask.digest.chars().take(8).collect();
-        let about = format!("{} with the short code {code}, exactly as it is shown above", ask.approval);
-        blocks.push(json!({ "type": "actions", "block_id": "stanch", "elements": [
-            button(APPROVE, "Approve", "primary", &about),
-            button(DENY, "Deny", "danger", &about),
-        ] }));
+    if answers {
+        blocks.extend(buttons(notice));
     }
     json!({
         "channel": channel,

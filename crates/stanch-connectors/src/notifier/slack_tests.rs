@@ -1,4 +1,4 @@
-use stanch_model::{ApprovalId, Ask};
+use stanch_model::{ActionId, ApprovalId, Ask, Card, Undo};
 
 use super::super::strict::{Reply, Strict, class, notice, ok};
 use super::*;
@@ -41,6 +41,80 @@ async fn abuse_9_hostile_text_is_shown_and_not_obeyed() {
     assert!(!said["text"].as_str().expect("text").contains('\n'));
     assert_eq!(said["unfurl_links"], false);
     assert_eq!(said["blocks"].as_array().expect("blocks").len(), 2, "no question, no buttons");
+}
+
+fn place(channel: &str, message: &str) -> Place {
+    Place { channel: channel.to_owned(), message: message.to_owned() }
+}
+
+#[tokio::test]
+async fn a_card_is_posted_once_and_then_changed_where_slack_says_it_is() {
+    let other =
+        Strict::start(vec![ok(r#"{"ok":true,"channel":"C0999","ts":"1.2"}"#), ok(r#"{"ok":true}"#)]).await;
+    let card = Card { of: "INC-3".into(), ..Card::default() };
+    let first = Notice { card: Some(Box::new(card.clone())), ..notice() };
+    assert_eq!(slack(&other.url).notify(&first).await.expect("told"), "C0999 1.2");
+    let changed =
+        Notice { card: Some(Box::new(Card { at: Some(place("C0999", "1.2")), ..card })), ..notice() };
+    assert_eq!(slack(&other.url).notify(&changed).await.expect("told"), "C0999 1.2");
+    let seen = other.seen();
+    assert_eq!(seen[1].path, "/api/chat.update");
+    let said = seen[1].json();
+    assert_eq!((&said["channel"], &said["ts"]), (&"C0999".into(), &"1.2".into()));
+    // An update leaves the blocks that it does not name: all of them are named.
+    assert!(said["blocks"].as_array().is_some_and(|b| !b.is_empty()));
+}
+
+#[tokio::test]
+async fn a_message_that_is_gone_is_posted_anew_and_any_other_trouble_is_tried_again() {
+    let card = Card { of: "INC-3".into(), at: Some(place("C0123", "1.2")), ..Card::default() };
+    let changed = Notice { card: Some(Box::new(card)), ..notice() };
+    for gone in ["message_not_found", "cant_update_message", "edit_window_closed"] {
+        let no = ok(&format!(r#"{{"ok":false,"error":"{gone}"}}"#));
+        let other = Strict::start(vec![no, ok(r#"{"ok":true,"channel":"C0123","ts":"9.9"}"#)]).await;
+        assert_eq!(slack(&other.url).notify(&changed).await.expect("told"), "C0123 9.9");
+    }
+    for (reply, class_of) in [
+        (ok(r#"{"ok":false,"error":"ratelimited"}"#), "slow down"),
+        (Reply::Say(429, "Retry-After: 7\r\n", String::new()), "slow down"),
+        (Reply::Say(503, "", String::new()), "transient"),
+        (Reply::HangUp, "transient"),
+        (ok(r#"{"ok":false,"error":"channel_not_found"}"#), "permanent"),
+    ] {
+        let other = Strict::start(vec![reply]).await;
+        assert_eq!(class(&slack(&other.url).notify(&changed).await), class_of);
+        assert_eq!(other.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_a_thread_is_heard_by_the_channel_when_it_needs_a_person() {
+    let other = Strict::start(vec![ok(r#"{"ok":true,"channel":"C0123","ts":"2.2"}"#)]).await;
+    for loud in [true, false] {
+        let card = Card { under: Some(place("C0123", "1.2")), loud, ..Card::default() };
+        slack(&other.url).notify(&Notice { card: Some(Box::new(card)), ..notice() }).await.expect("told");
+    }
+    let seen = other.seen();
+    let of = |n: usize| (seen[n].json()["thread_ts"].clone(), seen[n].json()["reply_broadcast"].clone());
+    assert_eq!((of(0), of(1)), (("1.2".into(), true.into()), ("1.2".into(), false.into())));
+    // A thread that is gone is no reason to be silent.
+    let other =
+        Strict::start(vec![ok(r#"{"ok":false,"error":"thread_not_found"}"#), ok(r#"{"ok":true,"ts":"3"}"#)])
+            .await;
+    let card = Card { under: Some(place("C0123", "1.2")), ..Card::default() };
+    slack(&other.url).notify(&Notice { card: Some(Box::new(card)), ..notice() }).await.expect("told");
+    assert!(other.seen()[1].json()["thread_ts"].is_null());
+}
+
+#[tokio::test]
+async fn a_change_comes_with_a_way_back_that_carries_nothing_but_its_name() {
+    let name = "cd".repeat(32);
+    let told = Notice { undo: Some(Box::new(Undo { action: ActionId(4), name: name.clone() })), ..notice() };
+    let said = message("C1", &told, true);
+    let button = &said["blocks"].as_array().expect("blocks").last().expect("actions")["elements"][0];
+    assert_eq!((&button["action_id"], &button["value"]), (&UNDO.into(), &name.into()));
+    assert!(button["confirm"].is_object());
+    assert!(!message("C1", &told, false).to_string().contains(UNDO));
 }
 
 #[tokio::test]

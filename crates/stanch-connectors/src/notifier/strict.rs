@@ -127,6 +127,8 @@ pub(super) fn notice() -> stanch_model::Notice {
         ask: None,
         about: Some(stanch_model::ActionId(4)),
         closes: false,
+        card: None,
+        undo: None,
     }
 }
 

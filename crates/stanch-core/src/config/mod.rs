@@ -99,6 +99,19 @@ pub struct Config {
 }
 
 impl Config {
+    /// True when messages of this notifier can be changed in place.
+    #[must_use]
+    pub fn edits(&self, notifier: &str) -> bool {
+        self.connectors.notifiers.iter().any(|n| match n {
+            NotifierConfig::Slack { name, .. } => name == notifier,
+            NotifierConfig::Webhook { .. }
+            | NotifierConfig::Smtp { .. }
+            | NotifierConfig::Teams { .. }
+            | NotifierConfig::Rt { .. }
+            | NotifierConfig::Log { .. } => false,
+        })
+    }
+
     /// Who makes a change: for a declared call the connector that declares it, for all else the
     /// responder that `policies/containment.yaml` names for its kind.
     #[must_use]

@@ -19,6 +19,8 @@ pub struct Agenda {
     pub tries: BTreeSet<(Timestamp, EffectId)>,
     /// When incidents climb their next rung; some may not be due any more.
     pub rungs: BTreeSet<(Timestamp, IncidentId)>,
+    /// Incidents about which something was learnt that a chat may have to show.
+    pub cards: BTreeSet<IncidentId>,
     due: BTreeSet<(Timestamp, RunId)>,
     due_of: BTreeMap<RunId, Timestamp>,
     swept: RunId,

@@ -562,5 +562,8 @@ impl State {
         if let Some(i) = self.incidents.get_mut(&incident) {
             i.marks.push(Mark { at, what, text });
         }
+        if self.posts.of(incident).next().is_some() {
+            self.agenda.cards.insert(incident);
+        }
     }
 }

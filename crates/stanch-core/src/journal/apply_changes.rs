@@ -226,8 +226,8 @@ impl State {
             Effect::Enrich { run, path, .. } | Effect::Fetch { run, path, .. } => {
                 self.on_run(*run, |r| r.step_mut(at, path).effect = Some(e.effect));
             }
+            Effect::Notify { notifier, notice, .. } => self.posts.intended(at, e.effect, notifier, notice),
             Effect::LookUp { .. }
-            | Effect::Notify { .. }
             | Effect::Capture { .. }
             | Effect::Perform { .. }
             | Effect::Verify { .. }
@@ -246,6 +246,14 @@ impl State {
         }
         let Some(p) = self.pending.remove(&e.effect) else { return };
         self.agenda.tries.remove(&(p.not_before, e.effect));
+        if let Effect::Notify { notifier, notice, .. } = &p.what {
+            let receipt = e.failure.is_none().then_some(e.receipt.as_str());
+            self.posts.settled(e.effect, notifier, notice, receipt);
+            // What has changed meanwhile can be shown now.
+            if self.posts.of(notice.incident).next().is_some() {
+                self.agenda.cards.insert(notice.incident);
+            }
+        }
         match &p.what {
             Effect::Notify { notice, noc: true, .. } if e.failure.is_none() => {
                 let text = format!("NOC told: {} ({})", notice.subject, e.receipt);

@@ -17,6 +17,7 @@ pub mod incident;
 pub mod learnt;
 pub mod ledger;
 pub mod opinion;
+pub mod posts;
 pub mod seen;
 pub mod state;
 

@@ -75,6 +75,8 @@ pub struct State {
     pub proven: BTreeSet<String>,
     /// Intentions not settled yet: the outbox.
     pub pending: BTreeMap<EffectId, Pending>,
+    /// Messages in chats that may still be changed.
+    pub posts: super::posts::Posts,
     /// What may have something to do, and when: follows from the rest, and is never asked for a fact.
     pub agenda: Agenda,
     /// Silences set at run time, with the time they were taken back, if they were.

@@ -9,11 +9,12 @@
 //! Source: Slack, "block_actions payloads"; SEC-69, SEC-70.
 
 use serde::Deserialize;
-use stanch_connectors::notifier::slack::{APPROVE, DENY};
+use stanch_connectors::notifier::slack::{APPROVE, DENY, UNDO};
 use stanch_connectors::socket_mode;
+use stanch_core::chat::undo_name;
 use stanch_engine::Command;
 
-use crate::auth::Desk;
+use crate::auth::{Approver, Desk};
 use crate::problem::Problem;
 
 /// Where people can always answer.
@@ -40,6 +41,7 @@ impl Verified {
 pub(super) enum Verb {
     Approve,
     Deny,
+    Undo,
 }
 
 /// All that is taken from a message.
@@ -50,6 +52,7 @@ pub(super) struct Click {
     /// Where it was clicked; only for the answer that the person alone sees.
     pub(super) channel: Option<String>,
     pub(super) verb: Verb,
+    /// Which question or change: 64 hexadecimal digits.
     pub(super) digest: String,
     /// Whose buttons they are, as the message says.
     app: Option<String>,
@@ -107,6 +110,7 @@ pub(super) fn click(payload: &str) -> Result<Click, &'static str> {
     let verb = match pressed.action_id.as_str() {
         APPROVE => Verb::Approve,
         DENY => Verb::Deny,
+        UNDO => Verb::Undo,
         _ => return Err("the button is none of ours"),
     };
     let digest = pressed.value.clone().unwrap_or_default();
@@ -158,15 +162,35 @@ async fn decide(desk: &Desk, notifier: &str, verified: &Verified, click: &Click)
         return Err(Problem::forbidden("this workspace may not answer", MEND));
     }
     let approver = desk.linked(&click.user, verified)?;
+    let (approve, reason) = match click.verb {
+        Verb::Approve => (true, "by a button in Slack".to_owned()),
+        Verb::Deny => (false, "by a button in Slack".to_owned()),
+        Verb::Undo => return undo(approver, &click.digest).await,
+    };
     let id = approver.books().read(|s| {
         s.approvals.values().rev().find(|a| a.approval.digest() == click.digest).map(|a| a.approval.id)
     });
     let Some(approval) = id else {
         return Err(Problem::not_found("no question has this digest", MEND));
     };
-    let (approve, digest) = (click.verb == Verb::Approve, click.digest.clone());
-    let reason = Some("by a button in Slack".to_owned());
+    let (digest, reason) = (click.digest.clone(), Some(reason));
     let done = approver.command(|who| Command::Decide { approval, who, digest, approve, reason }).await?;
+    Ok(done.message)
+}
+
+/// Takes a change back, for somebody who may decide about changes: the same as `stanch release`.
+async fn undo(approver: Approver, name: &str) -> Result<String, Problem> {
+    let id = approver
+        .books()
+        .read(|s| s.actions.values().rev().find(|a| undo_name(&a.action) == name).map(|a| a.action.id));
+    let Some(action) = id else {
+        return Err(Problem::not_found(
+            "no change has this name",
+            "take it back in the console, or with: stanch release",
+        ));
+    };
+    let (reason, only) = ("by a button in Slack".to_owned(), None);
+    let done = approver.command(|who| Command::Release { action, who, reason, only }).await?;
     Ok(done.message)
 }
 

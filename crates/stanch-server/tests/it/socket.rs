@@ -20,6 +20,11 @@ async fn asked() -> (House, Cloud, String) {
             &format!("notifiers:\n  - {{ name: chat, type: slack, url: '{url}', workspace: T1,\n      token: {{ file: secrets/slack.token }}, app_token: {{ file: secrets/slack.app }} }}\n"),
         );
         link_members(config);
+        let people = std::fs::read_to_string(config.join("policies/people.yaml")).unwrap();
+        let people = people
+            .replace("secops: { notifier: mail, to: [secops@example.com] }", "secops: { notifier: chat, to: [C1] }")
+            .replace("netops: { notifier: mail, to: [noc@example.com] }", "netops: { notifier: chat, to: [C2] }");
+        write("policies/people.yaml", &people);
     })
     .await;
     cloud.until_opened(1).await;
@@ -151,4 +156,81 @@ async fn a_connection_that_is_down_is_shown_with_its_reason_and_a_reload_keeps_o
     std::fs::write(&path, text.replace(", app_token: { file: secrets/slack.app }", "")).unwrap();
     house.app.reload("the test").await.unwrap_or_else(|m| panic!("{m:?}"));
     assert!(link(&house.get("/api/v1/settings").await).is_none());
+}
+
+/// The first call of a method whose body says all of these words.
+async fn called(cloud: &Cloud, method: &str, words: &[&str]) -> Called {
+    let fits = |c: &&Called| {
+        let text = c.body.to_string();
+        c.method == method && words.iter().all(|w| text.contains(w))
+    };
+    cloud.until(&format!("{method} {words:?}"), |s| s.calls.iter().find(fits).cloned()).await
+}
+
+/// The value of a button of a message.
+fn button(call: &Called, id: &str) -> Option<String> {
+    let blocks = call.body["blocks"].as_array()?;
+    let buttons = blocks.iter().filter_map(|b| b["elements"].as_array()).flatten();
+    buttons.filter(|b| b["action_id"] == id).find_map(|b| Some(b["value"].as_str()?.to_owned()))
+}
+
+/// The whole way: asked in a channel, answered by a button, told to the NOC, taken back by a button; every
+/// message is changed in place, also after a restart.
+#[tokio::test]
+async fn an_incident_is_one_message_whose_buttons_vanish_and_the_noc_can_take_the_change_back() {
+    let (house, cloud, digest) = asked().await;
+    let card = called(&cloud, "chat.postMessage", &["\"C1\"", "nobody has taken it yet"]).await;
+    assert!(button(&card, "stanch_approve").is_none());
+    let question = called(&cloud, "chat.postMessage", &["needs a decision"]).await;
+    assert_eq!(button(&question, "stanch_approve"), Some(digest.clone()));
+    // The restart: where messages are is known from the journal.
+    let house = house.again().await;
+    cloud.until_opened(2).await;
+    house.forward(10);
+    cloud.envelope(2, "yes", "interactive", &click(member(&house).await, "stanch_approve", &digest));
+    let answered = called(&cloud, "chat.update", &["approved by"]).await;
+    assert!(button(&answered, "stanch_approve").is_none() && button(&answered, "stanch_deny").is_none());
+    let shown = called(&cloud, "chat.update", &["in force until"]).await;
+    assert_eq!(shown.body["channel"], "C1");
+    assert_ne!(shown.body["ts"], answered.body["ts"]);
+    // The NOC has its own message, with a way back.
+    let noc = called(&cloud, "chat.postMessage", &["\"C2\"", "Network change by SecOps"]).await;
+    let name = button(&noc, "stanch_undo").unwrap();
+    house.until("/api/v1/blocks", |v| v["blocks"][0]["state"] == "in_force").await;
+    for (n, (user, words)) in [("U99", "not linked"), ("U33", "approver")].into_iter().enumerate() {
+        cloud.envelope(2, words, "interactive", &click(user, "stanch_undo", &name));
+        // The first whisper was to whoever approved.
+        let told = whispered(&cloud, n + 1).await;
+        assert!(told.body["text"].as_str().unwrap().contains(words), "{}", told.body);
+    }
+    let unknown = "0".repeat(64);
+    cloud.envelope(2, "unknown", "interactive", &click("U22", "stanch_undo", &unknown));
+    assert!(whispered(&cloud, 3).await.body["text"].as_str().unwrap().contains("no change has this name"));
+    assert_eq!(house.get("/api/v1/blocks").await["blocks"][0]["state"], "in_force");
+    cloud.envelope(2, "undo", "interactive", &click("U22", "stanch_undo", &name));
+    house.until("/api/v1/blocks?all=true", |v| v["blocks"][0]["state"] == "lifted").await;
+    let lifted = called(&cloud, "chat.update", &["\"C2\"", "Network change lifted"]).await;
+    assert!(button(&lifted, "stanch_undo").is_none());
+    house.forward(10);
+    called(&cloud, "chat.update", &["\"C1\"", "lifted at"]).await;
+    // Once more: it is over, and whoever clicks is told so.
+    cloud.envelope(2, "again", "interactive", &click("U22", "stanch_undo", &name));
+    assert!(whispered(&cloud, 5).await.body["text"].as_str().unwrap().starts_with("Nothing was changed"));
+    // One message about the incident, whatever happened to it.
+    let about = |c: &&Called| c.body["text"].as_str().is_some_and(|t| t.contains("nobody has taken it yet"));
+    assert_eq!(cloud.calls("chat.postMessage").iter().filter(about).count(), 1);
+    assert_eq!(cloud.wrong(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_message_that_somebody_removed_is_posted_anew() {
+    let (house, cloud, _) = asked().await;
+    called(&cloud, "chat.postMessage", &["nobody has taken it yet"]).await;
+    cloud.answer("chat.update", 429, "");
+    cloud.answer("chat.update", 200, r#"{"ok":false,"error":"message_not_found"}"#);
+    house.forward(10);
+    let taken = house.post("secops-lead", "/api/v1/incidents/INC-1/ack", json!({})).await;
+    assert!(taken.status.is_success(), "{}", taken.text());
+    house.forward(10);
+    called(&cloud, "chat.postMessage", &["taken by secops-lead"]).await;
 }

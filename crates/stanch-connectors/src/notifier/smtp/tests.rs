@@ -18,6 +18,8 @@ fn notice() -> Notice {
         ask: None,
         about: None,
         closes: false,
+        card: None,
+        undo: None,
     }
 }
 

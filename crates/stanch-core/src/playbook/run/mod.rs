@@ -200,8 +200,20 @@ pub fn tell(
 ) -> Option<Event> {
     let team = world.config.teams.get(team)?;
     let (to, at) = (team.to.clone(), world.now);
-    let notice =
-        Notice { key, incident, urgency, to, subject, body, at, ask: None, about: None, closes: false };
+    let notice = Notice {
+        key,
+        incident,
+        urgency,
+        to,
+        subject,
+        body,
+        at,
+        ask: None,
+        about: None,
+        closes: false,
+        card: None,
+        undo: None,
+    };
     Some(intended(next, Effect::Notify { notifier: team.notifier.clone(), notice, noc }))
 }
 
