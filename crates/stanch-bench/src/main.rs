@@ -9,6 +9,7 @@
 mod compare;
 mod engine;
 mod enrich;
+mod held;
 mod intake;
 mod judge;
 mod limits;
@@ -64,6 +65,8 @@ fn run(words: &[String]) -> Result<bool> {
         "run" => measure(&Plan::read(rest)?),
         "compare" => compare::run(rest).map(|()| true),
         "engine" => engine::run(rest).map(|()| true),
+        // Started by `judge`, not by people.
+        "held" => held::run().map(|()| true),
         "judge" => judge::run(rest).map(|()| true),
         "records" => records::run(rest).map(|()| true),
         other => bail!("there is no {other:?}: run, compare, engine, judge or records"),

@@ -15,6 +15,7 @@ use stanch_core::stage::autonomy::page;
 use stanch_core::stage::correlate::{self, Place};
 use stanch_core::stage::dedup::{self, Dedup};
 use stanch_core::stage::health::OWN_SOURCE;
+use stanch_core::stage::kill_chain::Stage;
 use stanch_core::stage::suppress::{self, Quiet};
 use stanch_core::stage::triage::{self, Score};
 use stanch_core::stage::{escalate, fingerprint, kill_chain, subject};
@@ -276,9 +277,7 @@ impl Turn<'_> {
 
     /// Asks all enrichers; false when too many are being asked already.
     fn look_up(&mut self, f: &Fresh) -> bool {
-        let under_way =
-            self.state.pending.values().filter(|p| matches!(p.what, Effect::LookUp { .. })).count();
-        if under_way >= LOOK_UPS {
+        if self.state.agenda.look_ups.len() >= LOOK_UPS {
             return false;
         }
         let mut about = f.alert.all_observables();
@@ -439,11 +438,24 @@ fn techniques(alert: &Alert) -> Vec<String> {
 }
 
 fn joined(f: &Fresh, score: &Score, state: &State) -> Joined {
-    from_alert(f.id, &f.alert, &f.source, score.thousandths(), state)
+    // Judged a moment ago: its ends and its stage are known, and are not told from its words again.
+    let stage = state.slot(f.id).map_or(Stage::Unknown, |s| s.stage);
+    with_ends(f.id, &f.alert, &f.source, score.thousandths(), (f.ends.clone(), stage), state)
 }
 
 /// What the story needs of an alert.
 pub(crate) fn from_alert(id: AlertId, alert: &Alert, source: &str, score: u16, state: &State) -> Joined {
+    with_ends(id, alert, source, score, (fingerprint::ends(alert), kill_chain::stage(alert)), state)
+}
+
+fn with_ends(
+    id: AlertId,
+    alert: &Alert,
+    source: &str,
+    score: u16,
+    (ends, stage): (Ends, Stage),
+    state: &State,
+) -> Joined {
     let slot = state.slot(id);
     Joined {
         alert: id,
@@ -453,8 +465,8 @@ pub(crate) fn from_alert(id: AlertId, alert: &Alert, source: &str, score: u16, s
         source: source.to_owned(),
         severity: slot.map_or(alert.severity, |s| s.severity),
         score,
-        stage: kill_chain::stage(alert),
-        ends: fingerprint::ends(alert),
+        stage,
+        ends,
         techniques: techniques(alert),
         because: String::new(),
     }

@@ -1,6 +1,6 @@
 //! Limits and lint: what is refused before anything is evaluated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cel::IdedExpr;
 use cel::common::ast::operators::INDEX;
@@ -35,6 +35,8 @@ pub(super) struct Checked {
     pub(super) variables: Vec<String>,
     /// Fields read directly from a free variable, as `variable.field`, sorted.
     pub(super) fields: Vec<String>,
+    /// Free variables that are read otherwise than by a field, sorted.
+    pub(super) whole: Vec<String>,
     loops: usize,
 }
 
@@ -89,6 +91,7 @@ pub(super) fn tree(root: &IdedExpr, source: &str) -> Result<Checked, ExprError> 
         nodes: 0,
         free: BTreeSet::new(),
         fields: BTreeSet::new(),
+        reads: BTreeMap::new(),
         bound: Vec::new(),
         loops: 0,
     };
@@ -96,6 +99,7 @@ pub(super) fn tree(root: &IdedExpr, source: &str) -> Result<Checked, ExprError> 
     Ok(Checked {
         variables: walk.free.into_iter().collect(),
         fields: walk.fields.into_iter().collect(),
+        whole: walk.reads.into_iter().filter(|(_, n)| *n > 0).map(|(name, _)| name).collect(),
         loops: walk.loops,
     })
 }
@@ -105,6 +109,8 @@ struct Walk<'a> {
     nodes: usize,
     free: BTreeSet<String>,
     fields: BTreeSet<String>,
+    /// How often each free variable is read, less how often that is by a field.
+    reads: BTreeMap<String, usize>,
     bound: Vec<String>,
     loops: usize,
 }
@@ -123,6 +129,7 @@ impl Walk<'_> {
             Ast::Unspecified | Ast::Literal(_) => Ok(()),
             Ast::Ident(name) => {
                 if let Some(name) = self.free_name(name) {
+                    *self.reads.entry(name.clone()).or_default() += 1;
                     self.free.insert(name);
                 }
                 Ok(())
@@ -132,14 +139,19 @@ impl Walk<'_> {
                     && let Some(name) = self.free_name(name)
                 {
                     self.fields.insert(format!("{name}.{}", select.field));
+                    self.visit(&select.operand, deeper, loops, ranged)?;
+                    self.by_field(&name);
+                    return Ok(());
                 }
                 self.visit(&select.operand, deeper, loops, ranged)
             }
             Ast::Call(call) => {
                 self.function(&call.func_name)?;
-                self.indexed(call);
+                let by_field = self.indexed(call);
                 let mut parts = call.target.iter().map(AsRef::as_ref).chain(&call.args);
-                parts.try_for_each(|part| self.visit(part, deeper, loops, ranged))
+                parts.try_for_each(|part| self.visit(part, deeper, loops, ranged))?;
+                by_field.iter().for_each(|name| self.by_field(name));
+                Ok(())
             }
             Ast::List(list) => list.elements.iter().try_for_each(|e| self.visit(e, deeper, loops, ranged)),
             Ast::Map(map) => {
@@ -176,8 +188,15 @@ impl Walk<'_> {
         }
     }
 
-    /// `name["field"]` reads a field as `name.field` does.
-    fn indexed(&mut self, call: &CallExpr) {
+    /// The last read of this name was one by a field.
+    fn by_field(&mut self, name: &str) {
+        if let Some(reads) = self.reads.get_mut(name) {
+            *reads = reads.saturating_sub(1);
+        }
+    }
+
+    /// `name["field"]` reads a field as `name.field` does; the name, if it does so.
+    fn indexed(&mut self, call: &CallExpr) -> Option<String> {
         if call.func_name == INDEX
             && let [of, key] = &call.args[..]
             && let Ast::Ident(name) = &of.expr
@@ -185,7 +204,9 @@ impl Walk<'_> {
             && let Some(field) = super::infer::text_of(key)
         {
             self.fields.insert(format!("{name}.{field}"));
+            return Some(name);
         }
+        None
     }
 
     /// The name, unless it is a loop's own or that of a type, as in `type(x) == string`.

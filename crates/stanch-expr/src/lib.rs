@@ -148,6 +148,15 @@ impl Expr {
         &self.0.checked.fields
     }
 
+    /// True when it reads this field of a top-level name, or may: because it reads the name otherwise than by
+    /// a field, as in `x in steps`.
+    #[must_use]
+    pub fn reads(&self, name: &str, field: &str) -> bool {
+        let check::Checked { fields, whole, .. } = &self.0.checked;
+        let own = |f: &String| f.strip_prefix(name).and_then(|f| f.strip_prefix('.')) == Some(field);
+        whole.iter().any(|w| w == name) || fields.iter().any(own)
+    }
+
     /// The first name it reads that is not one of `known`, as an error that lists what is known.
     ///
     /// # Errors

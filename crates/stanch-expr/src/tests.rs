@@ -133,6 +133,23 @@ fn variables_are_listed_without_loop_variables() {
     let inner =
         Expr::compile("has(incident.team) && [incident].all(incident, incident.x == 1)").expect("valid");
     assert_eq!(inner.fields(), ["incident.team"], "a loop variable of the same name is the loop's own");
+    for (text, reads_team, reads_kind) in [
+        ("incident.team == ''", true, false),
+        ("has(incident.team) && incident['kind'] == 'c2'", true, true),
+        ("incident.victims.exists(v, v == incident.kind)", false, true),
+        ("incident.victims.exists(incident, incident == 'x')", false, false),
+        ("'team' in incident", true, true),
+        ("size(incident) > 2 && incident.team == ''", true, true),
+        ("incident[run.x] == ''", true, true),
+        ("run.team == incidents.kind", false, false),
+    ] {
+        let e = Expr::compile(text).expect(text);
+        assert_eq!(
+            (e.reads("incident", "team"), e.reads("incident", "kind")),
+            (reads_team, reads_kind),
+            "{text}"
+        );
+    }
     let e = expr.only_reads(&["incident", "run"]).expect_err("zone");
     assert_eq!((e.column, e.message.as_str()), (40, "\"zone\" is not known here (known: incident, run)"));
     let typo = Expr::compile("incidnt.kind == 'c2'").expect("valid");

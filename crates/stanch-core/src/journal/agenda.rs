@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stanch_model::{ActionId, EffectId, IncidentId, RunId, Timestamp};
+use stanch_model::{ActionId, ApprovalId, EffectId, IncidentId, RunId, Timestamp};
 
 /// What may have something to do, and when.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,10 @@ pub struct Agenda {
     pub rungs: BTreeSet<(Timestamp, IncidentId)>,
     /// Incidents about which something was learnt that a chat may have to show.
     pub cards: BTreeSet<IncidentId>,
+    /// Intentions that look something up about an alert; so that nobody walks over all notices for them.
+    pub look_ups: BTreeSet<EffectId>,
+    /// Questions by incident, also answered ones; so that nobody walks over all questions for them.
+    questions: BTreeSet<(IncidentId, ApprovalId)>,
     due: BTreeSet<(Timestamp, RunId)>,
     due_of: BTreeMap<RunId, Timestamp>,
     swept: RunId,
@@ -85,6 +89,17 @@ impl Agenda {
     /// Takes the next run that may have something to do.
     pub fn next_ready(&mut self) -> Option<RunId> {
         self.ready.pop_first()
+    }
+
+    /// A question was put about an incident.
+    pub fn asks(&mut self, incident: IncidentId, approval: ApprovalId) {
+        self.questions.insert((incident, approval));
+    }
+
+    /// Questions about an incident, the latest first.
+    pub fn questions_about(&self, incident: IncidentId) -> impl Iterator<Item = ApprovalId> + '_ {
+        let all = (incident, ApprovalId(0))..=(incident, ApprovalId(u64::MAX));
+        self.questions.range(all).rev().map(|(_, approval)| *approval)
     }
 
     /// Intentions whose time has come, taken out.

@@ -25,6 +25,7 @@ impl State {
         }
         let asked = Asked { approval: a.clone(), yes: Vec::new(), reminded: None, settled: None };
         self.approvals.insert(a.id, asked);
+        self.agenda.asks(a.incident, a.id);
     }
 
     pub(super) fn approval_voted(&mut self, at: Timestamp, e: &ApprovalVoted) {
@@ -227,8 +228,8 @@ impl State {
                 self.on_run(*run, |r| r.step_mut(at, path).effect = Some(e.effect));
             }
             Effect::Notify { notifier, notice, .. } => self.posts.intended(at, e.effect, notifier, notice),
-            Effect::LookUp { .. }
-            | Effect::Capture { .. }
+            Effect::LookUp { .. } => drop(self.agenda.look_ups.insert(e.effect)),
+            Effect::Capture { .. }
             | Effect::Perform { .. }
             | Effect::Verify { .. }
             | Effect::Revert { .. } => {}
@@ -260,7 +261,10 @@ impl State {
                 self.mark(notice.incident, at, MarkKind::NocNotified, text);
             }
             Effect::Notify { .. } => {}
-            Effect::LookUp { alert, .. } => self.touch_alert(*alert),
+            Effect::LookUp { alert, .. } => {
+                self.agenda.look_ups.remove(&e.effect);
+                self.touch_alert(*alert);
+            }
             Effect::Enrich { run, .. } | Effect::Fetch { run, .. } => self.agenda.touch(*run),
             Effect::Capture { action } | Effect::Perform { action } => self.touch_action(*action),
             Effect::Verify { action } | Effect::Revert { action } => self.touch_action(action.id),

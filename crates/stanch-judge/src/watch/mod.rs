@@ -4,8 +4,10 @@
 //! of time; [`Watch::row`] describes a group by what had been seen at that moment and nothing later.
 //! Labels cannot reach this module: no type in it has a place for one.
 
+mod around;
 mod columns;
 mod group;
+mod recent;
 mod site;
 
 use stanch_model::{Span, Timestamp};
@@ -210,5 +212,34 @@ mod tests {
         let row = w.row(key, Timestamp(1_000)).expect("open");
         assert_eq!(column(&row, "first_here"), 1.0);
         assert_eq!(column(&row, "machine_rules_2m"), 0.0);
+    }
+
+    #[test]
+    fn machines_around_are_counted_as_a_set_of_them_would_be() {
+        const MACHINES: [&str; 5] = ["a", "b", "c", "d", "e"];
+        const RULES: [&str; 3] = ["scan", "login", "shell"];
+        let (mut w, mut chance) = (Watch::default(), crate::chance::Chance::new(3));
+        let (mut began, mut at) = (Vec::new(), 0);
+        let draw = |n: usize, chance: &mut crate::chance::Chance| chance.draw() as usize % n;
+        for _ in 0..6_000 {
+            at += draw(150, &mut chance) as i64;
+            let (machine, rule) = (MACHINES[draw(5, &mut chance)], RULES[draw(3, &mut chance)]);
+            let (key, new) = w.see(&sight(at, machine, rule));
+            if new {
+                began.push((at, machine, rule));
+            }
+            let Some(row) = w.row(key, Timestamp(at * 1_000)) else { continue };
+            let own = began.iter().rev().find(|(_, m, r)| (*m, *r) == (machine, rule));
+            for (name, secs) in [("2m", 120), ("10m", 600), ("1h", 3_600), ("6h", 21_600)] {
+                let others = began.iter().rev().take_while(|b| b.0 > at - secs).filter(|b| Some(*b) != own);
+                let set = |wanted: &dyn Fn(&str) -> bool| {
+                    let some = others.clone().filter(|b| wanted(b.2));
+                    some.map(|b| b.1).collect::<std::collections::BTreeSet<_>>().len() as f64
+                };
+                assert_eq!(column(&row, &format!("site_machines_{name}")), set(&|_| true), "{at} {name}");
+                assert_eq!(column(&row, &format!("machines_with_rule_{name}")), set(&|r| r == rule));
+            }
+        }
+        assert!(began.len() > 500, "{}", began.len());
     }
 }

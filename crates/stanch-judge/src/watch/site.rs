@@ -1,17 +1,16 @@
 //! What one site has seen: counts by rule and machine, and what began lately.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use stanch_model::{Span, Timestamp};
 
+use super::around::Around;
 use super::columns::{A_WINDOW, WINDOWS};
 use super::group::{Began, Group};
+use super::recent::{Beginning, Recent};
 use super::{GAP, Mark};
 
-/// Beginnings of groups kept for the windows; six hours' worth is kept, and never more than this.
-const RECENT: usize = 4_096;
 /// Rule and machine pairs remembered; the longest silent are forgotten beyond it.
 const PAIRS: usize = 100_000;
 /// Beginnings of one pair kept for its rhythm.
@@ -28,7 +27,7 @@ pub(super) struct Site {
     machines: BTreeMap<u64, Tally>,
     /// Machine first, so that all rules of one machine stand together.
     pairs: BTreeMap<(u64, u64), Pair>,
-    recent: VecDeque<Beginning>,
+    recent: Recent,
 }
 
 /// Counts of a rule or of a machine.
@@ -50,23 +49,10 @@ struct Pair {
     open: Group,
 }
 
-/// A group that began.
-#[derive(Debug)]
-struct Beginning {
-    at: Timestamp,
-    rule: u64,
-    machine: u64,
-    tool: u64,
-    stage: u8,
-    new_here: bool,
-    new_rule: bool,
-    surprise: f64,
-}
-
 impl Site {
     pub(super) fn new(id: u64, since: Timestamp) -> Site {
         let (rules, machines, pairs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Site { id, since, rules, machines, pairs, recent: VecDeque::new() }
+        Site { id, since, rules, machines, pairs, recent: Recent::default() }
     }
 
     /// Takes in one alert; true when it began a group.
@@ -110,7 +96,7 @@ impl Site {
             rhythm: known.map_or((-1.0, -1.0), |k| k.2),
             hour: (usual(of_rule, at), usual(of_machine, at)),
         };
-        let (new_here, new_rule, surprise) = (here == 0.0, began.of_rule == 0.0, began.surprise);
+        let (new_here, new_rule, surprise) = (here == 0.0, began.of_rule == 0.0, began.surprise.max(0.0));
         let group = Group::new(mark, began);
         let (size, hour) = (group.log_size(), hour(at));
         for tally in [of_rule, of_machine] {
@@ -128,11 +114,8 @@ impl Site {
             }
         }
         let (tool, stage) = (mark.tool, mark.stage);
-        self.recent.push_back(Beginning { at, rule, machine, tool, stage, new_here, new_rule, surprise });
-        let oldest = at.plus(Span::secs(-WINDOWS[3]));
-        while self.recent.len() > RECENT || self.recent.front().is_some_and(|b| b.at < oldest) {
-            self.recent.pop_front();
-        }
+        let began = Beginning { at, rule, machine, tool, stage, new_here, new_rule, surprise };
+        self.recent.push(began, at.plus(Span::secs(-WINDOWS[3])));
     }
 
     /// Drops the half that has been silent longest once there are too many pairs.
@@ -208,24 +191,29 @@ impl Site {
         let mut windows = [[0.0; A_WINDOW]; WINDOWS.len()];
         let (mut on_machine, mut site_stages) = ((1, 1), 1);
         let mut next = 0;
-        let own = |x: &&Beginning| !(x.rule == rule && x.machine == machine && x.at == g.start);
+        let itself = |x: &Beginning| x.at == g.start && x.rule == rule && x.machine == machine;
         let mut read_off = |at: Option<Timestamp>, around: &Around| {
             while next < WINDOWS.len() && at.is_none_or(|at| at <= from[next]) {
                 windows[next] = around.columns();
                 match next {
-                    1 => on_machine = (around.tools.len(), around.stages.len()),
-                    2 => site_stages = around.site_stages.len(),
+                    1 => on_machine = around.on_machine(),
+                    2 => site_stages = around.site_stages(),
                     _ => {}
                 }
                 next += 1;
             }
             next < WINDOWS.len()
         };
-        for x in self.recent.iter().rev().filter(own) {
-            if !read_off(Some(x.at), &around) {
-                break;
+        // Read off where a window ends, and asked for that only there: this walk is long.
+        let mut end = from[0];
+        for (x, newest) in self.recent.latest_first().filter(|(x, _)| !itself(x)) {
+            if x.at <= end {
+                if !read_off(Some(x.at), &around) {
+                    break;
+                }
+                end = from.into_iter().find(|from| *from < x.at).unwrap_or(x.at);
             }
-            around.meet(x);
+            around.meet(x, newest);
         }
         read_off(None, &around);
         let yes = |b: bool| f64::from(u8::from(b));
@@ -243,98 +231,6 @@ impl Site {
             yes(g.asset.outside),
         ]);
         windows.iter().for_each(|w| row.extend(w));
-    }
-}
-
-/// What was met on the walk back so far. Only sizes of its sets are ever read.
-struct Around {
-    rule: u64,
-    machine: u64,
-    rules: Distinct,
-    machines: Distinct,
-    with_rule: Distinct,
-    tools: BTreeSet<u64>,
-    stages: BTreeSet<u8>,
-    site_stages: BTreeSet<u8>,
-    new: f64,
-    surprise: f64,
-    around: f64,
-    surprise_around: f64,
-    new_rules: f64,
-}
-
-type Distinct = HashSet<u64, BuildHasherDefault<Spread>>;
-
-/// Numbers that stand for names are spread already; one multiplication fills the bits that a set looks at.
-#[derive(Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|b| self.write_u64(u64::from(*b)));
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        // Source: Knuth, The Art of Computer Programming 3, 6.4: 2^64 over the golden ratio.
-        self.0 = (self.0 ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-}
-
-impl Around {
-    fn new(rule: u64, machine: u64, g: &Group) -> Around {
-        Around {
-            rule,
-            machine,
-            rules: Distinct::default(),
-            machines: Distinct::default(),
-            with_rule: Distinct::default(),
-            tools: BTreeSet::from([g.tool]),
-            stages: BTreeSet::from([g.stage]),
-            site_stages: BTreeSet::from([g.stage]),
-            new: 0.0,
-            surprise: 0.0,
-            around: 0.0,
-            surprise_around: 0.0,
-            new_rules: 0.0,
-        }
-    }
-
-    fn meet(&mut self, x: &Beginning) {
-        let yes = |b: bool| f64::from(u8::from(b));
-        self.machines.insert(x.machine);
-        self.site_stages.insert(x.stage);
-        self.new_rules += yes(x.new_rule);
-        if x.rule == self.rule {
-            self.with_rule.insert(x.machine);
-        }
-        if x.machine == self.machine {
-            self.rules.insert(x.rule);
-            self.tools.insert(x.tool);
-            self.stages.insert(x.stage);
-            self.new += yes(x.new_here);
-            self.surprise += x.surprise.max(0.0);
-        } else {
-            self.around += yes(x.new_here);
-            self.surprise_around += x.surprise.max(0.0);
-        }
-    }
-
-    fn columns(&self) -> [f64; A_WINDOW] {
-        let count = |set: &Distinct| set.len() as f64;
-        [
-            count(&self.rules),
-            self.new,
-            self.surprise,
-            count(&self.machines),
-            self.around,
-            self.surprise_around,
-            self.new_rules,
-            count(&self.with_rule),
-        ]
     }
 }
 

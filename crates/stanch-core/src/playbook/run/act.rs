@@ -85,7 +85,8 @@ fn announced<'s>(state: &'s State, run: &Run, path: &str, since: Timestamp) -> O
 /// that a stream of alerts cannot hold a run up.
 fn looking_up(state: &State, run: &Run, incident: &Incident) -> bool {
     let begun = |since: Timestamp| since <= run.started;
-    let mut alerts = state.pending.values().filter(|p| begun(p.since)).filter_map(|p| match &p.what {
+    let under_way = state.agenda.look_ups.iter().filter_map(|id| state.pending.get(id));
+    let mut alerts = under_way.filter(|p| begun(p.since)).filter_map(|p| match &p.what {
         Effect::LookUp { alert, .. } => Some(*alert),
         _ => None,
     });
@@ -192,13 +193,11 @@ impl Step<'_> {
     fn same_question(&self, kind: &ActionKind, responder: &str) -> Option<Next> {
         let same = |asked: &&Asked| {
             let a = &asked.approval;
-            a.run != self.run.id
-                && a.incident == self.incident.id
-                && !a.renewal
-                && a.action.kind == *kind
-                && a.action.responder == responder
+            a.run != self.run.id && !a.renewal && a.action.kind == *kind && a.action.responder == responder
         };
-        let asked = self.world.state.approvals.values().rev().find(same)?;
+        let State { approvals, agenda, .. } = self.world.state;
+        let mut about = agenda.questions_about(self.incident.id).filter_map(|id| approvals.get(&id));
+        let asked = about.find(same)?;
         let id = asked.approval.id;
         match &asked.settled {
             None if asked.approval.expires_at > self.world.now => Some(Next::Wait),
@@ -394,20 +393,22 @@ impl Step<'_> {
 #[must_use]
 pub fn question_notices(world: World<'_>, next: &mut u64, approval: &Approval) -> Vec<Event> {
     let subject = format!("{} needs a decision: {}", approval.incident, approval.action.kind.words());
-    let body = format!("{}\nAnswer with: stanch approve {}\n", approval.shown(), approval.id);
+    let digest = approval.digest();
+    let body = format!("{}\nAnswer with: stanch approve {}\n", approval.shown_with(&digest), approval.id);
     let mut events = Vec::new();
     for team in &approval.teams {
         let key = format!("{}-asked-{team}", approval.id);
         let notice = (subject.clone(), body.clone(), key);
         let told = tell(world, next, approval.incident, team, notice, Urgency::Critical, false);
-        events.extend(told.map(|e| asking(e, approval)));
+        let ask = Ask { approval: approval.id, digest: digest.clone() };
+        events.extend(told.map(|e| asking(e, ask)));
     }
     events
 }
 
 /// The same notice, putting a question.
-fn asking(event: Event, approval: &Approval) -> Event {
-    with_notice(event, |n| n.ask = Some(Ask { approval: approval.id, digest: approval.digest() }))
+fn asking(event: Event, ask: Ask) -> Event {
+    with_notice(event, |n| n.ask = Some(ask))
 }
 
 /// The same notice, as a part of what is said about a change; `closes` says that the matter is over.

@@ -1,5 +1,6 @@
 //! What expressions of a playbook see.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
@@ -19,44 +20,57 @@ const MOST_CLAIMS: usize = 16 * 1024;
 /// An incident as playbook and route conditions see it.
 #[must_use]
 pub fn incident_value(state: &State, i: &Incident) -> serde_json::Value {
-    let peer = i.peer();
-    let victims: BTreeSet<String> = i
-        .alerts
-        .iter()
-        .flat_map(|a| [a.ends.src, a.ends.dst])
-        .flatten()
-        .filter(|ip| Some(*ip) != peer)
-        .map(|ip| ip.to_string())
-        .collect();
-    let assets: BTreeSet<&str> = i.facts.values().filter_map(|f| asset_name(f)).collect();
+    fields_of(state, i, |_| true)
+}
+
+/// The same with only the fields that are read: each walks over all alerts of the incident.
+fn fields_of(state: &State, i: &Incident, read: impl Fn(&str) -> bool) -> serde_json::Value {
     let set =
         |f: fn(&crate::journal::event::Joined) -> &str| i.alerts.iter().map(f).collect::<BTreeSet<&str>>();
-    let accounts: BTreeSet<&str> =
-        i.alerts.iter().flat_map(|a| &a.ends.who).filter_map(|w| w.strip_prefix("user:")).collect();
-    // A part of a technique is that technique too: a condition on T1498 means T1498.001 as well.
-    let techniques: BTreeSet<&str> =
-        i.alerts.iter().flat_map(|a| &a.techniques).flat_map(|t| [t.as_str(), parent(t)]).collect();
-    serde_json::json!({
-        "accounts": accounts,
-        "domains": domains(i),
-        "id": i.id.to_string(),
-        "kind": i.kind(),
-        "title": crate::story::title(i),
-        "severity": i.severity().rank(),
-        "confidence": i.confidence(),
-        "site": i.site,
-        "peer": peer.map(|p| p.to_string()).unwrap_or_default(),
-        "victims": victims,
-        "assets": assets,
-        "techniques": techniques,
-        "stages": i.stages().keys().map(|s| s.words()).collect::<Vec<_>>(),
-        "rules": set(|a| &a.rule).len(),
-        "claims": claims(i),
-        "alerts": i.alert_ids().filter_map(|a| state.slot(a)).map(|s| u64::from(s.count)).sum::<u64>(),
-        "sources": set(|a| &a.source),
-        "products": set(|a| &a.product),
-        "team": i.team.clone().unwrap_or_default(),
-    })
+    let peer = LazyCell::new(|| i.peer());
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: &dyn Fn() -> Json| {
+        if read(name) {
+            fields.insert(name.to_owned(), value());
+        }
+    };
+    put("accounts", &|| {
+        let who = i.alerts.iter().flat_map(|a| &a.ends.who);
+        who.filter_map(|w| w.strip_prefix("user:")).collect::<BTreeSet<&str>>().into_iter().collect()
+    });
+    put("domains", &|| domains(i).into_iter().collect());
+    put("id", &|| i.id.to_string().into());
+    put("kind", &|| i.kind().into());
+    put("title", &|| crate::story::title(i).into());
+    put("severity", &|| i.severity().rank().into());
+    put("confidence", &|| i.confidence().into());
+    put("site", &|| i.site.as_str().into());
+    put("peer", &|| peer.map(|p| p.to_string()).unwrap_or_default().into());
+    put("victims", &|| {
+        let ends = i.alerts.iter().flat_map(|a| [a.ends.src, a.ends.dst]).flatten();
+        let victims: BTreeSet<String> =
+            ends.filter(|ip| Some(*ip) != *peer).map(|ip| ip.to_string()).collect();
+        victims.into_iter().collect()
+    });
+    put("assets", &|| {
+        i.facts.values().filter_map(asset_name).collect::<BTreeSet<&str>>().into_iter().collect()
+    });
+    put("techniques", &|| {
+        // A part of a technique is that technique too: a condition on T1498 means T1498.001 as well.
+        let all = i.alerts.iter().flat_map(|a| &a.techniques).flat_map(|t| [t.as_str(), parent(t)]);
+        all.collect::<BTreeSet<&str>>().into_iter().collect()
+    });
+    put("stages", &|| i.stages().keys().map(|s| s.words()).collect());
+    put("rules", &|| set(|a| &a.rule).len().into());
+    put("claims", &|| claims(i).into());
+    put("alerts", &|| {
+        let slots = i.alert_ids().filter_map(|a| state.slot(a));
+        slots.map(|s| u64::from(s.count)).sum::<u64>().into()
+    });
+    put("sources", &|| set(|a| &a.source).into_iter().collect());
+    put("products", &|| set(|a| &a.product).into_iter().collect());
+    put("team", &|| i.team.clone().unwrap_or_default().into());
+    Json::Object(fields)
 }
 
 fn parent(technique: &str) -> &str {
@@ -107,7 +121,8 @@ pub(super) fn scope<'e>(
 ) -> Scope {
     let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut steps: BTreeSet<&str> = BTreeSet::new();
-    for e in exprs {
+    let exprs: Vec<&Expr> = exprs.into_iter().collect();
+    for e in &exprs {
         names.extend(e.variables().iter().map(String::as_str));
         steps.extend(e.fields().iter().filter_map(|f| f.strip_prefix("steps.")));
     }
@@ -115,7 +130,8 @@ pub(super) fn scope<'e>(
     if names.contains("incident")
         && let Some(i) = incident
     {
-        scope = scope.with("incident", incident_value(state, i));
+        let read = |field: &str| exprs.iter().any(|e| e.reads("incident", field));
+        scope = scope.with("incident", fields_of(state, i, read));
     }
     if names.contains("run") {
         let run = serde_json::json!({ "id": run.id.to_string(), "playbook": run.name });
@@ -185,7 +201,10 @@ pub fn triggers(
     incident: &Incident,
 ) -> Result<bool, crate::expr::ExprError> {
     match &playbook.trigger {
-        Trigger::Incident(when) => when.test(&Scope::new().with("incident", incident_value(state, incident))),
+        Trigger::Incident(when) => {
+            let value = fields_of(state, incident, |field| when.reads("incident", field));
+            when.test(&Scope::new().with("incident", value))
+        }
         Trigger::Hook | Trigger::Called => Ok(false),
     }
 }
