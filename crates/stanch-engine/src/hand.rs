@@ -13,7 +13,7 @@ use stanch_model::port::{Journal, JournalReader};
 use stanch_model::{ActionId, EffectId, RunId, Timestamp};
 
 use crate::command::{Command, CommandError, Done};
-use crate::drive::{EngineError, fetch, recover};
+use crate::engine::{EngineError, fetch, recover};
 use crate::input::{Ack, Outcome, Received};
 use crate::rules::Rules;
 use crate::turn::Turn;

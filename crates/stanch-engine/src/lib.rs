@@ -3,13 +3,14 @@
 //! One thread owns the state. It takes what has come in, decides, writes one commit, waits until
 //! the disk has it, and only then answers and acts. First run, retry, restart: all take this road.
 //! Read `pipeline` for what happens to an alert, `turn` for how decisions become entries, `drive`
-//! for the threads.
+//! for the threads, `engine` for what others see of it.
 
 mod chats;
 pub mod command;
 mod drift;
 mod drive;
 mod due;
+mod engine;
 pub mod hand;
 mod health;
 pub mod input;
@@ -31,7 +32,7 @@ mod settle;
 mod turn;
 
 pub use command::{Command, CommandError, Done};
-pub use drive::{Engine, EngineError, LookUp, Now, Ports, recover};
+pub use engine::{Engine, EngineError, LookUp, Now, Ports, recover};
 pub use hand::Hand;
 pub use input::{Ack, Answer, Busy, Outcome, Received};
 pub use look::{Occurrence, SharedReader};

@@ -6,7 +6,7 @@ use stanch_core::journal::event::Event;
 use stanch_model::port::{Entry, Head, JournalError, JournalReader};
 use stanch_model::{Alert, AlertId, Timestamp};
 
-use crate::drive::{Engine, Shared};
+use crate::engine::{Engine, Shared};
 
 impl Engine {
     /// An alert and its bytes as received, from disk.

@@ -13,7 +13,7 @@ use stanch_core::journal::event::Effect;
 use stanch_model::port::Responder;
 use stanch_model::{Action, EffectId, Failure, Observable, Span};
 
-use crate::drive::Ports;
+use crate::engine::Ports;
 use crate::input::{Answer, Outcome};
 
 /// A change, a look or a release that takes longer is given up; its outcome is then unknown.

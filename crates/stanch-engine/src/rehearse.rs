@@ -17,7 +17,7 @@ use stanch_core::playbook::run::{WaitsFor, id_of};
 use stanch_model::{Action, ActionId, Failure, Observed, RunId, Span, Timestamp};
 
 use crate::command::{Command, Who};
-use crate::drive::EngineError;
+use crate::engine::EngineError;
 use crate::hand::Hand;
 use crate::input::Outcome;
 use crate::runs::TaskReply;

@@ -27,7 +27,7 @@ use stanch_model::{Alert, AlertId, Failure, IncidentId, Observable, ObservableKi
 pub use compare::{Change, Difference, Gate, Summary, Wish, compare};
 pub use past::{Origin, Past};
 
-use crate::drive::EngineError;
+use crate::engine::EngineError;
 use crate::input::{Answer, Outcome, Received};
 use crate::rules::Rules;
 use crate::turn::Turn;

@@ -7,7 +7,7 @@ use stanch_core::journal::event::Event;
 use stanch_model::port::JournalReader;
 use stanch_model::{AlertId, Span};
 
-use crate::drive::EngineError;
+use crate::engine::EngineError;
 use crate::input::Answer;
 
 /// Entries read at a time.
