@@ -12,6 +12,7 @@ mod enrich;
 mod held;
 mod intake;
 mod judge;
+mod keep;
 mod limits;
 mod load;
 mod payload;
@@ -38,8 +39,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The parts with a peer or a goal, in the order of the page.
 type Part = (&'static str, fn(&Plan) -> Result<Section>);
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("intake", intake::run),
+    (plan::KEEP, keep::run),
     ("start", start::run),
     ("enrich", enrich::run),
     (plan::RUNS, runs::run),

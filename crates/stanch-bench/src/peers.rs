@@ -23,6 +23,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// A process that has just been started.
+    pub(crate) fn new(child: Child, door: Door) -> Running {
+        Running { child, door, ready_after: Duration::ZERO }
+    }
+
     /// Seconds of CPU used so far.
     pub(crate) fn cpu(&self) -> Result<f64> {
         proc::cpu(self.child.id())
@@ -155,7 +160,7 @@ pub(crate) fn alertmanager_version() -> Result<String> {
 }
 
 /// Waits until a page answers 200.
-fn ready(address: SocketAddr, path: &str, began: Instant) -> Result<()> {
+pub(crate) fn ready(address: SocketAddr, path: &str, began: Instant) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").into_bytes();
     runtime.block_on(async {

@@ -9,6 +9,8 @@ use crate::peers;
 
 /// The part about playbook runs.
 pub(crate) const RUNS: &str = "runs";
+/// The part beside Keep.
+pub(crate) const KEEP: &str = "keep";
 /// The part about runs that wait; `runs` brings it along.
 pub(crate) const WAITING: &str = "waiting";
 
@@ -65,21 +67,23 @@ impl Plan {
         if plan.runs == 0 {
             bail!("--runs 0 measures nothing");
         }
-        if plan.parts.iter().any(|p| p != RUNS && p != WAITING) || plan.parts.is_empty() {
+        if plan.parts.iter().any(|p| ![RUNS, WAITING, KEEP].contains(&p.as_str())) || plan.parts.is_empty() {
             plan.peer_version = peers::alertmanager_version()?;
         }
         plan.machine = machine(&plan)?;
         Ok(plan)
     }
 
-    /// True when a part is wanted. Runs only by name: their peers take minutes and 2 GB to install.
+    /// True when a part is wanted. Some only by name: their peers take minutes to install.
     pub(crate) fn wants(&self, part: &str) -> bool {
         let named = |part: &str| self.parts.iter().any(|p| p == part);
-        (self.parts.is_empty() && part != RUNS) || named(part) || (part == WAITING && named(RUNS))
+        (self.parts.is_empty() && part != RUNS && part != KEEP)
+            || named(part)
+            || (part == WAITING && named(RUNS))
     }
 }
 
-const HELP: &str = "cargo xtask bench [intake] [start] [enrich] [runs] [waiting] [--runs 3] [--quick] [--only stanch] [--peer-alerts 100000] [--write-docs]";
+const HELP: &str = "cargo xtask bench [intake] [keep] [start] [enrich] [runs] [waiting] [--runs 3] [--quick] [--only stanch] [--peer-alerts 100000] [--write-docs]";
 
 /// The machine, for a part that runs in this process.
 pub(crate) fn here() -> Result<String> {

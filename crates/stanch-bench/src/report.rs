@@ -203,7 +203,7 @@ fn page(old: &str, sections: &[Section]) -> String {
 const HEAD: &str = "# Benchmarks
 
 Written by `cargo xtask bench --write-docs`; `--quick` takes two to three minutes and is not for publishing.
-`cargo xtask bench runs` is asked for by name: it first installs its peers from npm, some minutes and 2 GB.
+`cargo xtask bench runs` and `keep` are asked for by name: they first install their peers from npm and PyPI, some minutes and 2 GB.
 
 Every figure is the median, with the lowest and the highest in brackets where there are several. A peer is
 measured in the same run, on the same machine, with the same bytes, fresh for each measurement; ratios are
