@@ -87,6 +87,8 @@ struct Taken {
     p50: Figures,
     p99: Figures,
     peak: Figures,
+    /// Requests a second that HTTP alone takes, where one alert is a request.
+    http: Figures,
 }
 
 impl Taken {
@@ -115,6 +117,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Section> {
                     let dir = tempfile::tempdir()?;
                     measure(case, plan, &bodies, &alertmanager(dir.path(), "alertname")?, theirs)?;
                 }
+            }
+            if case.batch == 1 {
+                ours.http.add(limits::http(&bodies, case.connections)?);
             }
             println!(
                 "{}/{} {}: {:.0}/s against {:.0}/s",
@@ -151,6 +156,11 @@ fn section(plan: &Plan, taken: &[(Taken, Taken)], append: &Figures, upsert: &Fig
             Some((goal, floor)) => row.goal(goal, ratio, "×", floor, true),
             None => Row { result: format!("{ratio:.2}×"), ..row },
         });
+        if case.batch == 1 {
+            let what = format!("alerts/s, {}; peer: HTTP alone, which does nothing with them", case.name);
+            let result = format!("{:.2}×", ours.rate.median() / ours.http.median());
+            rows.push(Row { result, ..Row::plain(what, &ours.rate, Some(&ours.http)) });
+        }
         let row = Row::plain(format!("µs CPU an alert, {}", case.name), &ours.cpu, Some(&theirs.cpu));
         let ratio = ours.cpu.median() / theirs.cpu.median();
         rows.push(match case.cpu {

@@ -5,7 +5,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::serve::ListenerExt as _;
 use rusqlite::{Connection, params};
+
+use crate::load::{Door, drive};
 
 /// Records in one group.
 const GROUP: usize = 512;
@@ -13,6 +20,21 @@ const GROUP: usize = 512;
 const SYNCS: usize = 500;
 /// How long each is measured.
 const TIME: Duration = Duration::from_secs(2);
+
+/// Requests a second that HTTP alone takes: the body is read, nothing is done with it, and the answer is 202.
+pub(crate) fn http(bodies: &[Vec<u8>], connections: usize) -> Result<f64> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+    let door = Door { address: listener.local_addr()?, path: "/".to_owned(), token: None };
+    let listener = listener.tap_io(|stream| {
+        // Without it an answer may wait for the acknowledgement of the one before; the rate shows it.
+        stream.set_nodelay(true).ok();
+    });
+    let app = Router::new().route("/", post(|_: Bytes| async { StatusCode::ACCEPTED }));
+    runtime.spawn(async move { axum::serve(listener, app).await });
+    let driven = drive(&door, bodies, connections)?;
+    Ok(bodies.len() as f64 / driven.wall.as_secs_f64())
+}
 
 /// Records of 512 bytes a second, appended to a growing file, 512 to a sync.
 pub(crate) fn append(dir: &Path) -> Result<f64> {
