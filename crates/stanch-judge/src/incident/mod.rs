@@ -36,7 +36,17 @@ pub struct Policy {
     pub kindred: Span,
     /// Machines at least this near each other are kindred, 0 to 1.
     pub kinship: f64,
-    /// Open incidents kept; the one silent longest is closed beyond it.
+    /// An incident that is over is taken into a later one on a machine of its own: the later one is at least
+    /// this sure.
+    pub recalls_at: f64,
+    /// And the earlier one at least this: more likely an attack than not.
+    pub recalled_at: f64,
+    /// And at least so far along the kill chain: machines call home and data leave after somebody came in, so
+    /// such an incident is a part of another one. 0 to 12, default 10 (command and control).
+    pub recalled_from: u8,
+    /// And it was active within this.
+    pub recall: Span,
+    /// Open incidents kept; the one silent longest is closed beyond it. As many are kept to be recalled.
     pub most_open: usize,
 }
 
@@ -44,7 +54,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             open: 0.3,
-            breath_at: 0.1,
+            breath_at: 0.2,
             breath: Span::secs(10),
             soon_at: 0.2,
             soon: Span::mins(15),
@@ -53,6 +63,10 @@ impl Default for Policy {
             kindred_at: 0.45,
             kindred: Span::mins(12 * 60),
             kinship: 0.3,
+            recalls_at: 0.9,
+            recalled_at: 0.5,
+            recalled_from: 10,
+            recall: Span::mins(7 * 24 * 60),
             most_open: 1_000,
         }
     }
@@ -96,6 +110,8 @@ pub struct Correlator {
     /// Which machines belong together; fed by [`Correlator::met`].
     pub kin: Kin,
     open: Vec<Incident>,
+    /// Over, and perhaps the beginning of something; the oldest first.
+    resting: Vec<Incident>,
     closed: Vec<Incident>,
     opened: usize,
     /// Machines near a machine, as searched for a moment ago.
@@ -161,7 +177,34 @@ impl Correlator {
         let last = incident.machines.entry(group.machine.clone()).or_insert(group.span.1);
         *last = (*last).max(group.span.1);
         incident.stage = incident.stage.max(group.stage);
-        Some(incident.id)
+        let id = incident.id;
+        self.recall(at);
+        Some(id)
+    }
+
+    /// Takes into an incident that is sure what likely began it: days ago, on one of its machines.
+    fn recall(&mut self, at: usize) {
+        let (policy, incident) = (&self.policy, &mut self.open[at]);
+        if incident.probability < policy.recalls_at {
+            return;
+        }
+        let mut i = 0;
+        while i < self.resting.len() {
+            let earlier = &self.resting[i];
+            let near = incident.span.0.since(earlier.span.1) <= policy.recall;
+            let shared = earlier.machines.keys().any(|m| incident.machines.contains_key(m));
+            if earlier.site != incident.site || !near || !shared {
+                i += 1;
+                continue;
+            }
+            let earlier = self.resting.remove(i);
+            let why = "it called home or let data out, on a machine of the incident within the week before";
+            incident.members.extend(earlier.members.into_iter().map(|(g, _)| (g, why.to_owned())));
+            incident.span.0 = incident.span.0.min(earlier.span.0);
+            for (machine, last) in earlier.machines {
+                incident.machines.entry(machine).or_insert(last);
+            }
+        }
     }
 
     fn search(&mut self, machine: &Machine, now: Timestamp) {
@@ -243,16 +286,33 @@ impl Correlator {
         let mut i = 0;
         while i < self.open.len() {
             if now.since(self.open[i].span.1) > longest {
-                self.closed.push(self.open.remove(i));
+                let over = self.open.remove(i);
+                self.rest(over);
             } else {
                 i += 1;
             }
         }
+        let (recall, most) = (self.policy.recall, self.policy.most_open.max(1));
+        while self.resting.first().is_some_and(|r| now.since(r.span.1) > recall) || self.resting.len() > most
+        {
+            self.closed.push(self.resting.remove(0));
+        }
         while self.open.len() >= self.policy.most_open.max(1) {
             let silent = (0..self.open.len()).min_by_key(|i| (self.open[*i].span.1, self.open[*i].id));
             let Some(silent) = silent else { break };
-            self.closed.push(self.open.remove(silent));
+            let over = self.open.remove(silent);
+            self.rest(over);
         }
+    }
+
+    /// An incident is over: kept for a while when it may have been the beginning of something.
+    fn rest(&mut self, over: Incident) {
+        if over.probability < self.policy.recalled_at || over.stage < self.policy.recalled_from {
+            self.closed.push(over);
+            return;
+        }
+        let at = self.resting.partition_point(|r| (r.span.1, r.id) <= (over.span.1, over.id));
+        self.resting.insert(at, over);
     }
 
     /// Takes the incidents that can grow no more; a caller that keeps none stays bounded.
@@ -264,6 +324,7 @@ impl Correlator {
     #[must_use]
     pub fn finish(mut self) -> (Vec<Incident>, Kin) {
         let mut all = std::mem::take(&mut self.closed);
+        all.append(&mut self.resting);
         all.append(&mut self.open);
         all.sort_by_key(|i| i.id);
         (all, self.kin)
@@ -299,6 +360,53 @@ mod tests {
         let one = c.place(&group(0, 1, "10.0.0.101", 0, 0.9));
         let two = c.place(&group(1, 2, "10.0.0.101", 0, 0.9));
         assert_ne!(one, two);
+    }
+
+    fn late(group: Judged) -> Judged {
+        Judged { stage: 10, ..group }
+    }
+
+    /// The incidents after one on `first` and, three days later, a sure one on 10.1.0.5.
+    fn after(first: Judged) -> Vec<Incident> {
+        let mut c = Correlator::default();
+        c.place(&first);
+        c.place(&group(1, 1, "10.1.0.5", 3 * 24 * 60, 0.95));
+        c.finish().0
+    }
+
+    #[test]
+    fn what_called_home_days_before_is_taken_into_a_sure_incident_on_its_machine() {
+        let all = after(late(group(0, 1, "10.1.0.5", 0, 0.6)));
+        assert_eq!(all.len(), 1);
+        let members: Vec<usize> = all[0].members.iter().map(|m| m.0).collect();
+        assert_eq!((members, all[0].span.0), (vec![1, 0], at(0)));
+        assert!(all[0].members[1].1.contains("within the week before"), "{all:?}");
+    }
+
+    #[test]
+    fn what_is_doubtful_early_elsewhere_or_long_ago_is_not_taken_in() {
+        let others = [
+            late(group(0, 1, "10.1.0.5", 0, 0.4)),
+            group(0, 1, "10.1.0.5", 0, 0.6),
+            late(group(0, 1, "10.1.0.6", 0, 0.6)),
+            late(group(0, 2, "10.1.0.5", 0, 0.6)),
+            late(group(0, 1, "10.1.0.5", -5 * 24 * 60, 0.6)),
+        ];
+        for (n, other) in others.into_iter().enumerate() {
+            assert_eq!(after(other).len(), 2, "{n}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_to_be_recalled_is_bounded_in_number_and_time() {
+        let mut c = Correlator::new(Policy { most_open: 3, ..Policy::default() });
+        for i in 0..50 {
+            c.place(&late(group(i, i as u32, "10.0.0.1", i as i64, 0.9)));
+            assert!(c.open.len() <= 3 && c.resting.len() <= 4);
+        }
+        c.place(&group(50, 99, "10.0.0.1", 9 * 24 * 60, 0.9));
+        assert!(c.resting.is_empty());
+        assert_eq!(c.take_closed().len(), 50);
     }
 
     #[test]
