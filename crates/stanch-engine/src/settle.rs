@@ -62,7 +62,15 @@ fn fact(f: &Fact) -> Json {
 impl Turn<'_> {
     /// Takes the outcome of an effect. One that is not pending (any more) changes nothing.
     pub(crate) fn settle(&mut self, id: EffectId, outcome: Outcome, fetch: Fetch<'_>) {
-        let Some(pending) = self.state.pending.get(&id).cloned() else { return };
+        let Some(pending) = self.state.pending.get(&id) else { return };
+        // Where a channel is down this is what comes back again and again: the notice is not copied for it.
+        if let (Effect::Notify { .. }, Outcome::Told(Err(failure))) = (&pending.what, &outcome)
+            && pending.attempts + 1 < NOTICE_TRIES
+        {
+            self.again(id, pending.attempts, failure.clone());
+            return self.advance_runs();
+        }
+        let pending = pending.clone();
         match (pending.what, outcome) {
             (Effect::LookUp { alert, site, .. }, Outcome::Looked(answers)) => {
                 self.done(id, String::new());
@@ -70,12 +78,12 @@ impl Turn<'_> {
             }
             (Effect::Notify { notice, .. }, Outcome::Told(told)) => match told {
                 Ok(receipt) => self.done(id, receipt),
-                Err(failure) if pending.attempts + 1 >= NOTICE_TRIES => {
+                // Tried for long enough: the others went back above.
+                Err(failure) => {
                     let text = format!("could not be told: {} ({failure})", notice.subject);
                     self.failed(id, failure);
                     self.note(notice.incident, text);
                 }
-                Err(failure) => self.again(id, pending.attempts, failure),
             },
             (Effect::Enrich { run, path, .. }, Outcome::Looked(answers)) => {
                 self.done(id, String::new());

@@ -75,10 +75,10 @@ impl<'a> Turn<'a> {
 
     /// Queues a fact that has been applied piece by piece, with its bulk.
     pub(crate) fn queue(&mut self, event: Event, detail: Option<Vec<u8>>) {
-        if let Event::Intended(i) = &event {
-            self.outgoing.push(Outgoing { id: i.effect, what: i.what.clone() });
-        }
         self.entries.push(encode(&event, detail));
+        if let Event::Intended(i) = event {
+            self.outgoing.push(Outgoing { id: i.effect, what: i.what });
+        }
         self.seq += 1;
         self.state.seq = self.seq - 1;
         self.state.at = self.now;
