@@ -142,6 +142,7 @@ const playbooks = createRoute({
 const playbook = createRoute({
   getParentRoute: () => shell,
   path: "/playbooks/$name",
+  validateSearch: (s: Record<string, unknown>): { against?: string } => tidy({ against: text(s.against) }),
   component: lazyRouteComponent(() => import("./screens/playbooks"), "Playbook"),
 });
 

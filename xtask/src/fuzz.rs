@@ -65,6 +65,8 @@ fn play(program: &Path, world: &World, seed: u64) -> Result<(bool, u64)> {
         .args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "-n", EACH])
         .args(["--exclude-path-regex", "^/api/v1/(events|session)"])
         .args(["--seed", &seed.to_string(), "--workers", "1", "--continue-on-failure", "--no-color"])
+        // A busy machine is slow; only what never answers is a finding.
+        .args(["--request-timeout", "120"])
         .args(["--suppress-health-check", "all", "--warnings", "off"])
         .current_dir(world.folder.path())
         .stderr(Stdio::inherit())

@@ -43,6 +43,7 @@ mod sse;
 mod swap;
 pub mod tenants;
 mod vault;
+mod versions;
 mod webhooks;
 mod workshop;
 

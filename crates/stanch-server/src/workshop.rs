@@ -15,6 +15,7 @@ use stanch_core::playbook::load::load;
 use crate::config_dir;
 use crate::live::{Live, Reloaded};
 use crate::problem::Problem;
+use crate::versions;
 
 /// The permissions of a new file: the owner writes, the group reads.
 #[cfg(unix)]
@@ -99,7 +100,18 @@ pub(crate) async fn save(
     let before = tokio::task::spawn_blocking(move || write(&dir, edits, &named, &text, &base)).await;
     let before = before.map_err(|_| Problem::internal("a bug ended the saving of the playbook"))??;
     match live.reload_alone(by, &lock).await {
-        Ok(reloaded) => Ok(reloaded),
+        Ok(reloaded) => {
+            // The saving has succeeded; a comparison less is told to the operator and stops nothing.
+            let (data, named) = (live.data_dir.clone(), name.to_owned());
+            let kept =
+                before.map(|old| tokio::task::spawn_blocking(move || versions::keep(&data, &named, &old)));
+            if let Some(kept) = kept
+                && let Err(e) = kept.await.unwrap_or_else(|e| Err(std::io::Error::other(e)))
+            {
+                tracing::warn!(error = %e, playbook = name, "the version before could not be kept");
+            }
+            Ok(reloaded)
+        }
         Err(mistakes) => {
             let file = live.config_dir.join(path);
             let back = match before {

@@ -106,6 +106,12 @@ export const playbook = (name: string) =>
     queryFn: () => ask(api.GET("/api/v1/playbooks/{name}", { params: { path: { name } } })),
   });
 
+export const playbookVersions = (name: string) =>
+  queryOptions({
+    queryKey: ["playbooks", name, "versions"],
+    queryFn: () => ask(api.GET("/api/v1/playbooks/{name}/versions", { params: { path: { name } } })),
+  });
+
 export const playbookSchema = () =>
   queryOptions({ queryKey: ["playbook-schema"], queryFn: () => ask(api.GET("/api/v1/playbook-schema")), staleTime: Number.POSITIVE_INFINITY });
 

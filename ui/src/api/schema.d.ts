@@ -1134,6 +1134,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/playbooks/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions of a playbook
+         * @description The one in force first, then those that runs are pinned to and those that were replaced by saving, newest
+         *     first, at most 21. With each comes what the version in force does otherwise.
+         */
+        get: operations["get_playbooks_name_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/quarantine": {
         parameters: {
             query?: never;
@@ -3662,6 +3683,28 @@ export interface components {
             /** @description The whole file, at most 60 KiB. */
             text: string;
         };
+        /** @description One version of a playbook. */
+        PlaybookVersion: {
+            /** @description What the version in force does otherwise; empty for itself, and where this version cannot be read. */
+            differences: components["schemas"]["DifferenceView"][];
+            /** @description SHA-256 over its text, in hexadecimal. */
+            hash: string;
+            /** @description True for the one in force. */
+            in_force: boolean;
+            /** @description When it was replaced through the API; absent when that is not known. */
+            replaced?: string | null;
+            /** @description How many runs are. */
+            run_count: number;
+            /** @description The newest ten runs that are pinned to it. */
+            runs: string[];
+            /** @description Its text. */
+            source: string;
+        };
+        /** @description Versions of a playbook. */
+        PlaybookVersions: {
+            /** @description The one in force first, then newest first. */
+            versions: components["schemas"]["PlaybookVersion"][];
+        };
         /** @description One playbook in a list. */
         PlaybookView: {
             /** @description ATT&CK techniques it answers. */
@@ -4963,6 +5006,8 @@ export type SchemaPlaybookPage = components['schemas']['PlaybookPage'];
 export type SchemaPlaybookSave = components['schemas']['PlaybookSave'];
 export type SchemaPlaybookSaved = components['schemas']['PlaybookSaved'];
 export type SchemaPlaybookText = components['schemas']['PlaybookText'];
+export type SchemaPlaybookVersion = components['schemas']['PlaybookVersion'];
+export type SchemaPlaybookVersions = components['schemas']['PlaybookVersions'];
 export type SchemaPlaybookView = components['schemas']['PlaybookView'];
 export type SchemaProtectedView = components['schemas']['ProtectedView'];
 export type SchemaQuarantineItem = components['schemas']['QuarantineItem'];
@@ -10251,6 +10296,80 @@ export interface operations {
             415: components["responses"]["WrongMedia"];
             /** @description It cannot be played */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_playbooks_name_versions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of an answer you have; 304 without a body when it is still the same */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description For example c2-beacon */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its versions */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaybookVersions"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -8,11 +8,11 @@ import { api, ask, Refused } from "../api/client";
 import * as q from "../api/queries";
 import type { PlaybookCheck } from "../api/types";
 import { useAct } from "../lib/act";
-import { hunks, lineDiff } from "../lib/linediff";
 import { saveText as saveFile } from "../lib/save";
 import type { Schema } from "../lib/schema";
 import { plural, visible } from "../lib/text";
 import { Failed, Loading, Page, Panel, T } from "../parts/basics";
+import { Differences } from "../parts/difference";
 import type { Handle, Mistake } from "../parts/yaml-editor";
 import { Rehearse } from "./playbook-rehearse";
 
@@ -244,39 +244,10 @@ function Problems({ mistakes, elsewhere, onGo }: { mistakes: Mistake[]; elsewher
 
 function Difference({ check, before, after }: { check: PlaybookCheck | undefined; before: string; after: string }) {
   const later = useDeferredValue(after);
-  const lines = useMemo(() => hunks(lineDiff(before, later)), [before, later]);
-  const differences = check?.differences ?? [];
+  const silent = check && check.nodes.length > 0 ? "They do the same." : "What it would do otherwise shows when the text can be read.";
   return (
     <Panel title="Against the version in force">
-      {differences.length > 0 ? (
-        <ul className="differences">
-          {differences.map((d) => (
-            <li key={d.step + d.words} className={d.widens ? "widens" : ""}>
-              {d.widens ? <strong>Does more: </strong> : null}
-              {d.step ? <span className="mono">{visible(d.step)} </span> : null}
-              <T>{d.words}</T>
-            </li>
-          ))}
-        </ul>
-      ) : (
-        <p className="pad mute">{lines.length === 0 ? "It is the same." : check && check.nodes.length > 0 ? "They do the same." : "What it would do otherwise shows when the text can be read."}</p>
-      )}
-      {lines.length > 0 ? (
-        <div className="wide" role="group" aria-label="Lines that differ" tabIndex={0}>
-          <ol className="linediff">
-            {lines.map(({ line, skipped }, n) => (
-              <li key={`${n}${line.text}`} className={line.kind}>
-                {skipped > 0 ? <span className="mute skipped">{plural(skipped, "line")} alike</span> : null}
-                <code>
-                  <span className="hidden">{line.kind === "gone" ? "Removed: " : line.kind === "new" ? "Added: " : ""}</span>
-                  <span aria-hidden="true">{line.kind === "gone" ? "- " : line.kind === "new" ? "+ " : "  "}</span>
-                  {visible(line.text)}
-                </code>
-              </li>
-            ))}
-          </ol>
-        </div>
-      ) : null}
+      <Differences words={check?.differences ?? []} before={before} after={later} silent={silent} />
     </Panel>
   );
 }

@@ -7,6 +7,7 @@ import type { RunSummary } from "../api/types";
 import { plural, visible } from "../lib/text";
 import { Empty, Name, Page, Panel, Show, State, T, Time, Wide } from "../parts/basics";
 import { Dialog } from "../parts/dialog";
+import { Versions } from "./playbook-versions";
 
 const one = getRouteApi("/shell/playbooks/$name");
 
@@ -214,6 +215,7 @@ export function Playbook() {
                 </Panel>
               </div>
               <div className="column">
+                <Versions name={p.name} />
                 <Panel title="By hand">
                   <p className="pad pre">
                     <T>{p.sop || "Nothing is written down."}</T>

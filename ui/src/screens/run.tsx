@@ -59,7 +59,10 @@ function Head({ of: r }: { of: RunDetail }) {
         </Link>
         {r.playbook_hash ? (
           <span className="mute">
-            pinned to <span className="mono">{r.playbook_hash.slice(0, 12)}</span>
+            pinned to{" "}
+            <Link to="/playbooks/$name" params={{ name: r.playbook }} search={{ against: r.playbook_hash }} className="mono">
+              {r.playbook_hash.slice(0, 12)}
+            </Link>
           </span>
         ) : null}
         {r.incident ? (

@@ -135,3 +135,35 @@ async fn a_rehearsal_plays_the_evidence_of_an_incident_and_touches_nothing() {
     let broken = house.post("admin", &format!("{AT}/rehearse"), broken).await;
     assert_eq!(broken.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
+
+#[tokio::test]
+async fn versions_that_were_replaced_and_those_that_runs_are_pinned_to_are_compared_with_the_one_in_force() {
+    let house = House::new().await;
+    house.deliver("suricata", beacon().to_string()).await;
+    house.until("/api/v1/approvals", |v| v["pending"] == 1).await;
+    let versions =
+        async || house.get(&format!("{AT}/versions")).await["versions"].as_array().unwrap().clone();
+    let (first, hash) = source(&house).await;
+    let only = versions().await;
+    assert_eq!((only.len(), &only[0]["hash"], &only[0]["in_force"]), (1, &json!(hash), &json!(true)));
+    assert_eq!(only[0]["run_count"], 1, "{only:#?}");
+    let second = first.replace("ttl: 24h", "ttl: 7d");
+    assert_eq!(save(&house, "admin", "c2-beacon", &second, &hash).await.status, StatusCode::OK);
+    let (_, hash) = source(&house).await;
+    let third = second.replace("wait: 10m", "wait: 20m");
+    assert_eq!(save(&house, "admin", "c2-beacon", &third, &hash).await.status, StatusCode::OK);
+    let all = versions().await;
+    assert_eq!(all.len(), 3, "{all:#?}");
+    assert_eq!((&all[0]["source"], &all[0]["differences"]), (&json!(third), &json!([])));
+    // Nothing ran by the second, and it is known all the same.
+    let before = all.iter().find(|v| v["source"] == json!(second)).unwrap();
+    assert!(before["replaced"].is_string() && before["run_count"] == 0, "{before:#}");
+    assert_eq!(before["differences"].as_array().unwrap().len(), 1, "{before:#}");
+    let pinned = all.iter().find(|v| v["source"] == json!(first)).unwrap();
+    assert_eq!(pinned["runs"], json!(["RUN-1"]));
+    assert!(pinned["differences"].as_array().unwrap().iter().any(|d| d["widens"] == true), "{pinned:#}");
+    let missing = house.ask("watcher", Method::GET, "/api/v1/playbooks/none/versions", None).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    let house = house.again().await;
+    assert_eq!(house.get(&format!("{AT}/versions")).await["versions"].as_array().unwrap().len(), 3);
+}

@@ -23,6 +23,7 @@ mod ledger;
 mod occurrences;
 mod people;
 mod playbook_edit;
+mod playbook_versions;
 mod playbooks;
 mod quarantine;
 mod queue;
@@ -107,6 +108,7 @@ pub(super) fn router() -> Guard {
         .routes(routes!(playbooks::list))
         .routes(routes!(playbooks::one, playbook_edit::save))
         .routes(routes!(playbook_edit::check))
+        .routes(routes!(playbook_versions::list))
         .routes(routes!(playbook_edit::rehearse))
         .routes(routes!(playbook_edit::schema))
         .routes(routes!(settings::settings))

@@ -68,7 +68,7 @@ pub use judgement::{
 pub use people::{KillSwitchRequest, KillSwitchView, ReloadView, SignedOut, Whoami};
 pub use playbooks::{
     DifferenceView, PlanArrow, PlanNode, PlaybookCheck, PlaybookSave, PlaybookSaved, PlaybookText,
-    RehearsalFailing, RehearsalLine, RehearsalRequest, RehearsalView,
+    PlaybookVersion, PlaybookVersions, RehearsalFailing, RehearsalLine, RehearsalRequest, RehearsalView,
 };
 pub use queue::{
     BulkFailure, BulkRequest, BulkView, ClockCell, Facet, FilterField, FilterPage, FilterRequest, FilterView,

@@ -33,6 +33,33 @@ pub struct PlaybookCheck {
     pub in_force: Option<String>,
 }
 
+/// Versions of a playbook.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlaybookVersions {
+    /// The one in force first, then newest first.
+    pub versions: Vec<PlaybookVersion>,
+}
+
+/// One version of a playbook.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlaybookVersion {
+    /// SHA-256 over its text, in hexadecimal.
+    pub hash: String,
+    /// True for the one in force.
+    pub in_force: bool,
+    /// Its text.
+    pub source: String,
+    /// When it was replaced through the API; absent when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<String>,
+    /// The newest ten runs that are pinned to it.
+    pub runs: Vec<String>,
+    /// How many runs are.
+    pub run_count: usize,
+    /// What the version in force does otherwise; empty for itself, and where this version cannot be read.
+    pub differences: Vec<DifferenceView>,
+}
+
 /// One step of a plan.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PlanNode {
