@@ -1,36 +1,46 @@
-//! What chats show, kept up to date: a notice becomes messages, and messages are changed when what they show
-//! has changed. What is said is decided in `stanch_core::chat`.
+//! What chats show, kept up to date: a notice becomes messages, or is withheld where there were too many, and
+//! messages are changed when what they show has changed. What is said is decided in `stanch_core::chat`.
 
-use stanch_core::chat::{self, Said};
+use stanch_core::chat::{self, Said, Step};
 use stanch_core::journal::event::{Effect, Event, Intended};
 use stanch_model::{EffectId, IncidentId};
 
 use crate::turn::Turn;
 
 impl Turn<'_> {
-    /// What is said in each channel because of a notice; none for everything else.
-    pub(crate) fn said(&self, event: &Event) -> Option<Vec<Said>> {
-        let Event::Intended(Intended { what: Effect::Notify { notifier, notice, noc }, .. }) = event else {
-            return None;
+    /// Takes a notice to a chat whose messages can be changed, as what is said in each channel because of
+    /// it. Anything else comes back.
+    pub(crate) fn said(&mut self, event: Event) -> Option<Event> {
+        let Event::Intended(Intended { what: Effect::Notify { notifier, notice, noc }, .. }) = &event else {
+            return Some(event);
         };
-        if notice.card.is_some() || notice.to.is_empty() || !self.config().edits(notifier) {
-            return None;
+        if notice.card.is_some() || notice.to.is_empty() {
+            return Some(event);
         }
-        let each = notice.to.iter().flat_map(|c| chat::posts(self.state, notifier, c, notice, *noc));
-        Some(each.collect())
+        let Some(budget) = self.config().chat_budget(notifier) else { return Some(event) };
+        for channel in &notice.to {
+            let steps = chat::steps(self.state, (notifier, budget), channel, (notice, *noc), self.now);
+            for step in steps {
+                match step {
+                    Step::Say(said) => self.say(*said),
+                    Step::Hold(withheld) => self.put(Event::Withheld(withheld)),
+                }
+            }
+        }
+        None
     }
 
     /// Intends one message. Its number is the next free one: several may come from one notice.
-    pub(crate) fn say(&mut self, said: Said) {
+    fn say(&mut self, said: Said) {
         let effect = EffectId(self.state.next.effect);
         let what = Effect::Notify { notifier: said.notifier, notice: said.notice, noc: said.noc };
         self.put(Event::Intended(Intended { effect, what }));
     }
 
-    /// Changes messages that no longer show what is so.
+    /// Changes messages that no longer show what is so, and says how storms go.
     pub(crate) fn show_in_chats(&mut self) {
         let config = self.config();
-        let still = |notifier: &str| config.edits(notifier);
+        let still = |notifier: &str| config.chat_budget(notifier).is_some();
         let touched: Vec<IncidentId> = self.state.agenda.cards.iter().copied().collect();
         for incident in touched {
             let (edits, wait) = chat::edits(self.state, &still, incident, self.now);
@@ -39,6 +49,9 @@ impl Turn<'_> {
             if wait {
                 self.state.agenda.cards.insert(incident);
             }
+        }
+        for said in chat::storms(self.state, &still, self.now) {
+            self.say(said);
         }
     }
 }

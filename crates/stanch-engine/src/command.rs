@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use stanch_core::config::Role;
 use stanch_core::journal::event::Access;
+use stanch_core::stage::health::Ailment;
 use stanch_model::{ActionId, AlertId, ApprovalId, IncidentId, RunId, SilenceId, Span, Timestamp};
 
 use crate::input::{Ack, Received};
@@ -224,6 +225,12 @@ pub enum Command {
         stops: Stops,
         /// Who.
         who: Who,
+    },
+    /// Tell people that something of Stanch's own is out of order, or in order again: as an alert of the
+    /// source `stanch`, which opens an incident and wakes whoever answers for it.
+    Ails {
+        /// What.
+        ailment: Box<Ailment>,
     },
     /// Write down who was let in, or what was changed about who may come in. Changes nothing here.
     Access {

@@ -48,7 +48,7 @@ impl Turn<'_> {
         }
     }
 
-    fn tell_ailment(&mut self, a: Ailment) {
+    pub(crate) fn tell_ailment(&mut self, a: Ailment) {
         let own = Own { alert: self.alert_of(&a), key: a.key };
         let body = serde_json::to_vec(&own).unwrap_or_default();
         let records = read(&body);

@@ -61,6 +61,11 @@ impl Turn<'_> {
                 self.split_occurrence(alert, place, received, &who)
             }
             Command::KillSwitch { engaged, stops, who } => self.switch(engaged, stops, &who),
+            Command::Ails { ailment } => {
+                let title = ailment.title.clone();
+                self.tell_ailment(*ailment);
+                said(title, None)
+            }
             Command::Access { what, of, says, who } => {
                 let message = format!("{of}: {}", what.words());
                 self.record(Event::AccessChanged(AccessChanged { what, of, by: who.name, says }));

@@ -61,9 +61,8 @@ impl<'a> Turn<'a> {
     /// Takes a fact: applies it and queues it for the commit. A notice to a chat whose messages can be
     /// changed is taken as what is said in each channel because of it.
     pub(crate) fn record(&mut self, event: Event) {
-        match self.said(&event) {
-            None => self.put(renumbered(event, self.state.next.effect)),
-            Some(said) => said.into_iter().for_each(|s| self.say(s)),
+        if let Some(event) = self.said(event) {
+            self.put(renumbered(event, self.state.next.effect));
         }
     }
 

@@ -329,7 +329,7 @@ fn notifier(
     chats: &mut Vec<Chat>,
     m: &mut Vec<Mistake>,
 ) -> Option<Arc<dyn Notifier>> {
-    let (name, host, port, tls, from, username, password) = match n {
+    let (name, host, port, tls, from, username, password, console) = match n {
         NotifierConfig::Log { name } => return Some(Arc::new(Log::new(name.clone()))),
         NotifierConfig::Webhook { name, url, secret: at, allow_private } => {
             let secret = secret(safe, at, name, &to(url), m)?;
@@ -355,8 +355,8 @@ fn notifier(
             let config = RtConfig { name: name.clone(), url, token, queue, allow_private };
             return ready(Rt::new(&config), name, m);
         }
-        NotifierConfig::Smtp { name, host, port, tls, from, username, password } => {
-            (name, host, port, tls, from, username, password)
+        NotifierConfig::Smtp { name, host, port, tls, from, username, password, console } => {
+            (name, host, port, tls, from, username, password, console.clone())
         }
     };
     let to: Vec<String> =
@@ -392,6 +392,7 @@ fn notifier(
         from,
         to,
         login,
+        console,
         timeout,
     }) {
         Ok(smtp) => Some(Arc::new(smtp)),

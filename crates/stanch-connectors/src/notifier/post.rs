@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use reqwest::{Method, StatusCode, Url, header};
-use stanch_model::{Failure, Span};
+use stanch_model::{Failure, IncidentId, Notice, Span};
 
 use crate::egress::Egress;
 
@@ -49,6 +49,17 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, String> {
         return Err("url: a user, a password or a fragment does not belong there".to_owned());
     }
     Ok(url)
+}
+
+/// Where a notice is read and answered, behind a sign-in.
+pub(crate) fn page(console: &Url, notice: &Notice) -> Option<Url> {
+    console
+        .join(&match (&notice.ask, notice.incident) {
+            (Some(ask), _) => format!("/approvals/{}", ask.approval),
+            (None, IncidentId(0)) => "/queue".to_owned(),
+            (None, incident) => format!("/incidents/{incident}"),
+        })
+        .ok()
 }
 
 impl Post {

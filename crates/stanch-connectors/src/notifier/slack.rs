@@ -10,15 +10,15 @@
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use stanch_model::port::Notifier;
 use stanch_model::{Failure, Notice, Place, Span, Urgency};
 use zeroize::Zeroizing;
 
 use super::Secret;
-use super::post::{Post, endpoint};
+use super::post::{Post, endpoint, page};
 use super::text;
 
 /// Characters of one section, less room for its frame. Source: Block Kit allows 3000.
@@ -54,8 +54,19 @@ pub struct SlackConfig {
     pub token: Secret,
     /// True when clicks come back: over HTTP or over a socket. Without a way back no button is shown.
     pub answers: bool,
+    /// Where people reach the console; messages lead there. None: they carry no link.
+    pub console: Option<String>,
     /// Ranges that its name may lead to although they are not on the internet.
     pub allow_private: Vec<IpNet>,
+}
+
+/// What messages may carry beside their words.
+#[derive(Clone, Debug, Default)]
+struct Show {
+    /// Buttons.
+    answers: bool,
+    /// A link into the console.
+    console: Option<Url>,
 }
 
 /// A workspace in which people are told.
@@ -63,7 +74,7 @@ pub struct Slack {
     name: String,
     api: String,
     token: Secret,
-    answers: bool,
+    show: Show,
     post: Post,
 }
 
@@ -79,11 +90,14 @@ impl Slack {
         if HeaderValue::from_str(&config.token.expose()).is_err() {
             wrong.push("token: it holds characters that no token has".to_owned());
         }
+        let console =
+            config.console.as_deref().map(|text| endpoint(text).map_err(|why| format!("console: {why}")));
+        let console = console.transpose().map_err(|why| wrong.push(why)).ok().flatten();
         let post = Post::to(url.as_ref(), &config.allow_private).map_err(|why| wrong.push(why)).ok();
         match (url, post) {
             (Some(_), Some(post)) if wrong.is_empty() => {
                 let (name, token) = (config.name.clone(), config.token.clone());
-                Ok(Slack { name, api, token, answers: config.answers, post })
+                Ok(Slack { name, api, token, show: Show { answers: config.answers, console }, post })
             }
             _ => Err(wrong),
         }
@@ -91,11 +105,11 @@ impl Slack {
 
     async fn tell(&self, channel: &str, notice: &Notice) -> Result<String, Failure> {
         let Some(card) = &notice.card else {
-            let said = self.call("chat.postMessage", &message(channel, notice, self.answers)).await?;
+            let said = self.call("chat.postMessage", &message(channel, notice, &self.show)).await?;
             return Ok(format!("{channel} {}", said["ts"].as_str().unwrap_or("")));
         };
         if let Some(at) = &card.at {
-            let mut body = message(&at.channel, notice, self.answers);
+            let mut body = message(&at.channel, notice, &self.show);
             body["ts"] = at.message.as_str().into();
             match self.call("chat.update", &body).await {
                 // Somebody has removed it, or it is too old: what it should show is said anew.
@@ -103,7 +117,7 @@ impl Slack {
                 done => return done.map(|_| at.receipt()),
             }
         }
-        let mut body = message(channel, notice, self.answers);
+        let mut body = message(channel, notice, &self.show);
         if let Some(under) = card.under.as_ref().filter(|u| u.channel == channel || card.at.is_none()) {
             body["thread_ts"] = under.message.as_str().into();
             body["reply_broadcast"] = card.loud.into();
@@ -112,7 +126,7 @@ impl Slack {
             Err(Failure::Permanent { why })
                 if card.under.is_some() && GONE.iter().any(|g| why.ends_with(g)) =>
             {
-                self.call("chat.postMessage", &message(channel, notice, self.answers)).await?
+                self.call("chat.postMessage", &message(channel, notice, &self.show)).await?
             }
             done => done?,
         };
@@ -234,7 +248,7 @@ fn buttons(notice: &Notice) -> Option<Value> {
 }
 
 /// The message as Block Kit has it.
-fn message(channel: &str, notice: &Notice, answers: bool) -> Value {
+fn message(channel: &str, notice: &Notice, show: &Show) -> Value {
     let subject = text::subject(&notice.subject);
     let mark = match notice.urgency {
         Urgency::Critical => ":rotating_light: ",
@@ -250,8 +264,14 @@ fn message(channel: &str, notice: &Notice, answers: bool) -> Value {
             json!({ "type": "section", "text": { "type": "mrkdwn", "text": framed, "verbatim": true } }),
         );
     }
-    if answers {
+    if show.answers {
         blocks.extend(buttons(notice));
+    }
+    if let Some(url) = show.console.as_ref().and_then(|c| page(c, notice)) {
+        let link = format!("<{}|Open in Stanch>", escaped(url.as_str()));
+        blocks.push(
+            json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": link, "verbatim": true }] }),
+        );
     }
     json!({
         "channel": channel,

@@ -1,11 +1,13 @@
-use stanch_model::{ActionId, ApprovalId, Ask, Card, Undo};
+use stanch_model::{ActionId, ApprovalId, Ask, Card, IncidentId, Undo};
 
 use super::super::strict::{Reply, Strict, class, notice, ok};
 use super::*;
 
+const SHOW: Show = Show { answers: true, console: None };
+
 fn slack(url: &str) -> Slack {
     let (name, url, token) = ("chat".to_owned(), format!("{url}/api/"), Secret::new("xoxb-1-secret"));
-    Slack::new(&SlackConfig { name, url, token, answers: true, allow_private: Vec::new() })
+    Slack::new(&SlackConfig { name, url, token, answers: true, console: None, allow_private: Vec::new() })
         .unwrap_or_else(|why| panic!("{why:?}"))
 }
 
@@ -33,7 +35,7 @@ async fn a_question_comes_with_two_buttons_that_carry_nothing_but_its_digest() {
 /// Abuse case 9: attacker's text pings nobody, formats nothing and leaves no frame.
 #[tokio::test]
 async fn abuse_9_hostile_text_is_shown_and_not_obeyed() {
-    let said = message("C0123", &notice(), true);
+    let said = message("C0123", &notice(), &SHOW);
     let text = said.to_string();
     assert!(!text.contains("<!channel>") && text.contains("&lt;!channel&gt;"), "{text}");
     let section = said["blocks"][1]["text"]["text"].as_str().expect("text");
@@ -110,18 +112,31 @@ async fn an_answer_in_a_thread_is_heard_by_the_channel_when_it_needs_a_person() 
 async fn a_change_comes_with_a_way_back_that_carries_nothing_but_its_name() {
     let name = "cd".repeat(32);
     let told = Notice { undo: Some(Box::new(Undo { action: ActionId(4), name: name.clone() })), ..notice() };
-    let said = message("C1", &told, true);
+    let said = message("C1", &told, &SHOW);
     let button = &said["blocks"].as_array().expect("blocks").last().expect("actions")["elements"][0];
     assert_eq!((&button["action_id"], &button["value"]), (&UNDO.into(), &name.into()));
     assert!(button["confirm"].is_object());
-    assert!(!message("C1", &told, false).to_string().contains(UNDO));
+    assert!(!message("C1", &told, &Show::default()).to_string().contains(UNDO));
 }
 
 #[tokio::test]
 async fn without_a_way_back_there_is_no_button() {
     let asking = Notice { ask: Some(Ask { approval: ApprovalId(1), digest: "ab".repeat(32) }), ..notice() };
-    assert!(message("C1", &asking, true).to_string().contains(APPROVE));
-    assert!(!message("C1", &asking, false).to_string().contains(APPROVE));
+    assert!(message("C1", &asking, &SHOW).to_string().contains(APPROVE));
+    assert!(!message("C1", &asking, &Show::default()).to_string().contains(APPROVE));
+}
+
+#[test]
+fn a_message_leads_to_the_page_where_it_is_read_and_answered() {
+    let show = Show { answers: true, console: "https://stanch.example.com".parse().ok() };
+    let asking = Notice { ask: Some(Ask { approval: ApprovalId(1), digest: "ab".repeat(32) }), ..notice() };
+    let storm = Notice { incident: IncidentId(0), ..notice() };
+    for (notice, path) in [(&asking, "/approvals/APR-1"), (&notice(), "/incidents/INC-3"), (&storm, "/queue")]
+    {
+        let said = message("C1", notice, &show).to_string();
+        assert!(said.contains(&format!("<https://stanch.example.com{path}|Open in Stanch>")), "{said}");
+    }
+    assert!(!message("C1", &asking, &SHOW).to_string().contains("Open in Stanch"));
 }
 
 #[tokio::test]
@@ -186,7 +201,7 @@ fn hostile_text_mentions_nobody_links_nowhere_and_stays_in_its_frame() {
     ];
     for text in hostile {
         let told = Notice { subject: text.to_owned(), body: format!("{text}\n{text}"), ..notice() };
-        let said = message("C1", &told, true);
+        let said = message("C1", &told, &SHOW);
         let mut texts = vec![said["text"].as_str().expect("a text").to_owned()];
         for block in said["blocks"].as_array().expect("blocks").iter().filter(|b| b["type"] == "section") {
             assert_eq!(block["text"]["verbatim"], true);

@@ -57,6 +57,8 @@ pub struct SmtpConfig {
     pub to: Vec<String>,
     /// User name and password, where the server wants them.
     pub login: Option<(String, Secret)>,
+    /// Where people reach the console; mails lead there. None: they carry no link.
+    pub console: Option<String>,
     /// How long one delivery may take as a whole. Default 30 s.
     pub timeout: Duration,
 }
@@ -74,6 +76,7 @@ impl SmtpConfig {
             from: from.to_owned(),
             to: to.iter().map(|t| (*t).to_owned()).collect(),
             login: None,
+            console: None,
             timeout: Duration::from_secs(30),
         }
     }
@@ -88,6 +91,9 @@ impl SmtpConfig {
         }
         if self.port == 0 {
             mistakes.push("port: 0 is no port; usual are 587 (starttls), 465 (tls) and 25".to_owned());
+        }
+        if let Some(Err(why)) = self.console.as_deref().map(super::post::endpoint) {
+            mistakes.push(format!("console: {why}"));
         }
         if let Err(why) = message::mailbox(&self.from) {
             mistakes.push(format!("from: {why}"));

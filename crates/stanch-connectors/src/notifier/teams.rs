@@ -103,12 +103,13 @@ fn run(text: &str, more: &Value) -> Value {
 
 /// Where a notice is read and answered.
 fn page(console: &Url, notice: &Notice) -> Option<(&'static str, Url)> {
-    let to = |path: &str| console.join(path).ok();
-    match &notice.ask {
-        Some(ask) => Some(("Review and decide", to(&format!("/approvals/{}", ask.approval))?)),
-        None if notice.incident == IncidentId(0) => None,
-        None => Some(("Open the incident", to(&format!("/incidents/{}", notice.incident))?)),
-    }
+    let title = match (&notice.ask, notice.about) {
+        (Some(_), _) => "Review and decide",
+        (None, _) if notice.incident == IncidentId(0) => return None,
+        (None, Some(_)) if !notice.closes => "See it, or take it back",
+        (None, _) => "Open the incident",
+    };
+    Some((title, super::post::page(console, notice)?))
 }
 
 /// The message as the workflow takes it.

@@ -7,14 +7,19 @@
 //!
 //! Source: `CONSOLE.md` 5.1 and 5.5 (one message an incident and channel; edits at most every 5 s).
 
+pub mod budget;
 mod shown;
+mod storm;
 
 use stanch_model::{ActionId, Card, IncidentId, Notice, Span, Timestamp, Undo, Urgency};
 
 use crate::journal::State;
+use crate::journal::event::Withheld;
 use crate::journal::posts::PostName;
 
+pub use budget::ChatBudget;
 pub use shown::{Shown, shown, undo_name};
+pub use storm::storms;
 
 /// The message of an incident is changed no more often than this. Source: Slack's tier 3 for `chat.update`,
 /// about 50 a minute over all channels.
@@ -29,6 +34,15 @@ pub struct Said {
     pub notice: Notice,
     /// True when the NOC is told by it.
     pub noc: bool,
+}
+
+/// What becomes of a notice in one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A message.
+    Say(Box<Said>),
+    /// Nothing now: the channel has had too many, and its storm message counts this one.
+    Hold(Withheld),
 }
 
 /// True for the notice that an incident's ladder sends: what the incident's own message says.
@@ -49,7 +63,29 @@ fn undo(state: &State, action: ActionId) -> Option<Box<Undo>> {
     Some(Box::new(Undo { action, name: undo_name(&known.action) }))
 }
 
-/// What is said in one channel because of one notice.
+/// What is said in one channel because of one notice, or withheld.
+#[must_use]
+pub fn steps(
+    state: &State,
+    (notifier, budget): (&str, ChatBudget),
+    channel: &str,
+    (notice, noc): (&Notice, bool),
+    now: Timestamp,
+) -> Vec<Step> {
+    let none = budget::Chatter::default();
+    let chatter = state.posts.chatter(notifier, channel).unwrap_or(&none);
+    let step = |said: Said| {
+        let incident = said.notice.card.as_ref().is_some_and(|c| !c.of.is_empty());
+        if !budget::counts(notice, noc) || budget::has_room(chatter, budget, now, incident) {
+            return Step::Say(Box::new(said));
+        }
+        let (notifier, channel) = (notifier.to_owned(), channel.to_owned());
+        Step::Hold(Withheld { notifier, channel, incident: notice.incident, key: notice.key.clone() })
+    };
+    posts(state, notifier, channel, notice, noc).into_iter().map(step).collect()
+}
+
+/// What is said in one channel because of one notice, whatever its budget.
 #[must_use]
 pub fn posts(state: &State, notifier: &str, channel: &str, notice: &Notice, noc: bool) -> Vec<Said> {
     let post = |of: &str| state.posts.get(notice.incident, of, notifier, channel);
@@ -145,5 +181,7 @@ fn edit(state: &State, name: &PostName, shown: Shown, place: stanch_model::Place
     Said { notifier: name.notifier.clone(), noc: about.is_some(), notice }
 }
 
+#[cfg(test)]
+mod storm_tests;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use super::common::{path, secret, set};
 use super::responders::responder;
 use super::yaml::{Fields, Node};
 use super::{ConnectorsConfig, EnricherConfig, Mistake, NotifierConfig};
+use crate::chat::ChatBudget;
 
 const ENRICHERS: &[&str] = &["assets", "http", "intel", "warninglists"];
 const NOTIFIERS: &[&str] = &["log", "smtp", "webhook", "slack", "teams", "rt"];
@@ -190,10 +191,54 @@ fn slack(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Opt
     let app_token = fields.optional("app_token").and_then(|n| secret(n, m));
     let workspace = fields.optional("workspace").and_then(|n| n.string(m));
     let allow_private = private(fields, m);
-    let known = ["name", "type", "url", "token", "signing_secret", "app_token", "workspace", "allow_private"];
-    fields.finish(&known, m);
-    let (name, token) = (name?, token?);
-    Some(NotifierConfig::Slack { name, url, token, signing_secret, app_token, workspace, allow_private })
+    let console = fields.optional("console").and_then(|n| n.string(m));
+    let budget = fields.optional("budget").and_then(|n| budget(n, m)).unwrap_or_default();
+    fields.finish(
+        &[
+            "name",
+            "type",
+            "url",
+            "token",
+            "signing_secret",
+            "app_token",
+            "workspace",
+            "budget",
+            "console",
+            "allow_private",
+        ],
+        m,
+    );
+    Some(NotifierConfig::Slack {
+        name: name?,
+        url,
+        token: token?,
+        signing_secret,
+        app_token,
+        workspace,
+        budget,
+        console,
+        allow_private,
+    })
+}
+
+/// How much is said in one channel.
+fn budget(node: &Node, m: &mut Vec<Mistake>) -> Option<ChatBudget> {
+    let fields = node.map(m)?;
+    let mut all = ChatBudget::default();
+    let mut number = |key: &str, into: &mut u32| {
+        let written = fields.optional(key).and_then(|n| n.integer(1..=10_000, m));
+        set(into, written.and_then(|n| u32::try_from(n).ok()));
+    };
+    number("per_10_minutes", &mut all.per_10_minutes);
+    number("per_hour", &mut all.per_hour);
+    number("storm", &mut all.storm);
+    fields.finish(&["per_10_minutes", "per_hour", "storm"], m);
+    if all.per_hour < all.per_10_minutes {
+        let message =
+            format!("{} messages in 10 minutes are more than {} an hour", all.per_10_minutes, all.per_hour);
+        m.push(node.mistake(message, "raise `per_hour`, or lower `per_10_minutes`"));
+    }
+    Some(all)
 }
 
 fn rt(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Option<NotifierConfig> {
@@ -237,9 +282,11 @@ fn smtp(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Opti
     }
     let username = username.and_then(|n| n.string(m));
     let password = password.and_then(|n| secret(n, m));
-    fields.finish(&["name", "type", "host", "port", "tls", "from", "username", "password"], m);
+    let console = fields.optional("console").and_then(|n| n.string(m));
+    fields.finish(&["name", "type", "host", "port", "tls", "from", "username", "password", "console"], m);
     let tls = tls.to_owned();
-    Some(NotifierConfig::Smtp { name: name?, host: host?, port, tls, from: from?, username, password })
+    let (name, host, from) = (name?, host?, from?);
+    Some(NotifierConfig::Smtp { name, host, port, tls, from, username, password, console })
 }
 
 /// Only what would certainly fail is refused; the mail server is the judge of the rest.

@@ -54,6 +54,7 @@ use std::sync::Arc;
 
 use stanch_model::{ActionKind, Span};
 
+use crate::chat::ChatBudget;
 use crate::contain::Preauthorisation;
 use crate::playbook::Playbook;
 
@@ -99,16 +100,16 @@ pub struct Config {
 }
 
 impl Config {
-    /// True when messages of this notifier can be changed in place.
+    /// How much is said in a channel of this notifier; none when its messages cannot be changed in place.
     #[must_use]
-    pub fn edits(&self, notifier: &str) -> bool {
-        self.connectors.notifiers.iter().any(|n| match n {
-            NotifierConfig::Slack { name, .. } => name == notifier,
+    pub fn chat_budget(&self, notifier: &str) -> Option<ChatBudget> {
+        self.connectors.notifiers.iter().find_map(|n| match n {
+            NotifierConfig::Slack { name, budget, .. } => (name == notifier).then_some(*budget),
             NotifierConfig::Webhook { .. }
             | NotifierConfig::Smtp { .. }
             | NotifierConfig::Teams { .. }
             | NotifierConfig::Rt { .. }
-            | NotifierConfig::Log { .. } => false,
+            | NotifierConfig::Log { .. } => None,
         })
     }
 

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use stanch_model::Span;
 
 use super::{CallConfig, ResponderConfig, SecretRef};
+use crate::chat::ChatBudget;
 
 /// One sender of alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +133,8 @@ pub enum NotifierConfig {
         username: Option<String>,
         /// Password, if the server wants one.
         password: Option<SecretRef>,
+        /// Where people reach the console; mails lead there.
+        console: Option<String>,
     },
     /// Another program, by signed webhooks.
     Webhook {
@@ -159,6 +162,10 @@ pub enum NotifierConfig {
         app_token: Option<SecretRef>,
         /// The workspace, for example `T0123ABCD`; answers from others are refused. None: not looked at.
         workspace: Option<String>,
+        /// How much is said in one channel before a storm message takes over.
+        budget: ChatBudget,
+        /// Where people reach the console; messages lead there. None: they carry no link.
+        console: Option<String>,
         /// Ranges that its name may lead to although they are not on the internet.
         allow_private: Vec<IpNet>,
     },

@@ -102,6 +102,7 @@ impl State {
             Event::ActionEnded(e) => self.action_ended(at, e),
             Event::Intended(e) => self.intended(at, e),
             Event::Settled(e) => self.settled(at, e),
+            Event::Withheld(e) => self.withheld(at, e),
             Event::SilenceSet(e) => {
                 self.next.silence = self.next.silence.max(e.silence.0 + 1);
                 self.silences.insert(e.silence, (e.clone(), None));

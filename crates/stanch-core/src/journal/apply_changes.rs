@@ -7,7 +7,7 @@ use stanch_model::{Observed, Timestamp};
 use super::event::{
     ActionCaptured, ActionEnd, ActionEnded, ActionObserved, ActionPermitted, Announced, Answered,
     ApprovalSettled, ApprovalVoted, Effect, Intended, KillSwitch, LeaseJoined, LeaseLeft, LeaseRenewed,
-    Settled, Vetoed,
+    Settled, Vetoed, Withheld,
 };
 use super::incident::{MarkKind, Status};
 use super::state::{ActionState, AnnouncedState, Asked, Pending, State, Stop};
@@ -227,13 +227,24 @@ impl State {
             Effect::Enrich { run, path, .. } | Effect::Fetch { run, path, .. } => {
                 self.on_run(*run, |r| r.step_mut(at, path).effect = Some(e.effect));
             }
-            Effect::Notify { notifier, notice, .. } => self.posts.intended(at, e.effect, notifier, notice),
+            Effect::Notify { notifier, notice, noc } => {
+                self.posts.intended(at, e.effect, notifier, notice, *noc);
+            }
             Effect::LookUp { .. } => drop(self.agenda.look_ups.insert(e.effect)),
             Effect::Capture { .. }
             | Effect::Perform { .. }
             | Effect::Verify { .. }
             | Effect::Revert { .. } => {}
         }
+    }
+
+    pub(super) fn withheld(&mut self, at: Timestamp, e: &Withheld) {
+        self.posts.withheld(at, e);
+        let text = format!(
+            "not told in {} of {}: too many messages; its storm message counts it",
+            e.channel, e.notifier
+        );
+        self.mark(e.incident, at, MarkKind::Noted, text);
     }
 
     pub(super) fn settled(&mut self, at: Timestamp, e: &Settled) {

@@ -136,6 +136,7 @@ kinds! {
     ActionEnded => "action_ended", |e: &super::event::ActionEnded| e.action.to_string();
     Intended => "intended", |e: &super::event::Intended| e.effect.to_string();
     Settled => "settled", |e: &super::event::Settled| e.effect.to_string();
+    Withheld => "withheld", |e: &super::event::Withheld| e.incident.to_string();
     SilenceSet => "silence_set", |e: &super::event::SilenceSet| e.silence.to_string();
     SilenceEnded => "silence_ended", |e: &super::event::SilenceEnded| e.silence.to_string();
     AlertsClosed => "alerts_closed", |_: &super::event::AlertsClosed| "intake".into();

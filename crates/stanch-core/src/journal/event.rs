@@ -63,6 +63,7 @@ pub enum Event {
     LeaseRenewed(LeaseRenewed),
     Intended(Intended),
     Settled(Settled),
+    Withheld(Withheld),
     SilenceSet(SilenceSet),
     SilenceEnded(SilenceEnded),
     AlertsClosed(AlertsClosed),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::event::Withheld;
+use crate::chat::budget::{Chatter, Storm, counts};
 use stanch_model::{EffectId, IncidentId, Notice, Place, Timestamp};
 
 /// Which message: what it shows, and where it was sent to.
@@ -38,9 +40,16 @@ impl Post {
     }
 }
 
-/// All messages that may still be changed.
+/// All messages that may still be changed, and how much is said in each channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Posts(BTreeMap<PostName, Post>);
+pub struct Posts {
+    all: BTreeMap<PostName, Post>,
+    /// By notifier and channel.
+    channels: BTreeMap<(String, String), Chatter>,
+}
+
+/// What the message about a storm shows; it belongs to no incident.
+pub const STORM: &str = "storm";
 
 impl Posts {
     /// The message that shows this, there.
@@ -54,19 +63,41 @@ impl Posts {
     /// All messages of an incident.
     pub fn of(&self, incident: IncidentId) -> impl Iterator<Item = (&PostName, &Post)> {
         let from = PostName { incident, of: String::new(), notifier: String::new(), channel: String::new() };
-        self.0.range(from..).take_while(move |(n, _)| n.incident == incident)
+        self.all.range(from..).take_while(move |(n, _)| n.incident == incident)
+    }
+
+    /// What was said in a channel lately; none when nothing was.
+    #[must_use]
+    pub fn chatter(&self, notifier: &str, channel: &str) -> Option<&Chatter> {
+        self.channels.get(&(notifier.to_owned(), channel.to_owned()))
+    }
+
+    /// The storms that go on: notifier, channel, storm.
+    pub fn storms(&self) -> impl Iterator<Item = (&str, &str, &Storm)> {
+        self.channels
+            .iter()
+            .filter_map(|((n, c), chatter)| Some((n.as_str(), c.as_str(), chatter.storm.as_ref()?)))
+    }
+
+    fn channel(&mut self, notifier: &str, channel: &str) -> &mut Chatter {
+        self.channels.entry((notifier.to_owned(), channel.to_owned())).or_default()
+    }
+
+    /// A channel was spared a message.
+    pub(super) fn withheld(&mut self, at: Timestamp, e: &Withheld) {
+        self.channel(&e.notifier, &e.channel).held(at, e.incident);
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// True when there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     fn name(notifier: &str, notice: &Notice) -> Option<PostName> {
@@ -76,10 +107,24 @@ impl Posts {
     }
 
     /// A message is to be posted or changed.
-    pub(super) fn intended(&mut self, at: Timestamp, effect: EffectId, notifier: &str, notice: &Notice) {
+    pub(super) fn intended(
+        &mut self,
+        at: Timestamp,
+        effect: EffectId,
+        notifier: &str,
+        notice: &Notice,
+        noc: bool,
+    ) {
+        if let (Some(card), [channel]) = (&notice.card, &notice.to[..]) {
+            if card.of == STORM && notice.closes {
+                self.channel(notifier, channel).storm = None;
+            } else if card.at.is_none() && card.of != STORM && counts(notice, noc) {
+                self.channel(notifier, channel).said(at, !card.of.is_empty());
+            }
+        }
         let Some(name) = Posts::name(notifier, notice) else { return };
         let place = notice.card.as_ref().and_then(|c| c.at.clone());
-        self.0.insert(name, Post { place, key: notice.key.clone(), at, busy: Some(effect) });
+        self.all.insert(name, Post { place, key: notice.key.clone(), at, busy: Some(effect) });
     }
 
     /// It was, or was given up.
@@ -91,14 +136,14 @@ impl Posts {
         receipt: Option<&str>,
     ) {
         let Some(name) = Posts::name(notifier, notice) else { return };
-        let Some(post) = self.0.get_mut(&name).filter(|p| p.busy == Some(effect)) else { return };
+        let Some(post) = self.all.get_mut(&name).filter(|p| p.busy == Some(effect)) else { return };
         post.busy = None;
         if let Some(place) = receipt.and_then(Place::of_receipt) {
             post.place = Some(place);
         }
         // What shows its end is not changed any more; what is nowhere cannot be.
         if post.place.is_none() || (notice.closes && receipt.is_some()) {
-            self.0.remove(&name);
+            self.all.remove(&name);
         }
     }
 }

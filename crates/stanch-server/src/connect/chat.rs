@@ -11,7 +11,8 @@ use crate::chat::links::Chat;
 
 /// Makes both ready; opens nothing.
 pub(super) fn chat(safe: &Safe<'_>, n: &NotifierConfig, m: &mut Vec<Mistake>) -> Option<Chat> {
-    let NotifierConfig::Slack { name, url, token, signing_secret, app_token, allow_private, .. } = n else {
+    let NotifierConfig::Slack { name, url, token, signing_secret, app_token, console, allow_private, .. } = n
+    else {
         return None;
     };
     let place = to(url);
@@ -30,11 +31,12 @@ pub(super) fn chat(safe: &Safe<'_>, n: &NotifierConfig, m: &mut Vec<Mistake>) ->
     let token = secret(safe, token, name, &place, m)?;
     let (url, allow_private) = (url.clone(), allow_private.clone());
     let answers = signing_secret.is_some() || socket.is_some();
-    let made = Slack::new(&SlackConfig { name: name.clone(), url, token, answers, allow_private });
+    let (name, console) = (name.clone(), console.clone());
+    let made = Slack::new(&SlackConfig { name: name.clone(), url, token, answers, console, allow_private });
     match made {
-        Ok(slack) => Some(Chat { name: name.clone(), slack: Arc::new(slack), socket }),
+        Ok(slack) => Some(Chat { name, slack: Arc::new(slack), socket }),
         Err(wrong) => {
-            m.extend(wrong.into_iter().map(|why| said(name, why, "")));
+            m.extend(wrong.into_iter().map(|why| said(&name, why, "")));
             None
         }
     }

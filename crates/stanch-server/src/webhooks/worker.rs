@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stanch_connectors::notifier::{Hook as Receiver, Secret};
-use stanch_engine::{Engine, Now};
+use stanch_core::stage::health::Ailment;
+use stanch_engine::{Command, Engine, Now};
 use stanch_model::Failure;
 use stanch_model::port::{Entry, JournalReader};
 use stanch_store::SqliteJournal;
@@ -136,17 +137,52 @@ impl Webhooks {
             }
         });
         match changed {
-            Ok(Some(h)) if h.off => tracing::error!(
-                hook = h.id(),
-                failures = h.failures,
-                why = %why,
-                "a webhook was switched off: its receiver takes nothing; mend it, then: stanch webhook enable"
-            ),
+            Ok(Some(h)) if h.off => {
+                tracing::error!(
+                    hook = h.id(),
+                    failures = h.failures,
+                    why = %why,
+                    "a webhook was switched off: its receiver takes nothing; mend it, then: stanch webhook enable"
+                );
+                self.tell_people(&h);
+            }
             Ok(_) => {
                 tracing::warn!(hook = hook.id(), why = %why, "a webhook was not delivered; it is tried again")
             }
             Err(e) => tracing::error!(error = e, "webhooks.json could not be written"),
         }
+    }
+}
+
+impl Webhooks {
+    /// Tells people that a receiver was switched off, or is tried again: an alert of our own, in the journal,
+    /// which opens an incident of its own and is told to whoever answers for it.
+    pub(crate) fn tell_people(&self, hook: &Hook) {
+        let (engine, ailment) = (self.engine.clone(), Box::new(ailment(hook)));
+        tokio::spawn(async move {
+            if let Err(e) = engine.command(Command::Ails { ailment }).await {
+                tracing::error!(error = %e, "nobody could be told about a webhook");
+            }
+        });
+    }
+}
+
+/// What is wrong with a receiver, or is not any more.
+fn ailment(hook: &Hook) -> Ailment {
+    let (id, why) = (hook.id(), hook.why.clone().unwrap_or_default());
+    // Never the whole URL: its path may hold a secret of the receiver.
+    let place = stanch_connectors::egress::place(&hook.url).unwrap_or_default();
+    Ailment {
+        key: format!("stanch|webhook-off|{id}"),
+        site: stanch_core::config::DEFAULT_SITE.to_owned(),
+        rule: "webhook-off",
+        name: format!("webhook {id} is switched off"),
+        title: format!("Webhook {id} to {place} was switched off after {} failures in a row", hook.failures),
+        message: format!(
+            "The last failure: {why}. Nothing is sent there any more; what happens meanwhile waits in the journal and \
+             is delivered later. Mend the receiver, then switch it on again: stanch webhook enable {id}"
+        ),
+        lasts: hook.off,
     }
 }
 

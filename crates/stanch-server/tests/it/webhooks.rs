@@ -160,6 +160,9 @@ async fn a_receiver_that_is_gone_is_switched_off_and_can_be_switched_on_again() 
     }
     assert_eq!(off["state"], "off", "{off}");
     assert!(off["last_failure"].as_str().unwrap().contains("410"), "{off}");
+    // People hear of it as of any trouble of Stanch itself: an incident, which is in the journal.
+    let told = |v: &Value| v.to_string().contains("webhook HOOK-1 is switched off");
+    house.until("/api/v1/incidents", told).await;
     let on = house.post("admin", "/api/v1/webhooks/HOOK-1/enable", json!({})).await;
     assert_eq!(on.json()["state"], "on", "{}", on.text());
     assert!(came.recv().await.is_some(), "what waited is delivered");

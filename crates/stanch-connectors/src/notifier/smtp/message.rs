@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use stanch_model::{Notice, Urgency};
 
 use super::SmtpConfig;
+use crate::notifier::post::{endpoint, page};
 use crate::notifier::text;
 
 /// Reads `a@b` or `Name <a@b>`.
@@ -52,7 +53,13 @@ pub(super) fn write(config: &SmtpConfig, notice: &Notice) -> Result<Message, Str
         let high = HeaderValue::new(HeaderName::new_from_ascii_str("Importance"), "high".to_owned());
         builder = builder.raw_header(high);
     }
-    builder.body(text::body(&notice.body)).map_err(|e| format!("the mail could not be written: {e}"))
+    // Behind a sign-in; opening it changes nothing.
+    let console = config.console.as_deref().and_then(|c| endpoint(c).ok());
+    let mut body = text::body(&notice.body);
+    if let Some(url) = console.and_then(|c| page(&c, notice)) {
+        body.push_str(&format!("\nOpen it:  {url}\n"));
+    }
+    builder.body(body).map_err(|e| format!("the mail could not be written: {e}"))
 }
 
 /// Addresses in the notice; and the configured ones as soon as it names somebody without an address.

@@ -276,6 +276,19 @@ pub enum Effect {
     },
 }
 
+/// A message that a channel was spared, because it had too many: the storm message counts it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// Through which notifier it would have gone.
+    pub notifier: String,
+    /// To which channel.
+    pub channel: String,
+    /// About which incident; number 0 when about none.
+    pub incident: IncidentId,
+    /// Which message.
+    pub key: String,
+}
+
 /// What came of an intention.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {

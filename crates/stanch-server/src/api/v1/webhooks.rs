@@ -174,10 +174,15 @@ pub(super) async fn remove(admin: Admin, Named(id): Named<String>) -> Answer<Web
     params(("id" = String, Path, description = "For example HOOK-1")),
     responses((status = 200, description = "It is tried from now on; what waits is delivered", body = WebhookView), Failures))]
 pub(super) async fn enable(admin: Admin, Named(id): Named<String>) -> Answer<WebhookView> {
+    let was_off = webhooks(&admin)?.book.list().into_iter().any(|h| h.id() == id && h.off);
     let hook = change(&admin, id, |h| {
         (h.off, h.failures, h.since, h.why, h.next) = (false, 0, None, None, Timestamp(0));
     });
-    Ok(Json(shown(hook.await?)))
+    let hook = hook.await?;
+    if was_off {
+        webhooks(&admin)?.tell_people(&hook);
+    }
+    Ok(Json(shown(hook)))
 }
 
 /// Change the key of a receiver
