@@ -291,6 +291,20 @@ journey("a playbook is written with suggestions, its mistakes told by line, rehe
   await page.getByText("c2-beacon is in force").waitFor();
   assert.equal((await world.api("/api/v1/playbooks/c2-beacon")).source, better);
   await page.getByRole("status").filter({ hasText: "this is the version in force" }).waitFor();
+  // What is otherwise now: against the version before, and against the one that a run is pinned to.
+  const { versions } = await world.api("/api/v1/playbooks/c2-beacon/versions");
+  assert.deepEqual([versions.length, versions[0].in_force, versions[1].source], [2, true, source]);
+  await page.goto("/playbooks/c2-beacon");
+  const earlier = page.getByRole("region", { name: "Against an earlier version" });
+  await earlier.locator(".gone").filter({ hasText: wait }).waitFor();
+  await earlier.locator(".new").filter({ hasText: "wait: 9m" }).waitFor();
+  await earlier.getByText(/^replaced/).waitFor();
+  await page.goto("/runs/RUN-1");
+  await page.getByRole("link", { name: versions[1].hash.slice(0, 12) }).click();
+  await page.waitForURL(new RegExp(`against=${versions[1].hash}`));
+  await earlier.getByText("pinned to it").waitFor();
+  await earlier.getByRole("link", { name: "RUN-1" }).waitFor();
+  await accessible(page, "a playbook against an earlier version");
 });
 
 journey("a run shows what its steps were given and gave, what it waits for, and is begun again", {}, async (page) => {
@@ -406,11 +420,29 @@ journey("on a phone, 360 px wide, the question can be read and answered", { widt
 });
 
 journey("at twice the size nothing is cut off", { width: 720, height: 450 }, async (page) => {
-  for (const path of ["/queue", "/incidents/INC-1", "/approvals", "/playbooks", "/playbooks/c2-beacon/edit", "/runs/RUN-1", "/clock", "/sources", "/settings"]) {
+  for (const path of ["/queue", "/incidents/INC-1", "/approvals", "/approvals/APR-1", "/playbooks", "/playbooks/c2-beacon", "/playbooks/c2-beacon/edit", "/runs/RUN-1", "/clock", "/sources", "/exercises", "/reviews", "/settings"]) {
     await page.goto(path);
     await page.getByRole("heading", { level: 1 }).waitFor({ state: "attached" });
     await loaded(page);
     await fits(page, path);
+  }
+});
+
+journey("who wants no motion sees none", {}, async (page) => {
+  for (const path of ["/queue", "/incidents/INC-1", "/approvals/APR-1", "/clock"]) {
+    await page.goto(path);
+    await page.getByRole("heading", { level: 1 }).waitFor({ state: "attached" });
+    await loaded(page);
+    const moving = await page.evaluate(() => {
+      const long = (text) => text.split(",").some((t) => Number.parseFloat(t) * (t.trim().endsWith("ms") ? 1 : 1000) > 1);
+      return [...document.querySelectorAll("*")]
+        .filter((el) => {
+          const s = getComputedStyle(el);
+          return (s.animationName !== "none" && long(s.animationDuration)) || (s.transitionProperty !== "none" && long(s.transitionDuration));
+        })
+        .map((el) => `${el.tagName.toLowerCase()}.${el.getAttribute("class") ?? ""}`);
+    });
+    assert.deepEqual([...new Set(moving)], [], path);
   }
 });
 

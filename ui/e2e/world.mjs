@@ -140,6 +140,13 @@ export class World {
     return answer.json();
   }
 
+  async put(path, body) {
+    const headers = { authorization: `Bearer ${this.tokens["demo-operator"]}`, "content-type": "application/json" };
+    const answer = await fetch(this.url + path, { method: "PUT", headers, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  }
+
   async until(path, seen) {
     const end = Date.now() + patience(60_000);
     for (;;) {

@@ -1,7 +1,7 @@
 // Versions of a playbook: which were in force before, which runs are pinned to, and what is otherwise now.
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useId } from "react";
+import { Fragment, useId } from "react";
 import * as q from "../api/queries";
 import type { PlaybookVersion } from "../api/types";
 import { plural } from "../lib/text";
@@ -47,12 +47,15 @@ export function Versions({ name }: { name: string }) {
                   ) : null}
                 </p>
                 {chosen.runs.length > 0 ? (
-                  <p className="line mute">
-                    pinned to it:
-                    {chosen.runs.map((r) => (
-                      <Name key={r} id={r} />
+                  <p className="mute">
+                    pinned to it:{" "}
+                    {chosen.runs.map((r, n) => (
+                      <Fragment key={r}>
+                        {n > 0 ? ", " : ""}
+                        <Name id={r} />
+                      </Fragment>
                     ))}
-                    {chosen.run_count > chosen.runs.length ? `and ${chosen.run_count - chosen.runs.length} more` : null}
+                    {chosen.run_count > chosen.runs.length ? ` and ${chosen.run_count - chosen.runs.length} more` : "; no other"}
                   </p>
                 ) : null}
               </div>
