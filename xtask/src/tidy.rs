@@ -45,7 +45,7 @@ const WALLS: &[(&str, &[&str])] = &[
 /// Heavy libraries and the only crates that may use them.
 const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["stanch-store", "stanch-bench"]),
-    ("axum", &["stanch-server", "stanch"]),
+    ("axum", &["stanch-server", "stanch", "stanch-bench"]),
     ("clap", &["stanch"]),
     ("cel", &["stanch-expr"]),
     ("ldap3", &["stanch-connectors"]),

@@ -36,6 +36,7 @@ fn state() -> ActionState {
         in_force: Some((NOW.plus(Span::hours(-1)), NOW.plus(Span::hours(3)))),
         ended: None,
         holders: BTreeSet::from([INC]),
+        let_go: Default::default(),
         preauthorised: None,
         lasting: false,
         renewed: None,

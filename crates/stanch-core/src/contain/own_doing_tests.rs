@@ -32,6 +32,7 @@ fn state(kind: ActionKind) -> State {
         in_force: Some((T0, T0.plus(Span::hours(1)))),
         ended: None,
         holders: BTreeSet::from([IncidentId(1)]),
+        let_go: Default::default(),
         preauthorised: None,
         lasting: false,
         renewed: None,

@@ -90,6 +90,7 @@ impl State {
             ended: None,
             permit: e.permit.clone(),
             holders: BTreeSet::from([action.incident]),
+            let_go: BTreeSet::new(),
             action: action.clone(),
             preauthorised: e.preauthorised.clone(),
             lasting: e.lasting,
@@ -175,6 +176,7 @@ impl State {
     pub(super) fn lease_left(&mut self, at: Timestamp, e: &LeaseLeft) {
         let Some(a) = self.actions.get_mut(&e.action) else { return };
         a.holders.remove(&e.incident);
+        a.let_go.insert(e.incident);
         let rest: Vec<String> = a.holders.iter().map(ToString::to_string).collect();
         let text = format!(
             "{}: {} needs it no more ({}); it stays for {}",

@@ -171,9 +171,9 @@ impl State {
 
     pub(super) fn touch_action(&mut self, action: ActionId) {
         let Some(a) = self.actions.get(&action) else { return };
-        let (run, holders) = (a.run, a.holders.clone());
+        let (run, resting) = (a.run, &a.holders | &a.let_go);
         // Runs of other incidents may rest on the same change.
-        for incident in holders {
+        for incident in resting {
             self.touch_incident(incident);
         }
         self.agenda.touch(run);

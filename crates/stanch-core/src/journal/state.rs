@@ -290,6 +290,8 @@ pub struct ActionState {
     pub ended: Option<(Timestamp, ActionEnd, String)>,
     /// The incidents that rest on it now. The one it was made for is the first.
     pub holders: BTreeSet<IncidentId>,
+    /// Incidents that let go of it while others kept it: their runs may wait for it still.
+    pub let_go: BTreeSet<IncidentId>,
     /// The pre-authorisation it rests on, if any.
     pub preauthorised: Option<String>,
     /// True when it cannot be undone, and so has no end.
