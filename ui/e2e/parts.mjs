@@ -42,10 +42,12 @@ export async function fits(page, what) {
   assert.ok(over <= 0, `${what} is ${over} px wider than the screen`);
 }
 
-/** A picture in each theme. */
+/** In each theme: no rule of WCAG is broken, and a picture. */
 export async function pictures(page, name) {
-  for (const colorScheme of ["dark", "light"]) {
+  for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
+    await page.waitForFunction((theme) => document.documentElement.dataset.theme === theme, colorScheme);
+    await accessible(page, `${name} in ${colorScheme}`);
     await picture(page, `${name}-${colorScheme}`);
   }
 }

@@ -19,6 +19,9 @@ before(async () => {
   await world.api(`/api/v1/approvals/${open.id}/approve`, { digest: open.digest, reason: "confirmed with the owner" });
   await world.until("/api/v1/blocks", (v) => v.blocks[0]?.state === "in_force");
   await world.send({ not: "a suricata record" });
+  // A version that a run is pinned to, and one that took its place.
+  const { source, hash } = await world.api("/api/v1/playbooks/c2-beacon");
+  await world.put("/api/v1/playbooks/c2-beacon", { text: source.replace(/wait: \d+\w+/, "wait: 9m"), base: hash });
 });
 after(() => world?.close());
 
@@ -39,7 +42,6 @@ const SCREENS = [
   ["exercises", "/exercises", ".empty"],
   ["reviews", "/reviews", ".empty"],
   ["settings", "/settings", ".facts"],
-  ["access", "/settings", "section[aria-label='Who may come in']", (page) => page.locator("section[aria-label='Who may come in']").scrollIntoViewIfNeeded()],
   ["exports", "/queue", ".grid .row", (page) => page.getByRole("button", { name: "Export", exact: true }).click()],
   ["all-clear", "/queue?q=nothing-like-it", ".empty"],
 ];
@@ -78,5 +80,21 @@ for (const theme of ["dark", "light"]) {
     });
     calm(page);
     await page.context().close();
+    await t.test("on a phone, 360 px wide", async () => {
+      const phone = await world.window({ theme, width: 360, height: 740 });
+      for (const [name, path, ready] of [
+        ["phone-approvals", "/approvals", ".card-ask"],
+        ["phone-approval", "/approvals/APR-1", "dialog .decide"],
+      ]) {
+        await phone.goto(path);
+        await phone.locator(ready).first().waitFor();
+        await loaded(phone);
+        await fits(phone, name);
+        await accessible(phone, name);
+        await picture(phone, `${name}-${theme}`);
+      }
+      calm(phone);
+      await phone.context().close();
+    });
   });
 }
