@@ -108,12 +108,12 @@ fn on_one_calibrated_stream_each_kind_of_decision_gets_the_threshold_its_mistake
     // Half as likely to be wrong as it says, at both ends: what a good score looks like.
     let s = stream(7, 6_000, |c| if c < 0.5 { c / 2.0 } else { 1.0 - (1.0 - c) / 2.0 });
     let all = standings(&s, &budgets(0.1, 0.25, 0.15, 0.05));
-    let heights: Vec<f64> = all.iter().map(|s| s.threshold.unwrap()).collect();
+    let heights: Vec<f64> = all.iter().map(|s| s.threshold.expect("there is one")).collect();
     let [close, page, reversible, costly] = heights[..] else { panic!("{all:?}") };
     assert!(close < page && page < reversible && reversible < costly, "{heights:?}");
     for one in &all {
-        assert!(one.allowed && one.bound <= one.budget.unwrap(), "{one:?}");
-        assert!((one.errors as f64) < one.budget.unwrap() * one.beyond as f64, "{one:?}");
+        assert!(one.allowed && one.bound <= one.budget.expect("a budget"), "{one:?}");
+        assert!((one.errors as f64) < one.budget.expect("a budget") * one.beyond as f64, "{one:?}");
         assert!(one.because[0].contains(&format!("of {} judged incidents", one.beyond)), "{one:?}");
     }
 }
