@@ -116,7 +116,8 @@ function NewPlaybook({ taken }: { taken: string[] }) {
   );
 }
 
-function Runs({ all }: { all: RunSummary[] }) {
+// `of` one playbook: its name is not said again in every row.
+function Runs({ all, of = false }: { all: RunSummary[]; of?: boolean }) {
   if (all.length === 0) return <p className="mute pad">No playbook has run yet.</p>;
   return (
     <Wide label="Runs">
@@ -124,7 +125,7 @@ function Runs({ all }: { all: RunSummary[] }) {
         <thead>
           <tr>
             <th scope="col">Run</th>
-            <th scope="col">Playbook</th>
+            {of ? null : <th scope="col">Playbook</th>}
             <th scope="col">Incident</th>
             <th scope="col">State</th>
             <th scope="col">At step</th>
@@ -135,13 +136,15 @@ function Runs({ all }: { all: RunSummary[] }) {
         <tbody>
           {all.map((r) => (
             <tr key={r.id}>
-              <td>
+              <td className="nowrap">
                 <Name id={r.id} />
               </td>
-              <td>
-                <T>{r.playbook}</T>
-              </td>
-              <td>
+              {of ? null : (
+                <td>
+                  <T>{r.playbook}</T>
+                </td>
+              )}
+              <td className="nowrap">
                 {r.incident ? <Name id={r.incident} /> : "—"}
               </td>
               <td>
@@ -189,7 +192,7 @@ export function Playbook() {
             </p>
             <p className="mute line">
               <span>
-                runs are pinned to <span className="mono">{p.hash.slice(0, 12)}</span>
+                new runs are pinned to <span className="mono">{p.hash.slice(0, 12)}</span>
               </span>
               <span>{p.attack.join(", ")}</span>
             </p>
@@ -223,7 +226,7 @@ export function Playbook() {
                 </Panel>
                 <Panel title="Runs">
                   <Show of={runs} what="its runs">
-                    {({ runs: all }) => <Runs all={all.filter((r) => r.playbook === p.name)} />}
+                    {({ runs: all }) => <Runs of all={all.filter((r) => r.playbook === p.name)} />}
                   </Show>
                 </Panel>
               </div>

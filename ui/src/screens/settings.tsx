@@ -36,7 +36,7 @@ export function Settings() {
                       <table>
                         <thead>
                           <tr>
-                            <th scope="col">Address or prefix</th>
+                            <th scope="col">What</th>
                             <th scope="col">Why</th>
                           </tr>
                         </thead>

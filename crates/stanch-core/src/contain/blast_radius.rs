@@ -294,7 +294,9 @@ impl BlastRadius {
                 let mut line =
                     format!("  {} {} ({})", asset.name, asset.address, criticality(asset.criticality));
                 if let Some(at) = asset.last_contact {
-                    let _ = write!(line, ", last contact {at}");
+                    // To the second: with thousandths the line is cut before the zone.
+                    let at = at.to_string();
+                    let _ = write!(line, ", last contact {}Z", at.split('.').next().unwrap_or(&at));
                 }
                 out.push(line);
             }

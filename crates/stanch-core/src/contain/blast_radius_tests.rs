@@ -37,7 +37,7 @@ fn one_victim_and_little_traffic_is_low() {
             "203.0.113.9: 1 address covered; blast radius low",
             "traffic: 3 MiB with 1 machine in 12 connections",
             "machines of ours: 1",
-            "  lap-7 10.0.0.7 (medium criticality), last contact 2023-11-14T22:13:20.000Z",
+            "  lap-7 10.0.0.7 (medium criticality), last contact 2023-11-14T22:13:20Z",
         ]
     );
     assert_eq!(blast.level, Level::Low);
