@@ -200,7 +200,8 @@ fn section(plan: &Plan, taken: &[(Taken, Taken)]) -> Section {
         method: format!(
             "Alertmanager's webhook, {CONNECTIONS} connections, 90 % duplicate, to Stanch and to Keep {KEEP} (the newest on PyPI, of \
              late 2023; SQLite, one worker, telemetry off). Keep answers first and stores later; counted are the rows in its \
-             database, until the last has come. Stanch has stored what it has answered."
+             database, until the last has come. Stanch has stored what it has answered. Later versions of Keep, published as \
+             containers only, do more for each alert and could not be measured in the same run."
         ),
         rows,
         machine: plan.machine.clone(),
