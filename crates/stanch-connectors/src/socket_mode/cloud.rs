@@ -22,6 +22,36 @@ pub(crate) struct Called {
     pub(crate) body: Value,
 }
 
+/// A message that members of a channel see.
+#[allow(dead_code, reason = "shared by the tests of two crates")]
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) ts: String,
+    pub(crate) channel: String,
+    /// What was sent last: the text, the blocks, the thread.
+    pub(crate) body: Value,
+    /// How often it was changed.
+    pub(crate) edits: usize,
+}
+
+#[allow(dead_code, reason = "shared by the tests of two crates")]
+impl Shown {
+    /// The line that notifications show.
+    pub(crate) fn text(&self) -> &str {
+        self.body["text"].as_str().unwrap_or_default()
+    }
+}
+
+/// How a call goes wrong.
+#[allow(dead_code, reason = "shared by the tests of two crates")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trouble {
+    /// Another status than 200; nothing is done. With 429 `Retry-After: 1`.
+    Status(u16),
+    /// Done, and then the connection ends before the answer.
+    Lost,
+}
+
 /// What a socket is made to do.
 enum Order {
     Say(String),
@@ -49,6 +79,10 @@ pub(crate) struct Seen {
     sent: BTreeSet<String>,
     /// Answers of the Web API, by method, each used once; then the usual.
     script: BTreeMap<String, VecDeque<(u16, String)>>,
+    /// What goes wrong with calls of a method that say these words, each once.
+    troubles: Vec<(String, String, Trouble)>,
+    /// What members see, oldest first.
+    messages: Vec<Shown>,
     /// Sockets from here on say no hello.
     mute: bool,
     /// Sockets end as soon as something was acknowledged.
@@ -134,6 +168,27 @@ impl Cloud {
     /// The next answer of a method of the Web API.
     pub(crate) fn answer(&self, method: &str, status: u16, body: &str) {
         self.with(|s| s.script.entry(method.to_owned()).or_default().push_back((status, body.to_owned())));
+    }
+
+    /// The next calls of a method that say these words go wrong, in this order.
+    pub(crate) fn trouble(&self, method: &str, words: &str, all: &[Trouble]) {
+        let one = |t: &Trouble| (method.to_owned(), words.to_owned(), *t);
+        self.with(|s| s.troubles.extend(all.iter().map(one)));
+    }
+
+    /// What members of a channel see, oldest first.
+    pub(crate) fn messages(&self, channel: &str) -> Vec<Shown> {
+        self.with(|s| s.messages.iter().filter(|m| m.channel == channel).cloned().collect())
+    }
+
+    /// Waits for the next change, whatever it is.
+    pub(crate) async fn changes(&self) {
+        self.changed.subscribe().changed().await.expect("the cloud");
+    }
+
+    /// Troubles that have not come up yet.
+    pub(crate) fn troubles(&self) -> usize {
+        self.with(|s| s.troubles.len())
     }
 
     pub(crate) fn mute(&self, mute: bool) {
@@ -275,14 +330,31 @@ impl Seen {
         if let Some(next) = self.script.get_mut(method).and_then(VecDeque::pop_front) {
             return next;
         }
+        let said = body.to_string();
+        let fits = |(m, words, _): &(String, String, Trouble)| m == method && said.contains(words.as_str());
+        let trouble = self.troubles.iter().position(fits).map(|n| self.troubles.remove(n).2);
+        if let Some(Trouble::Status(status)) = trouble {
+            return (status, String::new());
+        }
+        let done = self.carry_out(method, token, &channel, body, url);
+        if matches!(trouble, Some(Trouble::Lost)) { (0, String::new()) } else { (200, done.to_string()) }
+    }
+
+    fn carry_out(&mut self, method: &str, token: &str, channel: &str, body: Value, url: &str) -> Value {
         let right = match method {
             "apps.connections.open" => "xapp-",
             _ => "xoxb-",
         };
         if !token.starts_with(right) {
-            return (200, json!({ "ok": false, "error": "not_allowed_token_type" }).to_string());
+            return json!({ "ok": false, "error": "not_allowed_token_type" });
         }
-        let answer = match method {
+        if method.starts_with("chat.") {
+            self.wrong.extend(faults(method, &body));
+        }
+        let at = |ts: &Value, all: &[Shown]| {
+            all.iter().position(|m| Some(m.ts.as_str()) == ts.as_str() && m.channel == channel)
+        };
+        match method {
             "apps.connections.open" => {
                 let ticket = format!("ticket={}", self.calls.len());
                 self.tickets.insert(ticket.clone());
@@ -290,17 +362,26 @@ impl Seen {
                 json!({ "ok": true, "url": format!("{place}?{ticket}") })
             }
             "chat.postMessage" => {
+                let thread = &body["thread_ts"];
+                if !thread.is_null() && at(thread, &self.messages).is_none() {
+                    return json!({ "ok": false, "error": "thread_not_found" });
+                }
                 self.posts += 1;
-                json!({ "ok": true, "channel": channel, "ts": format!("{}.000100", self.posts) })
+                let ts = format!("{}.000100", self.posts);
+                self.messages.push(Shown { ts: ts.clone(), channel: channel.to_owned(), body, edits: 0 });
+                json!({ "ok": true, "channel": channel, "ts": ts })
             }
-            "chat.update" => match body["ts"].as_str() {
-                Some(ts) => json!({ "ok": true, "channel": channel, "ts": ts }),
+            "chat.update" => match at(&body["ts"], &self.messages) {
+                Some(n) => {
+                    let message = &mut self.messages[n];
+                    (message.body, message.edits) = (body, message.edits + 1);
+                    json!({ "ok": true, "channel": channel, "ts": message.ts })
+                }
                 None => json!({ "ok": false, "error": "message_not_found" }),
             },
             "chat.postEphemeral" => json!({ "ok": true, "message_ts": "1.1" }),
             _ => json!({ "ok": false, "error": "unknown_method" }),
-        };
-        (200, answer.to_string())
+        }
     }
 
     /// One text frame; true when the socket ends now.
@@ -312,6 +393,31 @@ impl Seen {
         }
         self.cut_after_ack
     }
+}
+
+/// What Slack would refuse or cut. Source: Slack's reference of Block Kit: 50 blocks, 3000 characters a section,
+/// 150 a header, 75 a button and 2000 its value; a text is needed for notifications.
+fn faults(method: &str, body: &Value) -> Vec<String> {
+    let mut all = Vec::new();
+    let long = |v: &Value| v.as_str().map_or(0, |t| t.chars().count());
+    let mut fault = |is: bool, what: &str| {
+        if is {
+            all.push(format!("{method}: {what}: {body}"));
+        }
+    };
+    fault(long(&body["text"]) == 0, "no text for notifications");
+    let blocks = body["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    fault(blocks.len() > 50, "too many blocks");
+    for block in blocks {
+        let text = long(&block["text"]["text"]);
+        fault(block["type"] == "section" && !(1..=3_000).contains(&text), "a section's length");
+        fault(block["type"] == "header" && !(1..=150).contains(&text), "a header's length");
+        for part in block["elements"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            fault(long(&part["text"]["text"]) > 75, "a button's length");
+            fault(long(&part["value"]) > 2_000, "a value's length");
+        }
+    }
+    all
 }
 
 /// One request: head and body.

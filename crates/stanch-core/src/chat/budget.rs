@@ -5,8 +5,11 @@
 //! only what says that an incident is there, or is merely good to know, is counted. What is withheld is in
 //! the journal, in the incident's story and in the storm message's numbers.
 //!
-//! Source: `CONSOLE.md` 5.5 rule 5 (6 new messages in 10 minutes, 30 an hour, then one storm message that
-//! is changed every minute).
+//! What is critical is told beyond that, up to a number of its own: one burning house must not hide another,
+//! and a hundred of them must not hide each other.
+//!
+//! Source: `CONSOLE.md` 5.5 rule 5 (6 new messages in 10 minutes, 30 an hour, 10 critical ones an hour beyond
+//! that, then one storm message that is changed every minute).
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -30,11 +33,13 @@ pub struct ChatBudget {
     pub per_hour: u32,
     /// Incidents in 10 minutes that make a storm, told or not. Default 12.
     pub storm: u32,
+    /// Critical messages in an hour, told also where there is no room for others. Default 10.
+    pub critical: u32,
 }
 
 impl Default for ChatBudget {
     fn default() -> ChatBudget {
-        ChatBudget { per_10_minutes: 6, per_hour: 30, storm: 12 }
+        ChatBudget { per_10_minutes: 6, per_hour: 30, storm: 12, critical: 10 }
     }
 }
 
@@ -45,6 +50,8 @@ pub struct Chatter {
     pub sent: VecDeque<Timestamp>,
     /// When incidents were to be told of, told or not; the last ten minutes of them.
     pub wanted: VecDeque<Timestamp>,
+    /// When critical messages that count were intended; the last hour of them.
+    pub critical: VecDeque<Timestamp>,
     /// The storm, while one goes on.
     pub storm: Option<Storm>,
 }
@@ -64,29 +71,42 @@ pub struct Storm {
 
 /// True for what counts: the word that an incident is there, a further rung of its ladder, and what is only
 /// good to know. Everything else needs a person, or the NOC, and is never withheld.
+///
+/// It is asked about a notice before and after it became a message: the message of an incident is named by what
+/// it shows and not by the rung that made it.
 #[must_use]
 pub fn counts(notice: &Notice, noc: bool) -> bool {
     let needs_a_person = notice.ask.is_some() || noc || notice.about.is_some();
-    !needs_a_person && (super::is_rung(notice) || notice.urgency == Urgency::Information)
+    let rung = super::is_rung(notice) || super::is_card(notice);
+    !needs_a_person && (rung || notice.urgency == Urgency::Information)
 }
 
 /// True when there is room for one more message that counts; `incident` says that it tells of an incident.
 #[must_use]
-pub fn has_room(chatter: &Chatter, budget: ChatBudget, now: Timestamp, incident: bool) -> bool {
+pub fn has_room(
+    chatter: &Chatter,
+    budget: ChatBudget,
+    now: Timestamp,
+    (urgency, incident): (Urgency, bool),
+) -> bool {
     let within = |times: &VecDeque<Timestamp>, span: Span| {
         let recent = times.iter().filter(|at| now.since(**at) < span).count();
         u32::try_from(recent).unwrap_or(u32::MAX)
     };
-    chatter.storm.is_none()
+    let room = chatter.storm.is_none()
         && within(&chatter.sent, SHORT) < budget.per_10_minutes
         && within(&chatter.sent, LONG) < budget.per_hour
-        && !(incident && within(&chatter.wanted, SHORT) >= budget.storm)
+        && !(incident && within(&chatter.wanted, SHORT) >= budget.storm);
+    room || (urgency == Urgency::Critical && within(&chatter.critical, LONG) < budget.critical)
 }
 
 impl Chatter {
     /// A message that counts is sent.
-    pub(crate) fn said(&mut self, at: Timestamp, incident: bool) {
+    pub(crate) fn said(&mut self, at: Timestamp, (urgency, incident): (Urgency, bool)) {
         push(&mut self.sent, at, LONG);
+        if urgency == Urgency::Critical {
+            push(&mut self.critical, at, LONG);
+        }
         if incident {
             push(&mut self.wanted, at, SHORT);
         }

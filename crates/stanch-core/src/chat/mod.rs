@@ -50,6 +50,11 @@ fn is_rung(notice: &Notice) -> bool {
     notice.key.starts_with(&format!("{}-rung-", notice.incident))
 }
 
+/// True for the message of an incident, new or changed.
+fn is_card(notice: &Notice) -> bool {
+    notice.card.as_ref().is_some_and(|c| c.of == notice.incident.to_string())
+}
+
 /// The message of its own that a notice is: about a question or a change.
 fn own(notice: &Notice, noc: bool) -> Option<String> {
     let question = notice.ask.as_ref().map(|a| a.approval.to_string());
@@ -76,7 +81,8 @@ pub fn steps(
     let chatter = state.posts.chatter(notifier, channel).unwrap_or(&none);
     let step = |said: Said| {
         let incident = said.notice.card.as_ref().is_some_and(|c| !c.of.is_empty());
-        if !budget::counts(notice, noc) || budget::has_room(chatter, budget, now, incident) {
+        if !budget::counts(notice, noc) || budget::has_room(chatter, budget, now, (notice.urgency, incident))
+        {
             return Step::Say(Box::new(said));
         }
         let (notifier, channel) = (notifier.to_owned(), channel.to_owned());

@@ -1,7 +1,7 @@
 //! The storm message of a channel: posted when the first message is withheld, changed every minute, and closed
 //! once by a last word. Pure.
 
-use stanch_model::{Card, IncidentId, Notice, Place, Timestamp, Urgency};
+use stanch_model::{Card, IncidentId, Notice, Place, Severity, Timestamp, Urgency};
 
 use super::Said;
 use super::budget::{CALM, Storm, TOLD_EVERY};
@@ -67,11 +67,12 @@ fn words(state: &State, storm: &Storm, over: bool) -> (String, String, String) {
     };
     let known = || storm.incidents.iter().filter_map(|i| state.incidents.get(&state.head_of(*i)));
     let untaken = known().filter(|i| i.status == Status::Triggered).count();
+    let critical = known().filter(|i| i.severity().rank() >= Severity::Critical.rank()).count();
     let worst = known().max_by_key(|i| i.severity().rank());
     let worst =
         worst.map(|i| format!("Worst       {} ({})\n", i.severity().word(), i.id)).unwrap_or_default();
     let body = format!(
-        "Since       {}\nUntil       {}\nWithheld    {} messages about {many} {}\nUntaken     {untaken} of them\n{worst}\nQuestions and notices to the NOC are told as always.\nSee them:   stanch incidents\n",
+        "Since       {}\nUntil       {}\nWithheld    {} messages about {many} {}\nUntaken     {untaken} of them\nCritical    {critical} of them\n{worst}\nQuestions and notices to the NOC are told as always.\nSee them:   stanch incidents\n",
         storm.since,
         storm.last,
         storm.messages,

@@ -3,7 +3,7 @@ use stanch_model::{ApprovalId, Ask, EffectId, Span};
 
 use super::budget::{CALM, SHORT};
 use super::*;
-use crate::journal::event::{Effect, Event, Intended, Settled};
+use crate::journal::event::{Effect, Event, IncidentOpened, Intended, Settled};
 use crate::journal::posts::STORM;
 
 /// A channel and what reached it.
@@ -36,8 +36,12 @@ impl Channel {
         self.told.push((self.now, said));
     }
 
-    /// A notice comes; true when it was told.
+    /// A notice comes; true when it was told. Its incident is there, as it always is.
     fn notice(&mut self, notice: &Notice, noc: bool) -> bool {
+        if !self.state.incidents.contains_key(&notice.incident) {
+            let (incident, site) = (notice.incident, "hq".to_owned());
+            self.put(Event::IncidentOpened(IncidentOpened { incident, site, because: Vec::new() }));
+        }
         let budget = ChatBudget::default();
         let steps = steps(&self.state, ("chat", budget), "C1", (notice, noc), self.now);
         assert!(steps.len() <= 1, "{steps:?}");
@@ -100,6 +104,10 @@ fn notice(n: u64, key: String, urgency: Urgency) -> Notice {
 }
 
 fn opens(n: u64) -> Notice {
+    notice(n, format!("INC-{n}-rung-0-secops"), Urgency::Warning)
+}
+
+fn burns(n: u64) -> Notice {
     notice(n, format!("INC-{n}-rung-0-secops"), Urgency::Critical)
 }
 
@@ -152,15 +160,16 @@ fn a_channel_with_room_has_no_storm_and_an_hour_has_its_own_limit() {
 
 #[test]
 fn many_incidents_make_a_storm_even_where_messages_have_room() {
-    let budget = ChatBudget { per_10_minutes: 1_000, per_hour: 1_000, storm: 12 };
+    let budget = ChatBudget { per_10_minutes: 1_000, per_hour: 1_000, ..ChatBudget::default() };
     let mut chatter = budget::Chatter::default();
+    let (incident, other) = ((Urgency::Warning, true), (Urgency::Warning, false));
     for n in 0..12 {
-        assert!(budget::has_room(&chatter, budget, Timestamp(n), true), "{n}");
-        chatter.said(Timestamp(n), true);
+        assert!(budget::has_room(&chatter, budget, Timestamp(n), incident), "{n}");
+        chatter.said(Timestamp(n), incident);
     }
-    assert!(!budget::has_room(&chatter, budget, Timestamp(20), true));
-    assert!(budget::has_room(&chatter, budget, Timestamp(20), false), "other messages still have room");
-    assert!(budget::has_room(&chatter, budget, Timestamp(0).plus(SHORT).plus(Span::secs(1)), true));
+    assert!(!budget::has_room(&chatter, budget, Timestamp(20), incident));
+    assert!(budget::has_room(&chatter, budget, Timestamp(20), other), "other messages still have room");
+    assert!(budget::has_room(&chatter, budget, Timestamp(0).plus(SHORT).plus(Span::secs(1)), incident));
 }
 
 #[test]
@@ -175,8 +184,22 @@ fn a_storm_that_nobody_could_be_told_of_is_told_when_it_is_over() {
     assert_eq!(c.about_storms().len(), 1);
 }
 
+#[test]
+fn what_is_critical_is_told_in_a_storm_up_to_ten_an_hour_and_counted_after_that() {
+    let mut c = Channel::new();
+    assert_eq!((1..=20).filter(|n| c.notice(&opens(*n), false)).count(), 6);
+    assert_eq!((21..=40).filter(|n| c.notice(&burns(*n), false)).count(), 10);
+    c.tick();
+    assert!(c.about_storms()[0].subject.contains("24 incidents"), "{}", c.about_storms()[0].subject);
+    c.pass(9);
+    assert!(!c.notice(&burns(41), false), "the storm goes on, and ten of them were told in this hour");
+    c.pass(52);
+    assert!(c.notice(&burns(42), false));
+}
+
 #[derive(Clone, Debug)]
 enum Move {
+    Burns,
     Opens,
     Asks,
     Reminds,
@@ -187,6 +210,7 @@ enum Move {
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
+        2 => Just(Move::Burns),
         6 => Just(Move::Opens),
         1 => Just(Move::Asks),
         1 => Just(Move::Reminds),
@@ -207,6 +231,9 @@ proptest! {
         for one in all {
             n += 1;
             match one {
+                Move::Burns => {
+                    c.notice(&burns(n), false);
+                }
                 Move::Opens => {
                     c.notice(&opens(n), false);
                 }
@@ -234,12 +261,19 @@ proptest! {
             }
         }
         let budget = ChatBudget::default();
-        let counted: Vec<Timestamp> =
-            c.posted().filter(|(_, s)| !s.notice.key.starts_with(STORM) && budget::counts(&s.notice, s.noc)).map(|(at, _)| *at).collect();
-        for from in &counted {
-            let within = |span: Span| counted.iter().filter(|at| **at >= *from && at.since(*from) < span).count();
-            prop_assert!(within(SHORT) <= budget.per_10_minutes as usize);
-            prop_assert!(within(Span::hours(1)) <= budget.per_hour as usize);
+        let counted: Vec<(Timestamp, bool)> = c
+            .posted()
+            .filter(|(_, s)| !s.notice.key.starts_with(STORM) && budget::counts(&s.notice, s.noc))
+            .map(|(at, s)| (*at, s.notice.urgency == Urgency::Critical))
+            .collect();
+        for (from, _) in &counted {
+            let within = |span: Span, critical: bool| {
+                counted.iter().filter(|(at, c)| *c == critical && *at >= *from && at.since(*from) < span).count()
+            };
+            prop_assert!(within(SHORT, false) <= budget.per_10_minutes as usize);
+            prop_assert!(within(Span::hours(1), false) <= budget.per_hour as usize);
+            let most = (budget.critical + budget.per_hour) as usize;
+            prop_assert!(within(Span::hours(1), true) <= most);
         }
         // Calm comes back, and with it the last word.
         c.pass(12);

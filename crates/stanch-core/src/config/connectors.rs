@@ -232,7 +232,8 @@ fn budget(node: &Node, m: &mut Vec<Mistake>) -> Option<ChatBudget> {
     number("per_10_minutes", &mut all.per_10_minutes);
     number("per_hour", &mut all.per_hour);
     number("storm", &mut all.storm);
-    fields.finish(&["per_10_minutes", "per_hour", "storm"], m);
+    number("critical", &mut all.critical);
+    fields.finish(&["per_10_minutes", "per_hour", "storm", "critical"], m);
     if all.per_hour < all.per_10_minutes {
         let message =
             format!("{} messages in 10 minutes are more than {} an hour", all.per_10_minutes, all.per_hour);

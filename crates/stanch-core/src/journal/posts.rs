@@ -119,7 +119,7 @@ impl Posts {
             if card.of == STORM && notice.closes {
                 self.channel(notifier, channel).storm = None;
             } else if card.at.is_none() && card.of != STORM && counts(notice, noc) {
-                self.channel(notifier, channel).said(at, !card.of.is_empty());
+                self.channel(notifier, channel).said(at, (notice.urgency, !card.of.is_empty()));
             }
         }
         let Some(name) = Posts::name(notifier, notice) else { return };

@@ -24,6 +24,7 @@ mod reload;
 mod secrets;
 mod secure;
 mod socket;
+mod storm;
 mod tenants;
 mod webhooks;
 mod whole_loop;
