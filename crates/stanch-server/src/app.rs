@@ -19,7 +19,7 @@ use stanch_store::SqliteJournal;
 use crate::api::manners::{Answers, Limits};
 use crate::assist::Assist;
 use crate::audit::{Audit, Keeper};
-use crate::auth::Desk;
+use crate::auth::{Desk, HookRoom};
 use crate::chat::Links;
 use crate::config_dir;
 use crate::connect::Kept;
@@ -256,6 +256,7 @@ impl App {
         let assist = assist.map_err(StartError::Refused)?;
         let (links, clicks) = Links::new(now.clone());
         let limits = Limits::new(loaded.config.server.requests_per_second);
+        let hooks = HookRoom::new(loaded.config.server.intake_queue);
         let (dir, time) = (data_dir.clone(), now());
         let answers = blocking(move || Arc::new(Answers::open(&dir, time))).await?;
         let audit = Arc::new(audit);
@@ -281,6 +282,7 @@ impl App {
             links,
             assist,
             limits,
+            hooks,
             answers,
             data_dir,
             now,

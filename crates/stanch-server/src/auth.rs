@@ -14,6 +14,7 @@
 
 mod clicks;
 pub(crate) mod door;
+mod hook;
 mod keys;
 mod knock;
 mod own;
@@ -42,6 +43,7 @@ use crate::problem::Problem;
 use crate::secrets::TokenDigest;
 use crate::sse::Pulse;
 
+pub(crate) use hook::{HookCaller, HookRoom};
 pub(crate) use keys::Change;
 pub(crate) use knock::{CameIn, Knock};
 pub(crate) use provided::Back;
@@ -49,6 +51,28 @@ pub(crate) use provided::Back;
 /// What handlers share. Holds everything and gives nothing away without a check.
 #[derive(Clone)]
 pub(crate) struct Desk(Books);
+
+/// Who asks, as far as that is known.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// By name.
+    Person(String),
+    /// A source that begins a run, by name.
+    Source(String),
+    /// By address; empty where none is known.
+    Stranger(String),
+}
+
+impl Caller {
+    /// The same for the same caller, and for no other.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Caller::Person(name) => format!("person {name}"),
+            Caller::Source(name) => format!("source {name}"),
+            Caller::Stranger(address) => format!("address {address}"),
+        }
+    }
+}
 
 impl Desk {
     pub(crate) fn live(live: Arc<Live>) -> Desk {
@@ -99,17 +123,21 @@ impl Desk {
     }
 
     /// Who asks, as far as that is known: for limits and kept answers, not for permission.
-    pub(crate) fn caller(&self, parts: &Parts) -> String {
-        match self.who(parts) {
-            Ok((who, _)) => format!("person {}", who.name),
-            Err(_) => {
-                let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_canonical());
-                format!("address {}", peer.map_or_else(String::new, |ip| ip.to_string()))
-            }
+    pub(crate) fn caller(&self, parts: &Parts) -> Caller {
+        if let Ok((who, _)) = self.who(parts) {
+            return Caller::Person(who.name);
         }
+        // Nothing else of the API answers to sources.
+        if parts.uri.path().starts_with("/api/v1/hooks/")
+            && let Some(name) = self.source(parts)
+        {
+            return Caller::Source(name);
+        }
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_canonical());
+        Caller::Stranger(peer.map_or_else(String::new, |ip| ip.to_string()))
     }
 
-    /// How fast callers may ask; none where nothing runs.
+    /// How fast people and strangers may ask; none where nothing runs.
     pub(crate) fn limits(&self) -> Option<&Limits> {
         match &self.0 {
             Books::Live(live) => Some(&live.limits),
@@ -288,46 +316,6 @@ impl<R: Rank> FromRequestParts<Desk> for Authorised<R> {
             }
         }
         Ok(Authorised { who, proof, books: desk.0.clone(), rank: PhantomData })
-    }
-}
-
-/// Whoever may begin a run from outside: a person who works on alerts, or a source that proves itself
-/// with a bearer token.
-pub(crate) struct HookCaller {
-    who: Who,
-    live: Arc<Live>,
-}
-
-impl FromRequestParts<Desk> for HookCaller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
-        let Books::Live(live) = &desk.0 else { return Err(Problem::read_only()) };
-        let token = bearer(&parts.headers).filter(|t| !t.trim().is_empty());
-        let doors = live.intake.doors();
-        let source = match token {
-            Some(token) => doors.of_token(token).map(|d| d.name.clone()),
-            None => Shown::of(&parts.extensions)
-                .filter(|_| certificate::not_a_browser(&parts.headers).is_ok())
-                .and_then(|shown| {
-                    let names = live.clients.now().judge(&shown, (live.now)()).ok()?;
-                    doors.of_names(&names).map(|d| d.name.clone())
-                }),
-        };
-        if let Some(name) = source {
-            let teams = std::collections::BTreeSet::new();
-            let who = Who { name: format!("source {name}"), role: Role::Viewer, teams };
-            return Ok(HookCaller { who, live: live.clone() });
-        }
-        let person = Authorised::<Works>::from_request_parts(parts, desk).await?;
-        Ok(HookCaller { who: person.who, live: live.clone() })
-    }
-}
-
-impl HookCaller {
-    /// Orders what the caller may order.
-    pub(crate) async fn command(&self, order: impl FnOnce(Who) -> Command) -> Result<Done, Problem> {
-        Ok(self.live.engine.command(order(self.who.clone())).await?)
     }
 }
 

@@ -12,6 +12,7 @@ use stanch_model::port::Responder;
 use crate::api::manners::{Answers, Limits};
 use crate::assist::Assist;
 use crate::audit::Audit;
+use crate::auth::HookRoom;
 use crate::certificate::Authorities;
 use crate::chat::Links;
 use crate::config_dir::{self, Loaded, Written};
@@ -50,6 +51,8 @@ pub(crate) struct Live {
     pub(crate) links: Links,
     pub(crate) assist: Assist,
     pub(crate) limits: Limits,
+    /// Room for calls that begin runs.
+    pub(crate) hooks: HookRoom,
     pub(crate) answers: Arc<Answers>,
     pub(crate) data_dir: PathBuf,
     pub(crate) now: Now,

@@ -570,7 +570,9 @@ export interface paths {
         /**
          * Begin a run of a playbook `on: hook` with this body, and wait for its answer
          * @description The answer is sent once everything up to it is on disk. When the run takes longer than the wait,
-         *     the answer is 202 with the run's name, and the run goes on.
+         *     the answer is 202 with the run's name, and the run goes on. Sources are not held to the limit of
+         *     callers: while `intake_queue` calls wait for the disk, the next is answered 503 and no run begins; while as
+         *     many wait for answers, the next is answered 202 at once.
          */
         post: operations["post_hooks_playbook"];
         delete?: never;

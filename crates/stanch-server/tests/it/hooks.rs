@@ -12,7 +12,14 @@ const BREAKS: &str = "name: breaks\nsummary: Fails before it answers\non: hook\n
 const DECIDE: &str = "name: decide\nsummary: Asks for a yes\non: called\nsteps:\n  - id: ask\n    approve: { question: Go on?, approvers: [secops], expires: 1h }\nsop: Nothing.\n";
 
 async fn house() -> House {
+    house_with("").await
+}
+
+async fn house_with(setting: &str) -> House {
     House::with(|config| {
+        let file = config.join("stanch.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{text}\n{setting}\n")).unwrap();
         for (name, text) in
             [("ask", ASK), ("work", WORK), ("mute", MUTE), ("breaks", BREAKS), ("decide", DECIDE)]
         {
@@ -81,6 +88,71 @@ async fn what_is_no_hook_is_not_begun_by_a_call() {
     let plain = house.send("/api/v1/hooks/ask", &headers, "{}").await;
     assert_eq!(plain.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(house.get("/api/v1/runs").await["runs"], json!([]));
+}
+
+#[tokio::test]
+async fn sources_begin_runs_faster_than_people_may_ask() {
+    let house = house_with("requests_per_second: 1").await;
+    for n in 0..30 {
+        let answer = house.post("suricata", "/api/v1/hooks/ask", json!({ "severity": 5 })).await;
+        assert_eq!(answer.status, StatusCode::OK, "{n}");
+        assert!(answer.headers.get("ratelimit").is_none());
+    }
+    assert_eq!(house.get("/api/v1/runs?limit=100").await["runs"].as_array().unwrap().len(), 30);
+    // People keep their limit there; and a source has no business anywhere else.
+    for (caller, path) in [("secops-lead", "/api/v1/hooks/ask"), ("suricata", "/api/v1/runs")] {
+        let mut last = StatusCode::OK;
+        for _ in 0..14 {
+            last = house.post(caller, path, json!({ "severity": 5 })).await.status;
+        }
+        assert_eq!(last, StatusCode::TOO_MANY_REQUESTS, "{caller} {path}");
+    }
+}
+
+#[tokio::test]
+async fn calls_beyond_the_room_are_refused_before_they_begin_or_not_waited_for() {
+    let house = house_with("intake_queue: 1").await;
+    let calls = (0..20).map(|_| house.post("suricata", "/api/v1/hooks/work?wait=0s", json!({})));
+    let answers = futures::future::join_all(calls).await;
+    let (begun, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.status == StatusCode::ACCEPTED);
+    assert!(!begun.is_empty() && !refused.is_empty());
+    for answer in refused {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
+        assert!(answer.headers.contains_key("retry-after"));
+        assert!(answer.text().contains("no run was begun"), "{}", answer.text());
+    }
+    assert_eq!(house.get("/api/v1/runs?limit=100").await["runs"].as_array().unwrap().len(), begun.len());
+    // One waits for a person; the next does not wait, and its run goes on.
+    let first = house.post("suricata", "/api/v1/hooks/work?wait=60s", json!({}));
+    let second = async {
+        house.until("/api/v1/runs?limit=100", |v| v["runs"].as_array().unwrap().len() > begun.len()).await;
+        house.post("suricata", "/api/v1/hooks/work?wait=60s", json!({})).await
+    };
+    tokio::select! {
+        biased;
+        answer = first => panic!("nobody did the task: {}", answer.text()),
+        answer = second => assert_eq!(answer.json()["state"], "running"),
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_sends_a_call_again_with_its_key_begins_one_run() {
+    let house = house().await;
+    let token = format!("Bearer {}", House::secret("suricata.token"));
+    for (name, body) in [("ask", json!({ "severity": 5 })), ("breaks", json!({ "severity": 5 }))] {
+        let headers = [
+            ("authorization", token.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", name),
+        ];
+        let path = format!("/api/v1/hooks/{name}");
+        let first = house.send(&path, &headers, body.to_string()).await;
+        let again = house.send(&path, &headers, body.to_string()).await;
+        assert_eq!((again.status, again.text()), (first.status, first.text()), "{name}");
+        assert_eq!(run_of(&again), run_of(&first));
+        assert_eq!(again.headers["idempotency-replayed"], "true");
+    }
+    assert_eq!(house.get("/api/v1/runs").await["runs"].as_array().unwrap().len(), 2);
 }
 
 /// The open task, and its path for answers.

@@ -43,6 +43,9 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) kind: String,
     pub(super) text: String,
+    /// The run that a call has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<String>,
 }
 
 /// One line of the file. Without an answer: it began.
@@ -134,11 +137,10 @@ impl Answers {
     }
 
     /// Keeps what was answered.
-    pub(super) fn done(&self, place: Place, status: u16, kind: &str, text: &str) {
-        if text.len() > LONGEST {
+    pub(super) fn done(&self, place: Place, answer: Answer) {
+        if answer.text.len() > LONGEST {
             return;
         }
-        let answer = Answer { status, kind: kind.to_owned(), text: text.to_owned() };
         self.change(place, |line| line.answer = Some(answer));
     }
 
@@ -204,8 +206,9 @@ mod tests {
         let at = place(&["anna", "POST", "/x", "k"]);
         assert_eq!(answers.begin(at, b"{}", NOW), Begin::New);
         assert_eq!(answers.begin(at, b"{}", NOW), Begin::Unknown, "while it is being done");
-        answers.done(at, 200, "application/json", "{\"n\":1}");
-        let kept = Answer { status: 200, kind: "application/json".into(), text: "{\"n\":1}".into() };
+        let kept =
+            Answer { status: 200, kind: "application/json".into(), text: "{\"n\":1}".into(), run: None };
+        answers.done(at, kept.clone());
         assert_eq!(answers.begin(at, b"{}", NOW), Begin::Kept(kept.clone()));
         assert_eq!(answers.begin(at, b"{ }", NOW), Begin::Other);
         assert_eq!(

@@ -35,16 +35,18 @@ use sha2::{Digest, Sha256};
 use tower::ServiceExt as _;
 
 use super::BODY_LIMIT;
-use crate::auth::Desk;
+use crate::auth::{Caller, Desk};
 use crate::problem::Problem;
 use answers::Begin;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The run that a call has begun.
+pub(crate) const RUN: HeaderName = HeaderName::from_static("stanch-run");
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
-/// Their answers hold what is shown once and never kept.
-const NEVER_KEPT: [&str; 6] = ["session", "token", "secret", "setup", "people", "webhook"];
+/// Parts of the API whose answers hold what is shown once and never kept.
+const NEVER_KEPT: [&str; 5] = ["session", "tokens", "secrets", "people", "webhooks"];
 
 /// What the layer works with: who asks, and the routes without this layer.
 #[derive(Clone)]
@@ -60,7 +62,13 @@ pub(super) async fn manners(State(around): State<Around>, request: Request, next
     }
     let (parts, body) = request.into_parts();
     let caller = around.desk.caller(&parts);
-    let room = around.desk.limits().map(|l| l.take(&caller, around.desk.now()));
+    let room = match &caller {
+        // Bounded by what waits, as deliveries of alerts are: see [`crate::auth::HookRoom`].
+        Caller::Source(_) => None,
+        Caller::Person(_) | Caller::Stranger(_) => {
+            around.desk.limits().map(|l| l.take(&caller.key(), around.desk.now()))
+        }
+    };
     let mut response = match &room {
         Some(room) if !room.passed => Problem::too_fast(room.seconds).into_response(),
         _ => conditional(&around, &caller, parts, body, next).await,
@@ -71,7 +79,7 @@ pub(super) async fn manners(State(around): State<Around>, request: Request, next
     response
 }
 
-async fn conditional(around: &Around, caller: &str, parts: Parts, body: Body, next: Next) -> Response {
+async fn conditional(around: &Around, caller: &Caller, parts: Parts, body: Body, next: Next) -> Response {
     if parts.method == Method::GET {
         let asked = parts.headers.get(header::IF_NONE_MATCH).cloned();
         return tagged(next.run(Request::from_parts(parts, body)).await, asked.as_ref()).await;
@@ -164,14 +172,15 @@ async fn holds(around: &Around, parts: &Parts, tags: &HeaderValue) -> Result<(),
 /// Does it once, and gives whoever asks again with the same key the same answer.
 async fn once(
     around: &Around,
-    caller: &str,
+    caller: &Caller,
     key: &HeaderValue,
     parts: Parts,
     body: Body,
     next: Next,
 ) -> Response {
-    let path = parts.uri.path();
-    let kept = !NEVER_KEPT.iter().any(|word| path.contains(word));
+    // `/api/v1/tokens/...`, and not a playbook that happens to be called so.
+    let part = parts.uri.path().split('/').nth(3).unwrap_or_default();
+    let kept = !NEVER_KEPT.contains(&part);
     let (Some(answers), true) = (around.desk.answers(), kept) else {
         return next.run(Request::from_parts(parts, body)).await;
     };
@@ -185,14 +194,16 @@ async fn once(
     let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
         return Problem::too_large(BODY_LIMIT as u64).into_response();
     };
-    // Only by callers that are known: for strangers nothing is kept.
-    let place = answers::place(&[caller, parts.method.as_str(), &parts.uri.to_string(), key]);
-    let begun = if caller.starts_with("person ") {
-        let (answers, bytes) = (answers.clone(), bytes.clone());
-        let now = around.desk.now();
-        tokio::task::spawn_blocking(move || answers.begin(place, &bytes, now)).await.unwrap_or(Begin::Failed)
-    } else {
-        Begin::New
+    let place = answers::place(&[&caller.key(), parts.method.as_str(), &parts.uri.to_string(), key]);
+    let begun = match caller {
+        Caller::Person(_) | Caller::Source(_) => {
+            let (answers, bytes) = (answers.clone(), bytes.clone());
+            let now = around.desk.now();
+            let work = move || answers.begin(place, &bytes, now);
+            tokio::task::spawn_blocking(work).await.unwrap_or(Begin::Failed)
+        }
+        // Nothing is kept for those that are not known.
+        Caller::Stranger(_) => Begin::New,
     };
     match begun {
         Begin::New => {}
@@ -211,13 +222,18 @@ async fn keep(answers: std::sync::Arc<Answers>, place: answers::Place, answer: R
     let Ok(bytes) = to_bytes(body, usize::MAX).await else {
         return Problem::internal("an answer was lost").into_response();
     };
-    let kind =
-        head.headers.get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok()).unwrap_or_default().to_owned();
-    let (status, text) = (head.status.as_u16(), String::from_utf8_lossy(&bytes).into_owned());
-    // What was refused before it began, or broke, may be tried again with the same key.
-    let certain = head.status.as_u16() < 500 && !matches!(status, 401 | 403 | 412 | 429);
-    let work =
-        move || if certain { answers.done(place, status, &kind, &text) } else { answers.forget(place) };
+    let said = |name: HeaderName| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
+    let answer = answers::Answer {
+        status: head.status.as_u16(),
+        kind: said(header::CONTENT_TYPE).unwrap_or_default(),
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+        run: said(RUN),
+    };
+    // What was refused before it began, or broke, may be tried again with the same key. A run that has
+    // begun is never begun again, however it ended.
+    let certain =
+        answer.run.is_some() || (answer.status < 500 && !matches!(answer.status, 401 | 403 | 412 | 429));
+    let work = move || if certain { answers.done(place, answer) } else { answers.forget(place) };
     if tokio::task::spawn_blocking(work).await.is_err() {
         tracing::error!("an answer could not be kept");
     }
@@ -229,6 +245,9 @@ fn replayed(answer: &answers::Answer) -> Response {
     let mut headers = HeaderMap::new();
     if let Ok(kind) = HeaderValue::from_str(&answer.kind) {
         headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if let Some(run) = answer.run.as_deref().and_then(|run| HeaderValue::from_str(run).ok()) {
+        headers.insert(RUN, run);
     }
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

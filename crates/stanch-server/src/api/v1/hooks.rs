@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::Failures;
 use super::types::{HookQuery, HookView};
 use crate::api::extract::{Body, Named, Query};
+use crate::api::manners::RUN;
 use crate::auth::HookCaller;
 use crate::problem::Problem;
 
@@ -24,7 +25,9 @@ const USUAL: Span = Span::secs(20);
 /// Begin a run of a playbook `on: hook` with this body, and wait for its answer
 ///
 /// The answer is sent once everything up to it is on disk. When the run takes longer than the wait,
-/// the answer is 202 with the run's name, and the run goes on.
+/// the answer is 202 with the run's name, and the run goes on. Sources are not held to the limit of
+/// callers: while `intake_queue` calls wait for the disk, the next is answered 503 and no run begins; while as
+/// many wait for answers, the next is answered 202 at once.
 #[utoipa::path(post, path = "/api/v1/hooks/{playbook}", tag = "runs", security(("person" = ["analyst"]), ("source" = [])),
     params(("playbook" = String, Path, description = "The playbook's name"), HookQuery),
     request_body(content = Object, example = json!({ "severity": 5, "host": "web-1" })),
@@ -50,8 +53,9 @@ pub(super) async fn call(
     let asked = Start { playbook, incident: None, inputs: body, hook: true, waiter: Some(waiter) };
     let begun = caller.command(|who| Command::Start { asked, who }).await?;
     let run = begun.run.map(|r| r.to_string()).unwrap_or_default();
-    let replied = tokio::time::timeout(Duration::from_millis(wait.0.unsigned_abs()), answer).await;
-    let mut response = match replied {
+    let place = caller.place_to_wait();
+    let wait = if place.is_some() { Duration::from_millis(wait.0.unsigned_abs()) } else { Duration::ZERO };
+    let mut response = match tokio::time::timeout(wait, answer).await {
         Ok(Ok(replied)) => answered(replied),
         Ok(Err(_)) | Err(_) => {
             let view = HookView { run: run.clone(), state: "running".to_owned(), why: None };
@@ -59,7 +63,7 @@ pub(super) async fn call(
         }
     };
     if let Ok(value) = HeaderValue::from_str(&run) {
-        response.headers_mut().insert("stanch-run", value);
+        response.headers_mut().insert(RUN, value);
     }
     Ok(response)
 }
