@@ -28,6 +28,7 @@ use crate::identity::{Identity, SetUp};
 use crate::intake::{self, Intake};
 use crate::live::Live;
 use crate::places::Places;
+use crate::serve::Speaks;
 use crate::session::{Place, Sessions};
 use crate::sse::Pulse;
 use crate::swap::Swap;
@@ -35,9 +36,6 @@ use crate::vault::Vault;
 use crate::webhooks::{Book, Webhooks};
 use crate::{api, chat, seal_key, serve};
 
-/// A tenant has no listener of its own.
-const NO_TLS: &str = "a tenant has no listener of its own: take `tls` out of its stanch.yaml, and have a proxy before \
-    all tenants speak TLS";
 /// How long requests under way may take at a stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -58,8 +56,8 @@ pub struct Options {
     pub set_up: Option<SetUp>,
     /// Names under which browsers reach the console through a proxy, beside where it listens.
     pub hosts: Vec<String>,
-    /// One tenant of several in this process: its host name, and where the listener of all is.
-    pub(crate) tenant: Option<(String, SocketAddr)>,
+    /// One tenant of several in this process.
+    pub(crate) tenant: Option<OneOfSeveral>,
 }
 
 impl Options {
@@ -88,6 +86,32 @@ impl Options {
         let token = crate::identity::random()?;
         self.set_up = Some(SetUp::of(&token, (self.clock)()));
         Ok(token)
+    }
+}
+
+/// A tenant, and the listener that it shares with the others.
+#[derive(Clone)]
+pub(crate) struct OneOfSeveral {
+    /// Its host name.
+    pub(crate) name: String,
+    /// Where the listener of all is.
+    pub(crate) addr: SocketAddr,
+    /// True when that listener speaks TLS.
+    pub(crate) tls: bool,
+}
+
+impl OneOfSeveral {
+    /// Whether its own configuration fits the listener of all.
+    fn fits(&self, tls: bool, nobody: bool) -> Result<(), StartError> {
+        let why = match (self.tls, tls) {
+            (true, false) => {
+                "the listener of all tenants speaks TLS, and this one names no certificate; add `tls: { cert: …, key: … }` \
+                 to its stanch.yaml"
+            }
+            (false, true) => "`tls` came into its stanch.yaml while stanch started; start it again",
+            (true, true) | (false, false) => return refuse_open_doors(self.addr, tls, nobody),
+        };
+        Err(StartError::Refused(why.to_owned()))
     }
 }
 
@@ -135,9 +159,9 @@ pub(crate) struct Listening {
 
 impl Listening {
     /// Answers from now on.
-    pub(crate) fn start(listener: TcpListener, router: Router, tls: Option<RustlsConfig>) -> Listening {
+    pub(crate) fn start(listener: TcpListener, router: Router, speaks: Speaks) -> Listening {
         let handle = Handle::new();
-        let serving = tokio::spawn(serve::serve(listener, router, tls, handle.clone()));
+        let serving = tokio::spawn(serve::serve(listener, router, speaks, handle.clone()));
         Listening { handle, serving }
     }
 
@@ -161,10 +185,10 @@ impl Listening {
 /// Where it listens, or the listener of all tenants does.
 fn listen_on(
     wanted: SocketAddr,
-    tenant: Option<&(String, SocketAddr)>,
+    tenant: Option<&OneOfSeveral>,
 ) -> Result<(Option<TcpListener>, SocketAddr), StartError> {
-    if let Some((_, addr)) = tenant {
-        return Ok((None, *addr));
+    if let Some(one) = tenant {
+        return Ok((None, one.addr));
     }
     let cannot = |why| StartError::Listen { addr: wanted, why };
     let listener = TcpListener::bind(wanted).map_err(cannot)?;
@@ -193,7 +217,8 @@ impl App {
     pub async fn start(options: Options) -> Result<App, StartError> {
         let Options { config_dir, data_dir, listen, clock: now, mode, mut hosts, set_up, tenant } = options;
         let (dir, clock) = (config_dir.clone(), now.clone());
-        let kept = Kept { data: Some(data_dir.clone()), ..Kept::default() };
+        let named = tenant.as_ref().map(|t| t.name.clone());
+        let kept = Kept { data: Some(data_dir.clone()), tenant: named, ..Kept::default() };
         let mut loaded = blocking(move || config_dir::load(&dir, &clock, &kept))
             .await?
             .map_err(StartError::Configuration)?;
@@ -220,8 +245,10 @@ impl App {
         let nobody = loaded.people.nobody() && !identity.look(|b| b.can_come_in());
         match &tenant {
             None => refuse_open_doors(wanted, tls.is_some(), nobody)?,
-            Some(_) if tls.is_some() => return Err(StartError::Refused(NO_TLS.to_owned())),
-            Some((name, _)) => hosts.push(name.clone()),
+            Some(one) => {
+                one.fits(tls.is_some(), nobody)?;
+                hosts.push(one.name.clone());
+            }
         }
         let (listener, addr) = listen_on(wanted, tenant.as_ref())?;
 
@@ -289,7 +316,7 @@ impl App {
             clients,
             // A proxy before several tenants is on this machine too.
             open_metrics: addr.ip().is_loopback() && tenant.is_none(),
-            tenant: tenant.map(|(name, _)| name),
+            tenant: tenant.map(|t| t.name),
             config_dir,
             mode,
             tls: tls.clone(),
@@ -299,7 +326,8 @@ impl App {
         live.links.swap(loaded.connected.chats.clone());
         let answering = tokio::spawn(chat::links::answer(Desk::live(live.clone()), clicks));
         let router = api::router(Desk::live(live.clone()), Some(intake::router(intake)));
-        let listening = listener.map(|listener| Listening::start(listener, router.clone(), tls));
+        let speaks = tls.map_or(Speaks::Plain, Speaks::Tls);
+        let listening = listener.map(|listener| Listening::start(listener, router.clone(), speaks));
         tracing::info!(%addr, "stanch answers");
         Ok(App { addr, live, router, listening, keeper, telling, answering })
     }
@@ -320,6 +348,11 @@ impl App {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.live.engine
+    }
+
+    /// What it shows on a line, where it speaks TLS; a reload swaps what is in it.
+    pub(crate) fn tls(&self) -> Option<RustlsConfig> {
+        self.live.tls.clone()
     }
 
     /// The whole API, for calls within the process.

@@ -67,7 +67,12 @@ impl Written {
 /// nobody.
 #[must_use]
 pub fn check(dir: &Path) -> Vec<Mistake> {
-    match load(dir, &crate::app::system_clock(), &Kept::default()) {
+    check_for(dir, None)
+}
+
+/// The same for the folder of a tenant, whose certificate has to be for its host name.
+pub(crate) fn check_for(dir: &Path, tenant: Option<String>) -> Vec<Mistake> {
+    match load(dir, &crate::app::system_clock(), &Kept { tenant, ..Kept::default() }) {
         Ok(loaded) => loaded.warnings,
         Err(mistakes) => mistakes,
     }
@@ -104,7 +109,7 @@ pub(crate) fn load(dir: &Path, now: &Now, kept: &Kept) -> Result<Loaded, Vec<Mis
     mistakes.extend(more);
     let (connected, more) = connect::connect(dir, &config, now, kept);
     mistakes.extend(more);
-    let (tls, clients) = listener(dir, &config, &mut mistakes);
+    let (tls, clients) = listener(dir, &config, kept.tenant.as_deref(), &mut mistakes);
     mistakes.sort();
     mistakes.dedup();
     if mistakes.iter().any(|m| !m.warning) {
@@ -117,6 +122,7 @@ pub(crate) fn load(dir: &Path, now: &Now, kept: &Kept) -> Result<Loaded, Vec<Mis
 fn listener(
     dir: &Path,
     config: &Config,
+    tenant: Option<&str>,
     mistakes: &mut Vec<Mistake>,
 ) -> (Option<rustls::ServerConfig>, Authorities) {
     let Some(files) = &config.server.tls else { return (None, Authorities::default()) };
@@ -125,6 +131,12 @@ fn listener(
         let clients = clients.unwrap_or_default();
         Ok((Some(serve::tls(dir, files, &clients)?), clients))
     });
+    if let (Ok(_), Some(tenant)) = (&made, tenant)
+        && let Err(why) = serve::is_for(dir, files, tenant)
+    {
+        let mend = "name a certificate whose subjectAltName holds that name, or a pattern that covers it";
+        mistakes.push(Mistake::error("stanch.yaml", (0, 0), format!("tls: {why}"), mend));
+    }
     made.unwrap_or_else(|why| {
         let mend = "name PEM files that stanch can read";
         mistakes.push(Mistake::error("stanch.yaml", (0, 0), format!("tls: {why}"), mend));

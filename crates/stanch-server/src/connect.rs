@@ -60,6 +60,8 @@ pub(crate) struct Kept {
     pub(crate) devices: Vec<Arc<dyn Responder>>,
     /// Where stored secrets lie; none where a folder is only looked at.
     pub(crate) data: Option<PathBuf>,
+    /// The tenant whose folder it is, where there are several.
+    pub(crate) tenant: Option<String>,
 }
 
 /// Where secrets are found.

@@ -97,7 +97,7 @@ impl Live {
         _one: &tokio::sync::MutexGuard<'_, ()>,
     ) -> Result<Reloaded, Vec<Mistake>> {
         let devices = self.responders.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let kept = Kept { devices, data: Some(self.data_dir.clone()) };
+        let kept = Kept { devices, data: Some(self.data_dir.clone()), tenant: self.tenant.clone() };
         let (dir, now) = (self.config_dir.clone(), self.now.clone());
         let loaded = tokio::task::spawn_blocking(move || config_dir::load(&dir, &now, &kept)).await;
         let loaded = loaded.unwrap_or_else(|_| Err(vec![bug()])).and_then(|l| self.acceptable(l));
@@ -120,8 +120,13 @@ impl Live {
             let message = "`listen` and `intake_queue` change at the next start only";
             loaded.warnings.push(Mistake::warning("stanch.yaml", (0, 0), message, "restart stanch"));
         }
-        if let (Some(running), Some(tls)) = (&self.tls, loaded.tls.take()) {
-            running.reload_from_config(Arc::new(tls));
+        match (&self.tls, loaded.tls.take()) {
+            (Some(running), Some(tls)) => running.reload_from_config(Arc::new(tls)),
+            (None, Some(_)) => {
+                let message = "`tls` is new, and a listener begins to speak it at the next start only";
+                loaded.warnings.push(Mistake::warning("stanch.yaml", (0, 0), message, "restart stanch"));
+            }
+            (_, None) => {}
         }
         loaded.enlist(&self.identity.book());
         let hash = loaded.config.hash.clone();

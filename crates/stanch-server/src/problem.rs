@@ -66,6 +66,13 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, "ST0404", "there is nothing under this host name", mend)
     }
 
+    /// The line was opened for one tenant, and the request names another. Source: RFC 9110 §15.5.20.
+    pub(crate) fn misdirected() -> Problem {
+        let message = "this line was opened for another host name than the request is for";
+        let mend = "open a new line for that name; behind a proxy, let both names be the same";
+        Problem::new(StatusCode::MISDIRECTED_REQUEST, "ST0425", message, mend)
+    }
+
     /// A client certificate that proves nothing. Said in full: whoever shows one knows what is in it.
     pub(crate) fn certificate(why: &Refused) -> Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "ST0401", why.to_string(), why.mend())

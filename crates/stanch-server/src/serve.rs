@@ -9,16 +9,29 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use stanch_core::config::TlsFiles;
 
 use crate::certificate::Authorities;
+use crate::tenants::by_name::ByName;
 
 /// A connection that says nothing for this long at its beginning is closed.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
 /// Requests at the same time on one HTTP/2 connection.
 const STREAMS: u32 = 128;
+
+/// How a listener speaks.
+pub(crate) enum Speaks {
+    /// In the clear: on this machine only.
+    Plain,
+    /// TLS with one certificate.
+    Tls(RustlsConfig),
+    /// TLS with the certificate of the tenant that is asked for.
+    ByName(ByName),
+}
 
 /// Certificate and key, ready to use. TLS 1.2 and 1.3, nothing older.
 ///
@@ -51,21 +64,35 @@ pub(crate) fn tls(
     Ok(config)
 }
 
+/// Whether a certificate is for the name under which it will be shown.
+///
+/// # Errors
+/// When it is for others, or cannot be read.
+pub(crate) fn is_for(folder: &Path, files: &TlsFiles, name: &str) -> Result<(), String> {
+    let certificate = CertificateDer::from_pem_file(folder.join(&files.cert))
+        .map_err(|e| format!("{}: {e}", files.cert))?;
+    let parsed = ParsedCertificate::try_from(&certificate).map_err(|e| format!("{}: {e}", files.cert))?;
+    let wanted = ServerName::try_from(name).map_err(|e| format!("{name}: {e}"))?;
+    verify_server_name(&parsed, &wanted)
+        .map_err(|_| format!("{} is not for {name}, the host name of this tenant", files.cert))
+}
+
 /// Answers until the handle is told to stop.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    tls: Option<RustlsConfig>,
+    speaks: Speaks,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(FIRST_REQUEST);
     server.http_builder().http2().max_concurrent_streams(STREAMS);
-    match tls {
-        None => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
-        Some(tls) => {
+    match speaks {
+        Speaks::Plain => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
+        Speaks::Tls(tls) => {
             let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
             server.acceptor(acceptor).serve(service).await
         }
+        Speaks::ByName(tenants) => server.acceptor(tenants).serve(service).await,
     }
 }

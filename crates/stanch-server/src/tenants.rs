@@ -5,6 +5,9 @@
 //! for is said by the host name alone, before anybody is asked who they are: there is one name for each
 //! tenant, and browsers keep what belongs to one name from the pages of another.
 //!
+//! Where tenants speak TLS themselves, each shows its own certificate, and a line that was opened for one
+//! name never carries a request for another.
+//!
 //! One that does not start, or that fails, is down under its own name; the others go on.
 //!
 //! Never shares a decision, and never says which names there are. Source: SEC-26; ADR 0027.
@@ -18,14 +21,20 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use stanch_core::config::subject_name;
+use axum_server::tls::TlsInfo;
+use stanch_core::config::{Mistake, subject_name};
 use stanch_engine::{Engine, Now};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
-use crate::app::{App, Listening, Options, StartError, system_clock};
+use crate::app::{App, Listening, OneOfSeveral, Options, StartError, blocking, system_clock};
 use crate::problem::Problem;
+use crate::serve::Speaks;
 use crate::swap::Swap;
+use crate::{config_dir, console};
+use by_name::ByName;
+
+pub(crate) mod by_name;
 
 /// Where one listens when nothing else is said.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7878);
@@ -43,6 +52,7 @@ type Doors = BTreeMap<String, Swap<Door>>;
 /// Several tenants, running.
 pub struct Tenants {
     addr: SocketAddr,
+    tls: bool,
     doors: Arc<Doors>,
     apps: BTreeMap<String, App>,
     watching: Vec<tokio::task::JoinHandle<()>>,
@@ -71,10 +81,11 @@ impl Tenants {
     ) -> Result<Tenants, StartError> {
         let found = found(folder).map_err(StartError::Refused)?;
         let wanted = listen.unwrap_or(USUAL);
-        if !wanted.ip().is_loopback() {
+        let tls = speaks_tls(&found).await?;
+        if !tls && !wanted.ip().is_loopback() {
             let why = format!(
-                "{wanted} can be reached from other machines; with tenants stanch listens on this machine only, behind \
-                 a proxy that speaks TLS and keeps the host name"
+                "{wanted} can be reached from other machines, and no tenant has TLS; add `tls: {{ cert: …, key: … }}` to \
+                 the stanch.yaml of each, or listen on 127.0.0.1 behind a proxy that speaks TLS and keeps the host name"
             );
             return Err(StartError::Refused(why));
         }
@@ -85,7 +96,7 @@ impl Tenants {
         for (name, at) in found {
             let mut options = Options::new(at.join("config"), at.join("data"));
             options.clock = clock.clone();
-            options.tenant = Some((name.clone(), addr));
+            options.tenant = Some(OneOfSeveral { name: name.clone(), addr, tls });
             let span = tracing::info_span!("tenant", name);
             match App::start(options).instrument(span).await {
                 Ok(app) => {
@@ -104,15 +115,27 @@ impl Tenants {
         }
         let doors = Arc::new(doors);
         let watching = apps.iter().map(|(name, app)| watch(&doors, name, app.engine())).collect();
-        let listening = Listening::start(listener, router(doors.clone()), None);
-        tracing::info!(%addr, tenants = apps.len(), "stanch answers");
-        Ok(Tenants { addr, doors, apps, watching, listening })
+        let speaks = if tls {
+            let shown = apps.iter().filter_map(|(name, app)| Some((name.clone(), app.tls()?))).collect();
+            Speaks::ByName(ByName::new(shown).map_err(StartError::Bug)?)
+        } else {
+            Speaks::Plain
+        };
+        let listening = Listening::start(listener, router(doors.clone()), speaks);
+        tracing::info!(%addr, tls, tenants = apps.len(), "stanch answers");
+        Ok(Tenants { addr, tls, doors, apps, watching, listening })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// True when the tenants speak TLS themselves.
+    #[must_use]
+    pub fn tls(&self) -> bool {
+        self.tls
     }
 
     /// The host names of the tenants that run.
@@ -169,6 +192,49 @@ impl Tenants {
             app.stop().await;
         }
     }
+}
+
+/// All mistakes and warnings of a folder of tenants: for each its host name and what is wrong with it. Changes
+/// nothing and reaches nobody.
+///
+/// # Errors
+/// When the folder says something that is no tenant.
+pub fn check(folder: &Path) -> Result<Vec<(String, Vec<Mistake>)>, String> {
+    let found = found(folder)?;
+    let tls = found.iter().any(|(_, at)| names_tls(at));
+    let each = found.into_iter().map(|(name, at)| {
+        let mut mistakes = config_dir::check_for(&at.join("config"), Some(name.clone()));
+        let readable = config_dir::compiled(&at.join("config"));
+        if readable.as_ref().is_some_and(|c| tls && c.server.tls.is_none()) {
+            let message =
+                "other tenants speak TLS themselves, and this one names no certificate: it would be down";
+            let mend = "add `tls: { cert: …, key: … }`";
+            mistakes.push(Mistake::error("stanch.yaml", (0, 0), message, mend));
+        }
+        if readable.is_some_and(|c| c.server.listen != USUAL) {
+            let message = "`listen` of a tenant does nothing: there is one listener for all";
+            mistakes.push(Mistake::warning(
+                "stanch.yaml",
+                (0, 0),
+                message,
+                "use: stanch serve --tenants DIR --listen",
+            ));
+        }
+        mistakes.sort();
+        (name, mistakes)
+    });
+    Ok(each.collect())
+}
+
+/// True when a tenant's configuration can be read and names a certificate.
+fn names_tls(at: &Path) -> bool {
+    config_dir::compiled(&at.join("config")).is_some_and(|c| c.server.tls.is_some())
+}
+
+/// One tenant that speaks TLS makes all of them: half in the clear would be a mistake that nobody sees.
+async fn speaks_tls(found: &[(String, PathBuf)]) -> Result<bool, StartError> {
+    let places: Vec<PathBuf> = found.iter().map(|(_, at)| at.clone()).collect();
+    blocking(move || places.iter().any(|at| names_tls(at))).await
 }
 
 /// Shuts the door of a tenant whose engine fails; the others do not notice.
@@ -248,7 +314,17 @@ fn router(doors: Arc<Doors>) -> Router {
 
 /// Hands a request to the tenant of its host name; to nobody where that is not plain.
 async fn dispatch(State(doors): State<Arc<Doors>>, request: Request) -> Response {
-    let Some((name, door)) = host(&request).and_then(|name| doors.get_key_value(&name)) else {
+    let mut answer = handed_on(&doors, request).await;
+    console::secured(&mut answer);
+    answer
+}
+
+async fn handed_on(doors: &Doors, request: Request) -> Response {
+    let asked = host(&request);
+    if of_another_line(&request, asked.as_deref()) {
+        return Problem::misdirected().into_response();
+    }
+    let Some((name, door)) = asked.and_then(|name| doors.get_key_value(&name)) else {
         // Whether the process lives is for whoever watches it, under any name.
         if request.uri().path() == "/healthz" {
             return axum::Json(serde_json::json!({ "status": "ok" })).into_response();
@@ -263,6 +339,16 @@ async fn dispatch(State(doors): State<Arc<Doors>>, request: Request) -> Response
             answer
         }
     }
+}
+
+/// True when a request came by a line that was opened for another name, or says no name by a line that has one.
+///
+/// Browsers use one HTTP/2 connection for all names that its certificate covers, and whoever holds a line can
+/// write any name on it: certificate, client certificate and tenant must be those of one name. A browser that
+/// is told so asks again by a line of its own.
+fn of_another_line(request: &Request, asked: Option<&str>) -> bool {
+    let line = request.extensions().get::<Arc<TlsInfo>>().map(|info| info.server_name.as_deref());
+    line.is_some_and(|line| line.is_none() || line != asked)
 }
 
 /// The one host name that a request says it is for; none when it says two, or says it in another way.

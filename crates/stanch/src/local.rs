@@ -23,6 +23,15 @@ pub(crate) fn check(dir: &Path) -> Vec<MistakeView> {
     stanch_server::check(dir).into_iter().map(shown).collect()
 }
 
+/// The same for every tenant of a folder, each with its host name.
+///
+/// # Errors
+/// When the folder says something that is no tenant.
+pub(crate) fn check_tenants(folder: &Path) -> Result<Vec<(String, Vec<MistakeView>)>, String> {
+    let found = stanch_server::tenants::check(folder)?;
+    Ok(found.into_iter().map(|(name, all)| (name, all.into_iter().map(shown).collect())).collect())
+}
+
 /// The configuration as a value; none when it has mistakes.
 #[must_use]
 pub(crate) fn config(dir: &Path) -> Option<Arc<Config>> {
@@ -86,7 +95,8 @@ pub(crate) async fn serve_tenants(ctx: &Ctx, folder: &Path, listen: Option<Socke
     log(ctx, "info");
     keep_memory_in(ctx);
     let tenants = Tenants::start(folder, listen).await.map_err(not_started)?;
-    ctx.out.line(format!("listening on http://{}", tenants.addr()));
+    let scheme = if tenants.tls() { "https" } else { "http" };
+    ctx.out.line(format!("listening on {scheme}://{}", tenants.addr()));
     tenants
         .run()
         .await

@@ -20,10 +20,10 @@ const WATCH: &str = "watch.example.com";
 const MINUTE: u64 = 60;
 
 /// Somebody who signs certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(pub(crate) CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key.
-struct Id(Vec<CertificateDer<'static>>, Vec<u8>);
+pub(crate) struct Id(pub(crate) Vec<CertificateDer<'static>>, pub(crate) Vec<u8>);
 
 /// What a certificate says.
 struct Says<'a> {
@@ -38,7 +38,7 @@ fn uri(text: &str) -> SanType {
     SanType::URI(text.try_into().unwrap())
 }
 
-fn dns(text: &str) -> SanType {
+pub(crate) fn dns(text: &str) -> SanType {
     SanType::DnsName(text.try_into().unwrap())
 }
 
@@ -54,7 +54,7 @@ fn at(seconds: i64) -> SystemTime {
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub(crate) fn new() -> Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -68,6 +68,22 @@ impl Authority {
         params.distinguished_name.push(rcgen::DnType::CommonName, "below");
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         Authority(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.0).unwrap())
+    }
+
+    /// A program's certificate with these names.
+    pub(crate) fn for_program(&self, names: &[SanType]) -> Id {
+        self.signs(&says(names))
+    }
+
+    /// A server's certificate for these names and its key, as PEM.
+    pub(crate) fn for_server(&self, names: &[&str]) -> (String, String) {
+        let mut params =
+            CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
+        // Under the usual name of both, OpenSSL would take it for one that signed itself.
+        params.distinguished_name.push(rcgen::DnType::CommonName, "server");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
 
     fn signs(&self, says: &Says<'_>) -> Id {

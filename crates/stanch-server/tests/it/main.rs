@@ -26,5 +26,6 @@ mod secure;
 mod socket;
 mod storm;
 mod tenants;
+mod tenants_tls;
 mod webhooks;
 mod whole_loop;

@@ -13,15 +13,15 @@ use stanch_server::{ANONYMOUS_PATHS, DOOR_PATHS};
 use crate::house::{Answer, call, furnish, noise};
 use crate::people::concrete;
 
-const A: &str = "a.example.com";
-const B: &str = "b.example.com";
+pub(crate) const A: &str = "a.example.com";
+pub(crate) const B: &str = "b.example.com";
 
 /// What a secret file of a tenant holds.
-fn secret(tenant: &str, name: &str) -> String {
+pub(crate) fn secret(tenant: &str, name: &str) -> String {
     format!("the-secret-of-{tenant}-{name}")
 }
 
-fn furnished(root: &Path, tenant: &str) {
+pub(crate) fn furnished(root: &Path, tenant: &str) {
     use std::fmt::Write as _;
     let config = root.join(tenant).join("config");
     furnish(&config);
@@ -64,7 +64,7 @@ async fn ask(
     call(&tenants.router(), request.body(body.into()).unwrap()).await
 }
 
-fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
