@@ -42,14 +42,14 @@ async fn asked() -> (House, String) {
     (house, digest)
 }
 
-fn sign(secret: &str, stamp: i64, body: &str) -> String {
+pub(crate) fn sign(secret: &str, stamp: i64, body: &str) -> String {
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("v0:{stamp}:{body}").as_bytes());
     let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
     format!("v0={hex}")
 }
 
-fn body(user: &str, button: &str, digest: &str) -> String {
+pub(crate) fn body(user: &str, button: &str, digest: &str) -> String {
     let value = json!({
         "type": "block_actions",
         "user": { "id": user, "name": "secops-lead", "team_id": "T1" }, "team": { "id": "T1" },

@@ -14,7 +14,7 @@ use stanch_server::{App, Options};
 use tower::ServiceExt;
 
 /// Longest wait for something that happens by itself.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A Stanch of its own.
 pub(crate) struct House {

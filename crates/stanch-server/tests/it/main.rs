@@ -26,6 +26,7 @@ mod secure;
 mod socket;
 mod storm;
 mod tenants;
+mod tenants_apart;
 mod tenants_tls;
 mod webhooks;
 mod whole_loop;

@@ -13,8 +13,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::house::{House, beacon};
 
 /// One delivery as it came.
-struct Came {
-    head: String,
+pub(crate) struct Came {
+    pub(crate) head: String,
     body: String,
 }
 
@@ -25,7 +25,7 @@ impl Came {
     }
 
     /// True when one of the signatures is of this key. Written after the specification, not after our code.
-    fn signed_by(&self, key: &str) -> bool {
+    pub(crate) fn signed_by(&self, key: &str) -> bool {
         let bytes = base64_of(key.strip_prefix("whsec_").unwrap());
         let over =
             format!("{}.{}.{}", self.header("webhook-id"), self.header("webhook-timestamp"), self.body);
@@ -44,7 +44,7 @@ fn base64_of(text: &str) -> Vec<u8> {
 }
 
 /// Answers as it is told, one after another, and with 204 when nothing is left to say.
-async fn receiver(answers: &[&'static str]) -> (String, UnboundedReceiver<Came>) {
+pub(crate) async fn receiver(answers: &[&'static str]) -> (String, UnboundedReceiver<Came>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://127.0.0.1:{}/hook", listener.local_addr().unwrap().port());
     let left = Arc::new(Mutex::new(answers.iter().copied().collect::<VecDeque<_>>()));

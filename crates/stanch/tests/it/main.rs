@@ -13,4 +13,5 @@ mod offline;
 mod playbook;
 mod rehearse;
 mod site;
+mod tenants;
 mod work;

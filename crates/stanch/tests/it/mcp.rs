@@ -1,13 +1,13 @@
 //! `stanch mcp` as a model's program would speak to it: JSON-RPC on stdin and stdout.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::site::Site;
 
-struct Client {
+pub(crate) struct Client {
     child: Child,
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
@@ -16,14 +16,14 @@ struct Client {
 
 impl Client {
     fn start(site: &Site, person: &str) -> Client {
-        let mut child = site
-            .command()
-            .args(["mcp", "--as", person, "--config"])
-            .arg(site.config())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = site.command();
+        command.args(["mcp", "--as", person, "--config"]).arg(site.config());
+        Client::of(&mut command)
+    }
+
+    /// Speaks to whatever this starts.
+    pub(crate) fn of(command: &mut Command) -> Client {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (to, from) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         let mut client = Client { child, to, from, n: 0 };
         let hello = client.ask(
@@ -56,14 +56,14 @@ impl Client {
         }
     }
 
-    fn call(&mut self, tool: &str, arguments: Value) -> (bool, String) {
+    pub(crate) fn call(&mut self, tool: &str, arguments: Value) -> (bool, String) {
         let said = self.ask("tools/call", json!({ "name": tool, "arguments": arguments }));
         let result = &said["result"];
         let text = result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{said}")).to_owned();
         (result["isError"] == true, text)
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         drop(self.to.take());
         assert!(self.child.wait().unwrap().success());
     }
