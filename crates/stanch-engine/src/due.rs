@@ -30,6 +30,7 @@ impl Turn<'_> {
         for id in self.state.agenda.rungs_due(self.now) {
             self.escalate(id);
         }
+        self.look_again();
         self.remind();
         self.expire_renewals();
         self.state.agenda.ring(self.now);

@@ -40,7 +40,7 @@ impl Turn<'_> {
 }
 
 /// The observable behind an entity's name.
-fn observable(entity: &str) -> Observable {
+pub(crate) fn observable(entity: &str) -> Observable {
     let (kind, value) = match entity.split_once(':') {
         Some(("host", name)) => (ObservableKind::Hostname, name),
         Some(("user", name)) => (ObservableKind::User, name),

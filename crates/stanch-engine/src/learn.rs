@@ -21,10 +21,24 @@ impl Turn<'_> {
         ends: &Ends,
         facts: &[Fact],
     ) -> Score {
+        if self.is_calibrated() {
+            triage::describe(features, self.state, site, alert, ends, facts);
+        }
+        self.judge_described(features)
+    }
+
+    /// True when scores are calibrated probabilities: something was learnt, here or before.
+    pub(crate) fn is_calibrated(&self) -> bool {
+        self.state.learnt.model().is_some() || self.rules.model.reads_described()
+    }
+
+    /// Scores what has been described, where a model reads that.
+    pub(crate) fn judge_described(&self, features: &Features) -> Score {
         let base = self.rules.model.as_ref();
-        let Some((upto, learner)) = self.state.learnt.model() else { return base.score(features) };
-        triage::describe(features, self.state, site, alert, ends, facts);
-        Learned { learner, upto, base }.score(features)
+        match self.state.learnt.model() {
+            Some((upto, learner)) => Learned { learner, upto, base }.score(features),
+            None => base.score(features),
+        }
     }
 
     /// Takes in a model that was grown from the first `upto` verdicts; one that is not wanted any more

@@ -5,6 +5,7 @@
 //! Read `pipeline` for what happens to an alert, `turn` for how decisions become entries, `drive`
 //! for the threads, `engine` for what others see of it.
 
+mod again;
 mod chats;
 pub mod command;
 mod drift;

@@ -12,7 +12,7 @@ use stanch_core::journal::incident::{Incident, Status};
 use stanch_core::journal::state::Disposition;
 use stanch_core::playbook::run::{inputs, started, triggers};
 use stanch_core::stage::autonomy::page;
-use stanch_core::stage::correlate::{self, Place};
+use stanch_core::stage::correlate::{self, Look, Place};
 use stanch_core::stage::dedup::{self, Dedup};
 use stanch_core::stage::health::OWN_SOURCE;
 use stanch_core::stage::kill_chain::Stage;
@@ -23,6 +23,7 @@ use stanch_core::{Reason, story};
 use stanch_model::port::Parsed;
 use stanch_model::{Alert, AlertId, AlertState, Fact, IncidentId, Timestamp};
 
+use crate::again::reach;
 use crate::input::{Ack, Received};
 use crate::turn::Turn;
 
@@ -248,7 +249,7 @@ impl Turn<'_> {
     fn place_new(&mut self, f: &Fresh, score: &Score) {
         let policy = &self.rules.config.triage;
         let joined = joined(f, score, self.state);
-        let decided = correlate::correlate(self.state, policy, &f.site, &joined);
+        let decided = correlate::correlate(self.state, policy, &f.site, &joined, self.look(Look::First));
         let ask = score.probability >= policy.enrich_at && !self.rules.enrichers.is_empty();
         match decided.verdict {
             Place::Join { incident, merge } => {
@@ -296,6 +297,7 @@ impl Turn<'_> {
         self.record(Event::IncidentOpened(IncidentOpened { incident, site: site.to_owned(), because }));
         self.record(Event::AlertsJoined(AlertsJoined { incident, alerts: vec![joined] }));
         self.gather(incident, &ends);
+        self.recall(incident, None);
         self.know(incident, 0);
         self.after_change(incident);
     }
@@ -304,6 +306,7 @@ impl Turn<'_> {
     pub(crate) fn join(&mut self, incident: IncidentId, merge: Vec<IncidentId>, joined: Joined) {
         let before = self.state.incidents.get(&incident).map(shape);
         let held = self.state.incidents.get(&incident).map_or(0, |i| i.alerts.len());
+        let reach = self.state.incidents.get(&incident).map(reach);
         let (ends, stage) = (joined.ends.clone(), joined.stage);
         let because = format!("{} belongs to both: {}", joined.alert, joined.because);
         let acted_before = |s: &State| {
@@ -324,6 +327,7 @@ impl Turn<'_> {
         if !known_actor {
             self.gather(incident, &ends);
         }
+        self.recall(incident, reach);
         self.know(incident, held);
         if self.state.incidents.get(&incident).map(shape) != before {
             self.after_change(incident);
@@ -419,7 +423,7 @@ fn shape(i: &Incident) -> (usize, usize, u8, bool) {
     (i.totals.stages.len(), i.totals.rules.len().min(64), i.severity().rank(), i.merged_into.is_some())
 }
 
-fn first(because: &[Reason]) -> String {
+pub(crate) fn first(because: &[Reason]) -> String {
     because.first().map(ToString::to_string).unwrap_or_default()
 }
 

@@ -8,7 +8,7 @@ use stanch_core::journal::event::{
 };
 use stanch_core::journal::state::Disposition;
 use stanch_core::playbook::run;
-use stanch_core::stage::correlate::{self, Place};
+use stanch_core::stage::correlate::{self, Look, Place};
 use stanch_core::stage::{fingerprint, triage};
 use stanch_model::{
     Action, ActionId, AlertId, EffectId, Fact, Failure, IncidentId, Meaning, Observed, RunId, Span,
@@ -178,7 +178,7 @@ impl Turn<'_> {
         let source =
             self.state.sources.get(usize::from(slot.source)).map(|s| s.name.clone()).unwrap_or_default();
         let joined = from_alert(alert, &body, &source, thousandths, self.state);
-        let decided = correlate::correlate(self.state, policy, site, &joined);
+        let decided = correlate::correlate(self.state, policy, site, &joined, self.look(Look::First));
         let because = decided.because.first().map(ToString::to_string).unwrap_or_default();
         let joined = stanch_core::journal::event::Joined { because, ..joined };
         match decided.verdict {

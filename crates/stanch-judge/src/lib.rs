@@ -9,7 +9,7 @@ pub mod bound;
 pub mod calibrate;
 pub mod chance;
 pub mod forest;
-pub mod incident;
+pub mod kin;
 pub mod learner;
 pub mod measure;
 pub mod queue;

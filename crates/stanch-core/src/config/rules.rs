@@ -10,7 +10,7 @@ use super::Budgets;
 /// Dedup, triage and correlation settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TriagePolicy {
-    /// A repeat within this time of the last one is counted, not reopened. Default 24 h.
+    /// A repeat within this time of the last one is counted, not reopened. Default 30 min.
     pub dedup_window: Span,
     /// Score from which look-ups are made. 0 to 1, default 0.35.
     pub enrich_at: f64,
@@ -29,7 +29,7 @@ pub struct TriagePolicy {
 impl Default for TriagePolicy {
     fn default() -> TriagePolicy {
         TriagePolicy {
-            dedup_window: Span::hours(24),
+            dedup_window: Span::mins(30),
             enrich_at: 0.35,
             incident_at: 0.6,
             age_out: Span::hours(24 * 7),

@@ -65,6 +65,7 @@ impl State {
                 self.judged(at, e);
             }
             Event::ModelGrown(e) => self.learnt.grown(e),
+            Event::LookedAgain(e) => self.looked_again(e),
             Event::Noted(e) => self.mark(e.incident, at, MarkKind::Noted, format!("{}: {}", e.by, e.text)),
             Event::Resolved(e) => {
                 self.mark(e.incident, at, MarkKind::Resolved, format!("resolved by {}: {}", e.by, e.text));
@@ -258,6 +259,12 @@ impl State {
             self.contacts.note(site, src, dst, *time, 0, ends.established);
         }
         let mention = Arc::new(Mention { alert: *id, ends: ends.clone(), rule: *rule });
+        if self.sources[usize::from(source)].name != OWN_SOURCE {
+            if let Some(machine) = fingerprint::machine(site, ends) {
+                self.kin.met(&machine, *rule, *time);
+            }
+            self.second.wait(at, mention.clone());
+        }
         for e in fingerprint::entities(ends) {
             self.recent.note(fingerprint::entity(site, &e), mention.clone());
         }
@@ -410,6 +417,7 @@ impl State {
             marks: Vec::new(),
             merged_into: None,
             parts: std::collections::BTreeSet::new(),
+            machines: BTreeMap::new(),
         };
         self.incidents.insert(e.incident, incident);
         self.mark(e.incident, at, MarkKind::Opened, format!("{} opened", e.incident));
@@ -461,6 +469,16 @@ impl State {
                 }
             }
         }
+        if let Some(machine) = fingerprint::machine(&i.site, &j.ends) {
+            let active = i.machines.entry(machine).or_insert_with(|| {
+                let of = self.by_machine.entry(machine).or_default();
+                if !of.contains(&incident) {
+                    of.push(incident);
+                }
+                (j.time, j.time)
+            });
+            *active = (active.0.min(j.time), active.1.max(j.time));
+        }
         i.totals.add(j);
         i.alerts.push(j.clone());
         self.touch_incident(incident);
@@ -475,6 +493,7 @@ impl State {
         // What is left decides who still takes part: recount rather than subtract.
         let stay = std::mem::take(&mut from.alerts);
         from.entities.clear();
+        from.machines.clear();
         from.totals = Totals::default();
         from.span = (Timestamp(i64::MAX), Timestamp(i64::MIN));
         for j in &stay {

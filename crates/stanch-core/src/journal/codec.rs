@@ -110,6 +110,7 @@ kinds! {
     Noted => "noted", |e: &super::event::ByPerson| e.incident.to_string();
     Resolved => "resolved", |e: &super::event::ByPerson| e.incident.to_string();
     Judged => "judged", |e: &super::opinion::Judged| e.incident.to_string();
+    LookedAgain => "looked_again", |_: &super::event::LookedAgain| "alerts".into();
     ModelGrown => "model_grown", |_: &super::learnt::ModelGrown| "judgement".into();
     RunStarted => "run_started", |e: &super::event::RunStarted| {
         e.incident.map_or_else(|| e.run.to_string(), |i| i.to_string())

@@ -39,6 +39,7 @@ pub enum Event {
     Resolved(ByPerson),
     Judged(super::opinion::Judged),
     ModelGrown(super::learnt::ModelGrown),
+    LookedAgain(LookedAgain),
     RunStarted(RunStarted),
     StepBegan(StepBegan),
     StepTried(StepTried),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use stanch_judge::kin::Machine;
 use stanch_model::{AlertId, Fact, IncidentId, RunId, Severity, Timestamp};
 
 use super::event::{Joined, Missing};
@@ -133,6 +134,8 @@ pub struct Incident {
     pub alerts: Vec<Joined>,
     /// Who takes part: addresses, `host:…`, `user:…`.
     pub entities: BTreeMap<String, Part>,
+    /// Machines that its alerts sat on, each with its first and last event time.
+    pub machines: BTreeMap<Machine, (Timestamp, Timestamp)>,
     /// Sums over its alerts, kept so that a large incident stays cheap to judge.
     pub totals: Totals,
     /// What is known about them, by provider and observable.

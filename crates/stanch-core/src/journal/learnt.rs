@@ -23,6 +23,7 @@ use stanch_model::{AlertId, Fact, IncidentId, Meaning, Timestamp};
 use super::event::{Ends, Joined, NewAlert};
 use super::opinion::Opinion;
 use super::state::State;
+use crate::stage::fingerprint;
 use crate::stage::kill_chain::Stage;
 
 /// Settles every random choice of the forests.
@@ -159,7 +160,7 @@ impl Learnt {
     /// Describes an alert of an open group as it stands, with what feeds and the inventory say.
     #[must_use]
     pub fn describe(&self, site: &str, product: &str, rule: &str, ends: &Ends) -> Option<Described> {
-        let place = machine(ends);
+        let place = fingerprint::machine(site, ends).map_or(0, |m| m.name);
         let key = GroupKey { site: number(site), rule: rule_number(product, rule), machine: place };
         Some(Described { row: self.watch.row(key, self.latest)?, rule: rule.to_owned(), place })
     }
@@ -169,7 +170,7 @@ impl Learnt {
         let mark = Mark {
             at: n.3,
             site: number(site),
-            machine: machine(&n.5),
+            machine: fingerprint::machine(site, &n.5).map_or(0, |m| m.name),
             tool: number(product),
             rule: rule_number(product, rule),
             stage: 0,
@@ -305,21 +306,6 @@ pub(crate) fn told_about<'a>(facts: impl Iterator<Item = &'a Fact>, ends: &Ends)
         }
     }
     (hostile, asset)
-}
-
-/// The machine an alert sits on, as in [`crate::stage::fingerprint::rule_on`].
-fn machine(ends: &Ends) -> u64 {
-    match ends.who.iter().find(|w| w.starts_with("host:")) {
-        Some(host) => number(host),
-        None => match ends.dst.or(ends.src) {
-            Some(IpAddr::V4(ip)) => u64::from(u32::from(ip)),
-            Some(IpAddr::V6(ip)) => {
-                let wide = u128::from(ip);
-                (wide as u64) ^ ((wide >> 64) as u64).rotate_left(31)
-            }
-            None => 0,
-        },
-    }
 }
 
 fn rule_number(product: &str, rule: &str) -> u64 {

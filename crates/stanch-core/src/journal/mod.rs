@@ -18,6 +18,7 @@ pub mod learnt;
 pub mod ledger;
 pub mod opinion;
 pub mod posts;
+pub mod second;
 pub mod seen;
 pub mod state;
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use stanch_judge::kin::Machine;
 use stanch_model::{
     ActionId, AlertId, ApprovalId, EffectId, Fact, IncidentId, Observed, RunId, Severity, SilenceId, TaskId,
     Timestamp,
@@ -45,6 +46,12 @@ pub struct State {
     pub contacts: Contacts,
     /// Open alerts by the entities they speak of.
     pub recent: Recent,
+    /// New alerts that are to be looked at once more.
+    pub second: super::second::Second,
+    /// Which machines belong together, by what they saw together.
+    pub kin: stanch_judge::kin::Kin,
+    /// Incidents in which something sat on a machine.
+    pub by_machine: BTreeMap<Machine, Vec<IncidentId>>,
     /// Rules heard of, by fingerprint.
     pub rules: HashedMap<u64, RuleSeen>,
     /// Merged records that were taken out again: entry, delivery, record.

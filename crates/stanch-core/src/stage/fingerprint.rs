@@ -3,7 +3,11 @@
 //! All are cut from SHA-256, because attackers choose much of what goes in, and journalled ones
 //! must mean the same for ever.
 
+use std::net::IpAddr;
+
 use sha2::{Digest, Sha256};
+use stanch_judge::kin::Machine;
+use stanch_judge::text::number;
 use stanch_model::{Alert, Endpoint};
 
 use crate::journal::event::{Ends, Key};
@@ -74,6 +78,23 @@ pub fn entity(site: &str, entity: &str) -> u64 {
     short(&[b"entity", site.as_bytes(), entity.as_bytes()])
 }
 
+/// The machine an alert sits on: the one named, else the one reached, else the one that acted; none where it
+/// names no machine at all.
+#[must_use]
+pub fn machine(site: &str, ends: &Ends) -> Option<Machine> {
+    let address = ends.dst.or(ends.src);
+    let name = match (ends.who.iter().find(|w| w.starts_with("host:")), address) {
+        (Some(host), _) => number(host),
+        (None, Some(IpAddr::V4(ip))) => u64::from(u32::from(ip)),
+        (None, Some(IpAddr::V6(ip))) => {
+            let wide = u128::from(ip);
+            (wide as u64) ^ ((wide >> 64) as u64).rotate_left(31)
+        }
+        (None, None) => return None,
+    };
+    Some(Machine { site: number(site), name, address })
+}
+
 /// Whom an alert speaks of.
 #[must_use]
 pub fn ends(alert: &Alert) -> Ends {
@@ -114,7 +135,9 @@ pub fn roles(ends: &Ends, stage: Stage) -> Vec<(String, bool)> {
     let opener = !stage.is_outbound();
     let mut all = Vec::with_capacity(2 + ends.who.len());
     all.extend(ends.src.map(|ip| (ip.to_string(), opener)));
-    all.extend(ends.dst.filter(|d| Some(*d) != ends.src).map(|ip| (ip.to_string(), !opener)));
+    // Where only one end is known it is the machine that speaks of itself, and nobody it calls.
+    let called = !opener && ends.src.is_some();
+    all.extend(ends.dst.filter(|d| Some(*d) != ends.src).map(|ip| (ip.to_string(), called)));
     all.extend(ends.who.iter().map(|w| (w.clone(), false)));
     all
 }

@@ -10,6 +10,7 @@ pub mod health;
 pub mod kill_chain;
 pub mod learned;
 pub mod normalise;
+pub mod recall;
 pub mod route;
 pub mod sigma;
 pub mod subject;

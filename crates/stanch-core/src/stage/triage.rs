@@ -11,7 +11,7 @@ use crate::config::TriagePolicy;
 use crate::decided::Reason;
 use crate::journal::event::Ends;
 use crate::journal::learnt::{Described, told_about};
-use crate::journal::state::State;
+use crate::journal::state::{Mention, State};
 use crate::stage::fingerprint;
 use crate::stage::kill_chain::{self, Stage};
 
@@ -72,6 +72,11 @@ pub const UNTRAINED: &str = "baselines-2";
 pub trait Model: Send + Sync {
     /// Judges.
     fn score(&self, features: &Features) -> Score;
+
+    /// True when it reads [`Features::described`], which costs more than all other features together.
+    fn reads_described(&self) -> bool {
+        false
+    }
 }
 
 /// Alerts of the actor looked back over for `stages_of_actor`.
@@ -87,19 +92,38 @@ pub fn features(
     ends: &Ends,
     facts: &[Fact],
 ) -> Features {
-    let rule = fingerprint::rule(alert);
-    let stage = kill_chain::stage(alert);
-    let count =
-        |map: &crate::journal::seen::HashedMap<u64, u32>, key: u64| map.get(&key).copied().unwrap_or(0);
+    let told = Told {
+        severity: severity(policy, &alert.rule.uid, alert.severity),
+        stage: kill_chain::stage(alert),
+        rule: fingerprint::rule(alert),
+        itself: 0,
+    };
+    gathered(state, site, &told, ends, facts)
+}
+
+/// What an alert says of itself.
+struct Told {
+    severity: Severity,
+    stage: Stage,
+    rule: u64,
+    /// 1 when it has been counted itself already.
+    itself: u32,
+}
+
+fn gathered(state: &State, site: &str, told: &Told, ends: &Ends, facts: &[Fact]) -> Features {
+    let count = |map: &crate::journal::seen::HashedMap<u64, u32>, key: u64| {
+        map.get(&key).copied().unwrap_or(0).saturating_sub(told.itself)
+    };
+    let at = fingerprint::rule_at(site, told.rule);
     let mut f = Features {
-        severity: severity(policy, alert),
-        stage,
-        rule_seen: count(&state.baseline.rule, fingerprint::rule_at(site, rule)),
-        rule_on_seen: count(&state.baseline.rule_on, fingerprint::rule_on(site, rule, ends)),
+        severity: told.severity,
+        stage: told.stage,
+        rule_seen: count(&state.baseline.rule, at),
+        rule_on_seen: count(&state.baseline.rule_on, fingerprint::rule_on(site, told.rule, ends)),
         seen: state.baseline.total,
-        stages_of_actor: stages_of_actor(state, site, ends, stage),
-        established: alert.established,
-        opinions: state.opinions.rules.get(&fingerprint::rule_at(site, rule)).copied().unwrap_or_default(),
+        stages_of_actor: stages_of_actor(state, site, ends, told.stage),
+        established: ends.established,
+        opinions: state.opinions.rules.get(&at).copied().unwrap_or_default(),
         ..Features::default()
     };
     for fact in facts {
@@ -108,20 +132,40 @@ pub fn features(
     f
 }
 
+/// What is known now about an alert that came in a while ago, described by what happened around it since.
+#[must_use]
+pub fn again(state: &State, policy: &TriagePolicy, m: &Mention, facts: &[Fact]) -> Option<Features> {
+    let (slot, rule) = (state.slot(m.alert)?, state.rules.get(&m.rule)?);
+    let site = state.sources.get(usize::from(slot.source))?.site.as_str();
+    let severity = severity(policy, &rule.uid, slot.severity);
+    let told = Told { severity, stage: slot.stage, rule: m.rule, itself: 1 };
+    let mut f = gathered(state, site, &told, &m.ends, facts);
+    f.described = described(state, site, (&rule.product, &rule.name), &m.ends, facts);
+    Some(f)
+}
+
 /// Adds how the alert stands out, with what feeds and the inventory say; call it once the alert counts
 /// as seen, and only where a model reads it: it costs more than all other features together.
 pub fn describe(f: &mut Features, state: &State, site: &str, alert: &Alert, ends: &Ends, facts: &[Fact]) {
-    let mut described = state.learnt.describe(site, &alert.product.name, &alert.rule.name, ends);
-    if let Some(d) = &mut described {
-        let (hostile, asset) = told_about(facts.iter(), ends);
-        stanch_judge::watch::tell(&mut d.row, hostile, asset);
-    }
-    f.described = described;
+    f.described = described(state, site, (&alert.product.name, &alert.rule.name), ends, facts);
 }
 
-fn severity(policy: &TriagePolicy, alert: &Alert) -> Severity {
-    let set = policy.severity_overrides.get(&alert.rule.uid).and_then(|id| Severity::try_from(*id).ok());
-    set.unwrap_or(alert.severity)
+fn described(
+    state: &State,
+    site: &str,
+    (product, rule): (&str, &str),
+    ends: &Ends,
+    facts: &[Fact],
+) -> Option<Described> {
+    let mut described = state.learnt.describe(site, product, rule, ends)?;
+    let (hostile, asset) = told_about(facts.iter(), ends);
+    stanch_judge::watch::tell(&mut described.row, hostile, asset);
+    Some(described)
+}
+
+fn severity(policy: &TriagePolicy, rule: &str, claimed: Severity) -> Severity {
+    let set = policy.severity_overrides.get(rule).and_then(|id| Severity::try_from(*id).ok());
+    set.unwrap_or(claimed)
 }
 
 fn stages_of_actor(state: &State, site: &str, ends: &Ends, own: Stage) -> u32 {

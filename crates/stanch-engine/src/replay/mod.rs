@@ -10,6 +10,7 @@
 
 mod compare;
 mod past;
+mod stream;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,9 @@ use stanch_model::{Alert, AlertId, Failure, IncidentId, Observable, ObservableKi
 
 pub use compare::{Change, Difference, Gate, Summary, Wish, compare};
 pub use past::{Origin, Past};
+pub use stream::Stream;
 
+use crate::again;
 use crate::engine::EngineError;
 use crate::input::{Answer, Outcome, Received};
 use crate::rules::Rules;
@@ -293,7 +296,8 @@ impl Machine<'_> {
         let mut at = from;
         while at < to {
             at = at.plus(step).min(to);
-            let waiting = self.made.state.runs.values().any(|r| r.ended.is_none())
+            let waiting = again::is_due(&self.made.state, at)
+                || self.made.state.runs.values().any(|r| r.ended.is_none())
                 || self
                     .made
                     .state

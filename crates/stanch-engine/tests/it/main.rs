@@ -18,4 +18,5 @@ mod people;
 mod replay;
 mod runbooks;
 mod runs;
+mod together;
 mod world;

@@ -230,7 +230,7 @@ pub fn call_home(at: i64, victim: &str, server: &str) -> String {
 /// What two folds of the same journal must agree on, as text.
 pub fn summary(s: &State) -> String {
     format!(
-        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{} claims, {} total, {:?}\n{}\n{:#?}",
+        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:#?}\n{} claims, {} total, {:?}\n{}\n{:#?}\n{:?}\n{:?}",
         s.ledger(),
         s.slots,
         s.incidents,
@@ -244,5 +244,7 @@ pub fn summary(s: &State) -> String {
         s.next,
         s.learnt.folded(),
         s.posts,
+        s.kin,
+        s.second,
     )
 }

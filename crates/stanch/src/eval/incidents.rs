@@ -1,60 +1,75 @@
-//! Rows about incidents: is one intrusion one incident, and are two at once two?
+//! Rows about incidents: what the running engine makes of a scenario, and of two intrusions at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use stanch_judge::incident::{Correlator, Incident, Judged, Kin, Machine, Policy};
+use anyhow::Result;
+use stanch_core::journal::incident::Incident;
+use stanch_core::stage::triage::{Baselines, Model};
 use stanch_judge::learner::Learner;
 use stanch_judge::measure;
-use stanch_judge::text::number;
-use stanch_model::{Span, Timestamp};
+use stanch_model::{IncidentId, Span, Timestamp};
 
 use super::figure::{Figure, Target};
-use super::scenario::{Group, Host, Row, Scenario};
-use super::{Data, Read, Scenarios, examples, triage};
+use super::lived::{self, Lived, Trained};
+use super::scenario::{Host, Row, Scenario};
+use super::{Data, Read, Scenarios};
 
-/// Runs the correlator over judged groups in the order it would see them.
-pub(crate) fn correlate(scenario: &Scenario, groups: &[Group], scores: &[f64]) -> (Vec<Incident>, Kin) {
-    let machine = |i: u32| {
-        let host = &scenario.hosts[i as usize];
-        Machine { site: 0, name: host.name.clone(), address: host.address }
-    };
-    // A group is met when it begins and placed when it ends; at one moment beginnings come first.
-    let mut events: Vec<(Timestamp, bool, usize)> = Vec::with_capacity(2 * groups.len());
-    for (i, g) in groups.iter().enumerate() {
-        events.push((g.start, false, i));
-        events.push((g.end, true, i));
-    }
-    events.sort_unstable();
-    let mut correlator = Correlator::new(Policy::default());
-    for (at, ends, i) in events {
-        let g = &groups[i];
-        if ends {
-            let probability = scores[i];
-            correlator.place(&Judged {
-                id: i,
-                machine: machine(g.machine),
-                span: (g.start, g.end),
-                probability,
-                stage: g.stage,
-            });
-        } else {
-            correlator.met(&machine(g.machine), number(&scenario.rules[g.rule as usize]), at);
-        }
-    }
-    correlator.finish()
+/// An incident as the engine left it.
+struct Piece {
+    id: IncidentId,
+    groups: Vec<usize>,
+    confidence: f64,
 }
 
-/// The rows of one scenario.
-pub(crate) fn rows(read: &Read, scores: &[f64]) -> Vec<Figure> {
-    let (incidents, _) = correlate(&read.scenario, &read.groups, scores);
+fn pieces(read: &Read, lived: &Lived) -> Vec<Piece> {
+    let mut all: BTreeMap<IncidentId, Vec<usize>> = BTreeMap::new();
+    for (group, home) in lived.homes(&read.scenario.group_of(), read.groups.len()).into_iter().enumerate() {
+        if let Some(home) = home {
+            all.entry(home).or_default().push(group);
+        }
+    }
+    let confidence = |id: &IncidentId| lived.state.incidents.get(id).map_or(0.0, Incident::confidence);
+    all.into_iter().map(|(id, groups)| Piece { confidence: confidence(&id), id, groups }).collect()
+}
+
+/// The rows of one scenario: judged by a model trained on others, and, for orientation, as it is installed.
+///
+/// # Errors
+/// When the folder that comes with the program has mistakes.
+pub(crate) fn rows(read: &Read, trained: Learner) -> Result<Vec<Figure>> {
+    let mut figures = story(read, Arc::new(Trained(trained)))?;
+    let installed = story(read, Arc::new(Baselines))?;
+    let value = |field: &str| installed.iter().find(|f| f.field == field).map_or(f64::NAN, |f| f.value);
+    figures.extend([
+        Figure::new(
+            "story_completeness_as_installed",
+            "  completeness as installed, nothing learnt",
+            value("story_completeness"),
+            Target::Told,
+        ),
+        Figure::new(
+            "story_purity_as_installed",
+            "  purity as installed",
+            value("story_purity"),
+            Target::Told,
+        ),
+    ]);
+    Ok(figures)
+}
+
+fn story(read: &Read, model: Arc<dyn Model>) -> Result<Vec<Figure>> {
+    let lived = lived::live(&read.scenario, model)?;
+    let incidents = pieces(read, &lived);
+    let scores = lived.scores(&read.scenario.group_of(), read.groups.len());
     let groups = &read.groups;
     let attack = groups.iter().filter(|g| g.real()).count();
     if attack == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let count = |i: &Incident| {
-        let real = i.members.iter().filter(|(g, _)| groups[*g].real()).count();
-        (real, i.members.iter().filter(|(g, _)| groups[*g].scored).count())
+    let count = |i: &Piece| {
+        let real = i.groups.iter().filter(|g| groups[**g].real()).count();
+        (real, i.groups.iter().filter(|g| groups[**g].scored).count())
     };
     let mut pieces: Vec<(usize, usize)> = incidents.iter().map(count).filter(|(real, _)| *real > 0).collect();
     pieces.sort_unstable_by(|a, b| b.cmp(a));
@@ -63,9 +78,9 @@ pub(crate) fn rows(read: &Read, scores: &[f64]) -> Vec<Figure> {
     let most = pieces.first().map_or(0, |p| p.0);
     let share = |a: usize, b: usize| a as f64 / b.max(1) as f64;
     let (chain, inside) = chain(read, &incidents);
-    let (a_day, note) = shown_a_day(read, &incidents, scores);
+    let (a_day, note) = shown_a_day(read, &incidents, &scores);
     let left: Vec<String> = left_out(read, &incidents);
-    vec![
+    Ok(vec![
         Figure::new(
             "incidents_a_day_at_full_recall",
             "incidents a day, every attack step in one",
@@ -98,11 +113,11 @@ pub(crate) fn rows(read: &Read, scores: &[f64]) -> Vec<Figure> {
         )
         .saying(format!("{held} of {all} labelled groups")),
         Figure::new("story_pieces", "story: pieces", pieces.len() as f64, Target::AtMost(2.0)),
-    ]
+    ])
 }
 
 /// The longest chain of attack groups with no twelve hours between them, and how many of it one incident holds.
-fn chain(read: &Read, incidents: &[Incident]) -> (usize, usize) {
+fn chain(read: &Read, incidents: &[Piece]) -> (usize, usize) {
     let mut attack: Vec<usize> = (0..read.groups.len()).filter(|i| read.groups[*i].real()).collect();
     attack.sort_by_key(|i| read.groups[*i].start);
     let mut chains: Vec<Vec<usize>> = Vec::new();
@@ -118,20 +133,19 @@ fn chain(read: &Read, incidents: &[Incident]) -> (usize, usize) {
     }
     let longest: BTreeSet<usize> =
         chains.into_iter().max_by_key(Vec::len).unwrap_or_default().into_iter().collect();
-    let held = incidents.iter().map(|i| i.members.iter().filter(|(g, _)| longest.contains(g)).count()).max();
+    let held = incidents.iter().map(|i| i.groups.iter().filter(|g| longest.contains(g)).count()).max();
     (longest.len(), held.unwrap_or(0))
 }
 
 /// Incidents shown a day when they are shown by probability until every attack step is in one. Groups that
 /// stayed alone count as incidents of their own.
-fn shown_a_day(read: &Read, incidents: &[Incident], scores: &[f64]) -> (f64, String) {
+fn shown_a_day(read: &Read, incidents: &[Piece], scores: &[f64]) -> (f64, String) {
     let groups = &read.groups;
     let mut in_one: BTreeSet<usize> = BTreeSet::new();
     let mut shown: Vec<(f64, Vec<usize>)> = Vec::new();
     for i in incidents {
-        let members: Vec<usize> = i.members.iter().map(|(g, _)| *g).collect();
-        in_one.extend(&members);
-        shown.push((i.probability, members));
+        in_one.extend(&i.groups);
+        shown.push((i.confidence, i.groups.clone()));
     }
     shown.extend((0..groups.len()).filter(|i| !in_one.contains(i)).map(|i| (scores[i], vec![i])));
     shown.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -156,12 +170,12 @@ fn shown_a_day(read: &Read, incidents: &[Incident], scores: &[f64]) -> (f64, Str
 }
 
 /// Steps whose groups are not all in the largest piece, with how many are elsewhere.
-fn left_out(read: &Read, incidents: &[Incident]) -> Vec<String> {
-    let real = |i: &Incident| i.members.iter().filter(|(g, _)| read.groups[*g].real()).count();
+fn left_out(read: &Read, incidents: &[Piece]) -> Vec<String> {
+    let real = |i: &Piece| i.groups.iter().filter(|g| read.groups[**g].real()).count();
     let Some(largest) = incidents.iter().max_by_key(|i| (real(i), std::cmp::Reverse(i.id))) else {
         return Vec::new();
     };
-    let inside: BTreeSet<usize> = largest.members.iter().map(|(g, _)| *g).collect();
+    let inside: BTreeSet<usize> = largest.groups.iter().copied().collect();
     let mut left: BTreeMap<&str, usize> = BTreeMap::new();
     for (i, g) in read.groups.iter().enumerate().filter(|(i, g)| g.real() && !inside.contains(i)) {
         let _ = i;
@@ -175,54 +189,52 @@ fn left_out(read: &Read, incidents: &[Incident]) -> Vec<String> {
 /// Two intrusions at once: the next scenario of the folder is moved in time so that both attacks begin
 /// together, and both are laid on one stream of one site. Are groups of one intrusion nearer to each other
 /// than to those of the other?
-pub(crate) fn concurrent(all: &Scenarios, data: &Data<'_>, name: &str) -> Vec<Figure> {
+///
+/// # Errors
+/// When the folder that comes with the program has mistakes.
+pub(crate) fn concurrent(all: &Scenarios, data: &Data<'_>, name: &str) -> Result<Vec<Figure>> {
     let names: Vec<&String> = all.test.keys().collect();
     let Some(at) = names.iter().position(|n| *n == name).filter(|_| names.len() > 1) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let (one, other) = (&all.test[names[at]], &all.test[names[(at + 1) % names.len()]]);
-    let Some(both) = overlay(&one.scenario, &other.scenario) else { return Vec::new() };
-    let teachers = all.teachers(data.same, &[&one.scenario.name, &other.scenario.name]);
-    if teachers.is_empty() {
-        return Vec::new();
+    let Some(both) = overlay(&one.scenario, &other.scenario) else { return Ok(Vec::new()) };
+    let examples = all.lived_examples(&[&one.scenario.name, &other.scenario.name]);
+    if examples.is_empty() {
+        return Ok(Vec::new());
     }
-    let learner = Learner::train(examples(&teachers), data.seed);
     let groups = both.groups();
     let read = Read { scenario: both, groups };
-    let scores = triage::scores(&learner, &read);
-    let (incidents, kin) = correlate(&read.scenario, &read.groups, &scores);
-    let of: BTreeMap<usize, usize> =
-        incidents.iter().flat_map(|i| i.members.iter().map(|(g, _)| (*g, i.id))).collect();
+    let lived = lived::live(&read.scenario, Arc::new(Trained(Learner::train(examples, data.seed))))?;
+    let homes = lived.homes(&read.scenario.group_of(), read.groups.len());
     let attack: Vec<usize> = (0..read.groups.len()).filter(|i| read.groups[*i].real()).collect();
     let (mut near, mut same) = (Vec::new(), Vec::new());
     let host = |i: usize| &read.scenario.hosts[read.groups[i].machine as usize];
-    let machine = |h: &Host| Machine { site: 0, name: h.name.clone(), address: h.address };
     for (k, i) in attack.iter().enumerate() {
         for j in &attack[k + 1..] {
-            let joined = of.get(i).is_some_and(|a| of.get(j) == Some(a));
-            let kinship = kin.nearness(&machine(host(*i)), &machine(host(*j)));
+            let joined = homes[*i].is_some() && homes[*i] == homes[*j];
+            let (one, other) = (lived::machine(host(*i)), lived::machine(host(*j)));
+            let kinship = one.zip(other).map_or(0.0, |(a, b)| lived.state.kin.nearness(&a, &b));
             near.push(if joined { 1.0 + kinship } else { kinship });
             same.push(host(*i).owner == host(*j).owner);
         }
     }
-    let mixed = incidents.iter().filter(|i| {
-        let owners: BTreeSet<usize> =
-            i.members.iter().filter(|(g, _)| read.groups[*g].real()).map(|(g, _)| host(*g).owner).collect();
-        owners.len() > 1
-    });
-    vec![
+    let mut owners: BTreeMap<IncidentId, BTreeSet<usize>> = BTreeMap::new();
+    for i in &attack {
+        if let Some(home) = homes[*i] {
+            owners.entry(home).or_default().insert(host(*i).owner);
+        }
+    }
+    let mixed = owners.values().filter(|o| o.len() > 1).count();
+    Ok(vec![
         Figure::new(
             "concurrent_attacks_pairwise_auc",
             "two attacks at once: pairwise AUC",
             measure::auc(&near, &same),
             Target::AtLeast(0.95),
         )
-        .saying(format!(
-            "with {} on one stream; {} incidents hold steps of both",
-            other.scenario.name,
-            mixed.count()
-        )),
-    ]
+        .saying(format!("with {} on one stream; {mixed} incidents hold steps of both", other.scenario.name)),
+    ])
 }
 
 /// Lays `b` over `a`, moved so that the first steps that come after the first day begin at the same moment.

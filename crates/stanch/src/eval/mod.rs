@@ -1,12 +1,14 @@
 //! `stanch eval`: how good the judgement is, measured on labelled captures it was not trained on.
 //!
-//! Reading order: [`folder`] (what is there) → [`scenario`] (alerts, groups, features) → a file for each
+//! Reading order: [`folder`] (what is there) → [`scenario`] (alerts, groups, features) → [`lived`] (what
+//! the engine makes of it) → a file for each
 //! family of rows → [`report`] and [`svg`]. Labels train and measure; no scored group ever carries one.
 
 pub(crate) mod cold_start;
 pub(crate) mod figure;
 pub(crate) mod folder;
 pub(crate) mod incidents;
+pub(crate) mod lived;
 pub(crate) mod report;
 pub(crate) mod routing;
 pub(crate) mod scenario;
@@ -20,6 +22,7 @@ pub(crate) mod twins;
 pub(crate) mod warninglists;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -80,6 +83,8 @@ pub(crate) struct Read {
 pub(crate) struct Scenarios {
     pub(crate) train: BTreeMap<String, Read>,
     pub(crate) test: BTreeMap<String, Read>,
+    /// Alerts of those that may be learnt from, as the engine saw them come in.
+    looked: BTreeMap<String, Vec<Example>>,
 }
 
 impl Scenarios {
@@ -100,7 +105,28 @@ impl Scenarios {
         };
         let test = read(data.test)?;
         let train = if data.same { BTreeMap::new() } else { read(data.train)? };
-        Ok(Scenarios { train, test })
+        let mut looked = BTreeMap::new();
+        for (name, read) in if data.same { &test } else { &train } {
+            progress.say(format!("{name}: through the engine"));
+            let lived = lived::live(&read.scenario, Arc::new(lived::Always(0.0)))?;
+            looked.insert(name.clone(), lived.examples(&read.scenario));
+        }
+        Ok(Scenarios { train, test, looked })
+    }
+
+    /// What a model in the engine that will judge `without` may learn from: one fold a scenario, or one a
+    /// day when there is but one.
+    pub(crate) fn lived_examples(&self, without: &[&str]) -> Vec<Example> {
+        let teachers: Vec<_> =
+            self.looked.iter().filter(|(name, _)| !without.contains(&name.as_str())).collect();
+        let several = teachers.len() > 1;
+        let each = teachers.into_iter().enumerate();
+        each.flat_map(|(i, (_, examples))| {
+            examples
+                .iter()
+                .map(move |e| Example { fold: if several { i as u32 } else { e.fold }, ..e.clone() })
+        })
+        .collect()
     }
 
     /// What a model that will judge `without` may learn from: never a scenario of the same name.
@@ -154,8 +180,10 @@ pub(crate) fn measure(data: &Data<'_>, progress: &Progress) -> Result<Measured> 
         progress.say(format!("{name}: cold start"));
         section.figures.extend(cold_start::rows(read, data.seed));
         progress.say(format!("{name}: incidents"));
-        section.figures.extend(incidents::rows(read, &scores));
-        section.figures.extend(incidents::concurrent(&all, data, name));
+        let trained = Learner::train(all.lived_examples(&[name]), data.seed);
+        section.figures.extend(incidents::rows(read, trained)?);
+        progress.say(format!("{name}: two attacks at once"));
+        section.figures.extend(incidents::concurrent(&all, data, name)?);
         progress.say(format!("{name}: the same alert from two tools"));
         section.figures.extend(twins::rows(&read.scenario));
         sections.push(section);

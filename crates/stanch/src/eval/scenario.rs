@@ -56,7 +56,6 @@ pub(crate) struct Group {
     pub(crate) count: usize,
     /// Features as they stood at its end.
     pub(crate) features: Vec<f64>,
-    pub(crate) stage: u8,
     /// Steps that caused alerts of it.
     pub(crate) steps: BTreeSet<u32>,
     /// It has a label: a step, or noise.
@@ -181,7 +180,7 @@ impl Scenario {
     /// Cuts it into groups and describes each by what had been seen at its end.
     pub(crate) fn groups(&self) -> Vec<Group> {
         let stages: Vec<u8> = self.rules.iter().map(|r| stage(r)).collect();
-        let (of, mut groups) = self.cut(&stages);
+        let (of, mut groups) = self.cut();
         let last: BTreeMap<usize, usize> = of.iter().enumerate().map(|(row, g)| (*g, row)).collect();
         let mut watch = Watch::default();
         let mut due: Vec<(usize, GroupKey)> = Vec::new();
@@ -215,8 +214,13 @@ impl Scenario {
         }
     }
 
+    /// Which group each row belongs to.
+    pub(crate) fn group_of(&self) -> Vec<usize> {
+        self.cut().0
+    }
+
     /// Which group each row belongs to, and the groups without features, in order of beginning.
-    fn cut(&self, stages: &[u8]) -> (Vec<usize>, Vec<Group>) {
+    fn cut(&self) -> (Vec<usize>, Vec<Group>) {
         let mut open: BTreeMap<(u32, u32), usize> = BTreeMap::new();
         let mut groups: Vec<Group> = Vec::new();
         let mut of = Vec::with_capacity(self.rows.len());
@@ -233,7 +237,6 @@ impl Scenario {
                         end: row.at,
                         count: 0,
                         features: Vec::new(),
-                        stage: stages[row.rule as usize],
                         steps: BTreeSet::new(),
                         scored: false,
                     });

@@ -3,35 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use anyhow::Result;
-use serde::Deserialize;
-use stanch_judge::incident::{Correlator, Judged, Machine, Policy};
-use stanch_judge::text::number;
-use stanch_model::Timestamp;
+use anyhow::{Context, Result};
+use stanch_connectors::format;
+use stanch_core::journal::state::Disposition;
+use stanch_model::port::{Delivery, Parsed};
+use stanch_model::{IncidentId, Timestamp};
+use stanch_server::replay::{Received, Stream};
 
 use super::figure::{Figure, Section, Target};
 use super::folder::{Capture, open};
+use super::lived::{self, AT_ONCE, Always};
 use super::{Data, Progress};
 
-#[derive(Deserialize)]
-struct Line {
-    timestamp: String,
-    src_ip: Option<IpAddr>,
-    dest_ip: Option<IpAddr>,
-    alert: Option<Signature>,
-}
-
-#[derive(Deserialize)]
-struct Signature {
-    signature: String,
-}
-
-struct Sighted {
+/// One alert as it was sent.
+struct Sent {
     at: Timestamp,
-    site: u32,
-    address: IpAddr,
-    rule: u64,
+    site: usize,
+    addresses: Vec<IpAddr>,
+    received: Received,
 }
 
 /// One section over all sites of the folder; none when there are fewer than two.
@@ -44,22 +35,30 @@ pub(crate) fn rows(data: &Data<'_>, progress: &Progress) -> Result<Vec<Section>>
         return Ok(Vec::new());
     }
     progress.say("sites with the same addresses");
-    let mut all: Vec<Sighted> = Vec::new();
+    let mut all: Vec<Sent> = Vec::new();
     for (site, capture) in captures.iter().enumerate() {
-        read(capture, site as u32, &mut all)?;
+        read(capture, site, &mut all)?;
     }
-    all.sort_by_key(|s| (s.at, s.site, s.address, s.rule));
-    let shared = shared(&all);
-    let (mut correlator, mut sites) =
-        (Correlator::new(Policy::default()), BTreeMap::<usize, BTreeSet<u32>>::new());
-    for (id, s) in all.iter().enumerate() {
-        let machine = Machine { site: s.site, name: s.address.to_string(), address: Some(s.address) };
-        correlator.met(&machine, s.rule, s.at);
-        // Every alert here was caused by an attacker.
-        let judged = Judged { id, machine, span: (s.at, s.at), probability: 1.0, stage: 0 };
-        if let Some(incident) = correlator.place(&judged) {
-            sites.entry(incident).or_default().insert(s.site);
+    all.sort_by(|a, b| (a.at, a.site, &a.received.body).cmp(&(b.at, b.site, &b.received.body)));
+    let (alerts, shared) = (all.len(), shared(&all));
+    // Every alert here was caused by an attacker: nothing keeps them apart but where they come from.
+    let mut stream = Stream::new(lived::rules(Arc::new(Always(1.0)))?);
+    let mut left = all.into_iter().peekable();
+    while let Some(first) = left.next() {
+        let at = first.at;
+        let mut together = vec![first.received];
+        while together.len() < AT_ONCE
+            && let Some(next) = left.next_if(|s| s.at == at)
+        {
+            together.push(next.received);
         }
+        stream.receive(at, together);
+    }
+    let state = stream.into_state();
+    let mut sites = BTreeMap::<IncidentId, BTreeSet<&str>>::new();
+    for slot in state.slots.iter().filter(|s| s.disposition == Disposition::InIncident) {
+        let home = state.head_of(IncidentId(u64::from(slot.link)));
+        sites.entry(home).or_default().insert(state.sources[usize::from(slot.source)].site.as_str());
     }
     let mixed = sites.values().filter(|s| s.len() > 1).count();
     let figure = Figure::new(
@@ -69,10 +68,9 @@ pub(crate) fn rows(data: &Data<'_>, progress: &Progress) -> Result<Vec<Section>>
         Target::AtMost(0.0),
     )
     .saying(format!(
-        "{} incidents, {} sites, {} alerts, {shared} addresses used at more than one site",
+        "{} incidents, {} sites, {alerts} alerts, {shared} addresses used at more than one site",
         sites.len(),
-        captures.len(),
-        all.len()
+        captures.len()
     ));
     let names: Vec<&str> = captures.iter().map(|c| c.name.as_str()).collect();
     Ok(vec![Section {
@@ -82,20 +80,32 @@ pub(crate) fn rows(data: &Data<'_>, progress: &Progress) -> Result<Vec<Section>>
     }])
 }
 
-fn shared(all: &[Sighted]) -> usize {
-    let mut of: BTreeMap<IpAddr, BTreeSet<u32>> = BTreeMap::new();
-    all.iter().for_each(|s| {
-        of.entry(s.address).or_default().insert(s.site);
-    });
+fn shared(all: &[Sent]) -> usize {
+    let mut of: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
+    for sent in all {
+        for ip in &sent.addresses {
+            of.entry(*ip).or_default().insert(sent.site);
+        }
+    }
     of.values().filter(|s| s.len() > 1).count()
 }
 
-fn read(capture: &Capture, site: u32, into: &mut Vec<Sighted>) -> Result<()> {
-    for line in std::io::BufReader::new(open(&capture.path)?).lines() {
-        let Ok(line) = serde_json::from_str::<Line>(&line?) else { continue };
-        let (Some(alert), Some(address)) = (line.alert, line.dest_ip.or(line.src_ip)) else { continue };
-        let Ok(at) = Timestamp::parse(&line.timestamp) else { continue };
-        into.push(Sighted { at, site, address, rule: number(&alert.signature) });
+fn read(capture: &Capture, site: usize, into: &mut Vec<Sent>) -> Result<()> {
+    let format = format::by_name("suricata").context("the suricata format is not in this program")?;
+    for line in std::io::BufReader::new(open(&capture.path)?).split(b'\n') {
+        let body = line?;
+        let records = format.parse(Delivery { body: &body, received: Timestamp(0) });
+        let alert = records.iter().find_map(|r| match &r.parsed {
+            Ok(Parsed::Alert { alert, .. }) => Some(alert),
+            Ok(Parsed::Flow(_) | Parsed::Context { .. }) | Err(_) => None,
+        });
+        let Some(alert) = alert else { continue };
+        let ends = [&alert.src_endpoint, &alert.dst_endpoint];
+        let addresses = ends.into_iter().flatten().filter_map(|e| e.ip).collect();
+        let at = alert.time;
+        let (source, name) = (capture.name.clone(), capture.name.clone());
+        let received = Received { source, site: name, body, records, retry_of: None };
+        into.push(Sent { at, site, addresses, received });
     }
     Ok(())
 }

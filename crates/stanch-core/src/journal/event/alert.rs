@@ -192,6 +192,16 @@ pub struct Assessed {
     pub model: u64,
 }
 
+/// Alerts that were alone were judged once more, with what came after them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookedAgain {
+    /// All that waited up to this one have been looked at.
+    pub upto: AlertId,
+    /// Scores that are other than before, in thousandths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<(AlertId, u16)>,
+}
+
 /// One verdict. A tuple in JSON, because there may be millions to read at start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assessment(

@@ -1,17 +1,19 @@
 //! Which machines of a site belong together: by what they have seen together, and by their addresses.
+//! Fed with every group of alerts as it begins; bounded.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use stanch_model::{Span, Timestamp};
 
-/// A machine within its site.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A machine within its site. Ordered by site and name; one name may stand for several addresses, which
+/// are then several machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Machine {
-    /// Its site.
-    pub site: u32,
-    /// Its name, or its address as text.
-    pub name: String,
+    /// Its site, as a number that stands for its name.
+    pub site: u64,
+    /// Its name or address, as a number that stands for it.
+    pub name: u64,
     /// Its address, where known.
     pub address: Option<IpAddr>,
 }
@@ -75,13 +77,13 @@ pub struct Kin {
     lately: VecDeque<(Timestamp, u64, Machine)>,
     unsettled: VecDeque<Unsettled>,
     began: BTreeMap<Machine, f64>,
-    blocks: BTreeMap<(u32, u128), BTreeSet<Machine>>,
+    blocks: BTreeMap<(u64, u128), BTreeSet<Machine>>,
     met: BTreeMap<Machine, BTreeMap<Machine, Meetings>>,
 }
 
 impl Kin {
     /// A group of this rule began here.
-    pub(super) fn met(&mut self, machine: &Machine, rule: u64, at: Timestamp) {
+    pub fn met(&mut self, machine: &Machine, rule: u64, at: Timestamp) {
         let oldest = at.plus(Span(-TOGETHER.0));
         while self.lately.front().is_some_and(|(t, ..)| *t < oldest) || self.lately.len() > LATELY {
             self.lately.pop_front();
@@ -89,8 +91,12 @@ impl Kin {
         let partners: Vec<Machine> = self
             .lately
             .iter()
-            .filter(|(_, r, m)| *r == rule && m != machine && m.site == machine.site)
-            .map(|(.., m)| m.clone())
+            .filter(|(t, r, m)| {
+                // A late one may be far from those that came in before it.
+                let near = at.since(*t).0.abs() <= TOGETHER.0;
+                near && *r == rule && m != machine && m.site == machine.site
+            })
+            .map(|(.., m)| *m)
             .collect();
         if let Some(block) = block(machine)
             && !self.blocks.get(&block).is_some_and(|b| b.len() >= NEIGHBOURS || b.contains(machine))
@@ -98,14 +104,14 @@ impl Kin {
             if self.blocks.len() >= MACHINES {
                 self.blocks.clear();
             }
-            self.blocks.entry(block).or_default().insert(machine.clone());
+            self.blocks.entry(block).or_default().insert(*machine);
         }
-        self.unsettled.push_back((at, machine.clone(), None));
+        self.unsettled.push_back((at, *machine, None));
         for partner in partners {
-            self.unsettled.push_back((at, machine.clone(), Some((partner, rule))));
+            self.unsettled.push_back((at, *machine, Some((partner, rule))));
         }
         self.settle(at);
-        self.lately.push_back((at, rule, machine.clone()));
+        self.lately.push_back((at, rule, *machine));
     }
 
     fn settle(&mut self, now: Timestamp) {
@@ -117,13 +123,18 @@ impl Kin {
                 continue;
             };
             for (a, b) in [(&machine, &partner), (&partner, &machine)] {
-                self.met.entry(a.clone()).or_default().entry(b.clone()).or_default().count(rule);
+                self.met.entry(*a).or_default().entry(*b).or_default().count(rule);
             }
         }
         if self.met.len() > MACHINES {
             self.met.values_mut().for_each(|m| m.retain(|_, n| n.times > 2.0));
             self.met.retain(|_, m| !m.is_empty());
             self.began.retain(|m, n| *n > 2.0 || self.met.contains_key(m));
+        }
+        if self.began.len() > PAIRS {
+            // Machines that met nobody say nothing; begun anew, the others look nearer for a while.
+            let met = &self.met;
+            self.began.retain(|m, _| met.contains_key(m));
         }
     }
 
@@ -156,7 +167,7 @@ impl Kin {
         }
         best.into_iter()
             .filter(|(_, near)| *near >= least && *near > 0.0)
-            .map(|(m, near)| (m.clone(), near))
+            .map(|(m, near)| (*m, near))
             .collect()
     }
 
@@ -197,7 +208,7 @@ fn by_address(a: Option<IpAddr>, b: Option<IpAddr>) -> f64 {
 }
 
 /// The block of addresses a machine has its neighbours in, within its site.
-fn block(m: &Machine) -> Option<(u32, u128)> {
+fn block(m: &Machine) -> Option<(u64, u128)> {
     Some(match m.address? {
         IpAddr::V4(ip) => (m.site, u128::from(ip.to_bits() >> (32 - BY_ADDRESS[1].0))),
         IpAddr::V6(ip) => (m.site, ip.to_bits() >> (128 - BY_ADDRESS_V6[1].0)),
@@ -208,8 +219,8 @@ fn block(m: &Machine) -> Option<(u32, u128)> {
 mod tests {
     use super::*;
 
-    fn machine(site: u32, ip: &str) -> Machine {
-        Machine { site, name: ip.to_owned(), address: ip.parse().ok() }
+    fn machine(site: u64, ip: &str) -> Machine {
+        Machine { site, name: crate::text::number(ip), address: ip.parse().ok() }
     }
 
     #[test]
@@ -243,6 +254,16 @@ mod tests {
             kin.met(&b, i, Timestamp(i as i64 * 1_000));
         }
         assert_eq!(kin.nearness(&a, &b), 0.0);
+    }
+
+    #[test]
+    fn strangers_without_number_are_forgotten() {
+        let mut kin = Kin::default();
+        for i in 0..300_000_u32 {
+            let machine = Machine { site: 1, name: u64::from(i), address: None };
+            kin.met(&machine, u64::from(i), Timestamp(i64::from(i) * 60_000));
+        }
+        assert!(kin.began.len() <= PAIRS && kin.unsettled.len() <= PAIRS && kin.lately.len() <= LATELY + 1);
     }
 
     #[test]
