@@ -28,13 +28,14 @@ mod waiting;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use zeroizing_alloc::ZeroAlloc;
 
 use plan::Plan;
 use report::Section;
 
 /// The allocator of the product, so that `engine` measures what runs there.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ZeroAlloc<mimalloc::MiMalloc> = ZeroAlloc(mimalloc::MiMalloc);
 
 /// The parts with a peer or a goal, in the order of the page.
 type Part = (&'static str, fn(&Plan) -> Result<Section>);

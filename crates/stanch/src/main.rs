@@ -17,11 +17,14 @@ mod output;
 
 use std::process::ExitCode;
 
+use zeroizing_alloc::ZeroAlloc;
+
 /// Alerts are taken apart on one thread and let go on another, which costs glibc's allocator twice
 /// what the work itself does: 14 µs of CPU an alert at 512 a request, against 7.4 with this one
-/// (`cargo xtask bench intake`, 2026-11-22, two shared cores).
+/// (`cargo xtask bench intake`, 2026-11-22, two shared cores). What is freed is overwritten first, so that nothing
+/// that came in a request stays in buffers of libraries (SEC-42; ADR 0031).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ZeroAlloc<mimalloc::MiMalloc> = ZeroAlloc(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     let (ctx, cli) = match cli::parse() {

@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::site::Site;
 
@@ -22,6 +23,9 @@ const MASTER: &str = "canary-of-the-master-key-32-byte";
 const STORED: &str = "Y2FuYXJ5LXN0b3JlZC01ZjBlMmI3YTkxYzQtY2FuYXJ5";
 /// What an alert says: not a secret, and there to be found.
 const SEEN: &str = "canary-in-memory-marker";
+
+/// Longest wait for memory to be given back.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The size of a page, in bytes, on every machine that Debian runs on and we build for.
 const PAGE: u64 = 4_096;
@@ -212,7 +216,7 @@ fn no_secret_that_was_read_and_used_stands_in_memory() {
 }
 
 #[test]
-fn what_comes_in_requests_is_not_kept_and_does_not_pile_up() {
+fn what_came_in_requests_that_are_over_stands_nowhere_in_memory() {
     let mut site = furnished();
     let address = site.serve_logged(&site.dir.path().join("log"));
     let admin = admin(&site);
@@ -222,19 +226,25 @@ fn what_comes_in_requests_is_not_kept_and_does_not_pile_up() {
         shown.extend([id, token]);
     }
     let texts: Vec<&str> = shown.iter().map(String::as_str).collect();
-    let Some(found) = standing(site.pid(), &texts) else {
-        eprintln!("skipped: the memory of the server must not be read here (this needs root)");
-        return;
-    };
-    // Buffers of the HTTP library are used again and not overwritten first; nothing of ours holds these.
-    let left = texts[1..].iter().filter(|t| found[**t] > 0).count();
-    eprintln!(
-        "memory: {left} of {} texts of requests that are over, {} times the token of 50",
-        texts.len() - 1,
-        found[&admin]
-    );
-    assert!(left <= 20, "{left} of {} are still there", texts.len() - 1);
-    assert!(found[&admin] <= 20, "{} times", found[&admin]);
+    let begun = std::time::Instant::now();
+    // A line that is closed here may be let go of a moment later there, with what came by it.
+    loop {
+        assert!(page(&address, "GET /healthz", "", "").starts_with("HTTP/1.1 200"));
+        let Some(mut found) = standing(site.pid(), &texts) else {
+            eprintln!("skipped: the memory of the server must not be read here (this needs root)");
+            return;
+        };
+        found.retain(|_, n| *n > 0);
+        eprintln!(
+            "memory: {} of {} texts of requests that are over still stand there",
+            found.len(),
+            texts.len()
+        );
+        if found.is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "these do not go: {found:?}");
+    }
 }
 
 #[test]
