@@ -10,6 +10,7 @@ mod chat;
 mod cloud;
 mod console;
 mod described;
+mod explained;
 mod filters;
 mod hooks;
 mod house;

@@ -15,14 +15,14 @@ use crate::house::{Answer, House, call};
 use crate::people::concrete;
 
 /// A route for people: method, path, and the least roles that pass.
-struct Route {
-    method: Method,
-    path: String,
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: String,
     least: Vec<Role>,
 }
 
 impl Route {
-    fn passes(&self, role: Role) -> bool {
+    pub(crate) fn passes(&self, role: Role) -> bool {
         self.least.iter().any(|least| role.covers(*least))
     }
 }
@@ -32,7 +32,7 @@ fn is_intake(path: &str) -> bool {
     ["/in/", "/v2/", "/api/v2/", "/chat/"].iter().any(|p| path.starts_with(p))
 }
 
-fn routes(api: &Value) -> Vec<Route> {
+pub(crate) fn routes(api: &Value) -> Vec<Route> {
     let mut all = Vec::new();
     for (path, item) in api["paths"].as_object().unwrap() {
         if is_intake(path) || ANONYMOUS_PATHS.contains(&path.as_str()) || DOOR_PATHS.contains(&path.as_str())
@@ -53,12 +53,12 @@ fn routes(api: &Value) -> Vec<Route> {
     all
 }
 
-async fn api(house: &House) -> Value {
+pub(crate) async fn api(house: &House) -> Value {
     call(&house.app.router(), Request::get("/api/v1/openapi.json").body(Body::empty()).unwrap()).await.json()
 }
 
 /// A Stanch with somebody of each role.
-async fn staffed() -> House {
+pub(crate) async fn staffed() -> House {
     House::with(|config| {
         let people = config.join("policies/people.yaml");
         let mut text = std::fs::read_to_string(&people).unwrap();
@@ -76,7 +76,7 @@ async fn staffed() -> House {
     .await
 }
 
-async fn knock(house: &House, route: &Route, token: Option<&str>) -> Answer {
+pub(crate) async fn knock(house: &House, route: &Route, token: Option<&str>) -> Answer {
     let mut request = Request::builder().method(&route.method).uri(concrete(&route.path));
     request = request.header("content-type", "application/json");
     if let Some(token) = token {
@@ -95,7 +95,7 @@ async fn api_token(house: &House, role: &str) -> (String, String) {
 }
 
 /// Not let in for want of a role; other refusals are about the thing itself.
-fn lacks_role(answer: &Answer) -> bool {
+pub(crate) fn lacks_role(answer: &Answer) -> bool {
     answer.status == StatusCode::FORBIDDEN && answer.text().contains("this needs the role")
 }
 
