@@ -25,7 +25,7 @@ use crate::config_dir;
 use crate::connect::Kept;
 use crate::desks::Desks;
 use crate::identity::{Identity, SetUp};
-use crate::intake::{self, Intake};
+use crate::intake::{self, Front, Intake};
 use crate::live::Live;
 use crate::places::Places;
 use crate::serve::Speaks;
@@ -159,9 +159,9 @@ pub(crate) struct Listening {
 
 impl Listening {
     /// Answers from now on.
-    pub(crate) fn start(listener: TcpListener, router: Router, speaks: Speaks) -> Listening {
+    pub(crate) fn start(listener: TcpListener, front: Front, speaks: Speaks) -> Listening {
         let handle = Handle::new();
-        let serving = tokio::spawn(serve::serve(listener, router, speaks, handle.clone()));
+        let serving = tokio::spawn(serve::serve(listener, front, speaks, handle.clone()));
         Listening { handle, serving }
     }
 
@@ -325,9 +325,10 @@ impl App {
         });
         live.links.swap(loaded.connected.chats.clone());
         let answering = tokio::spawn(chat::links::answer(Desk::live(live.clone()), clicks));
-        let router = api::router(Desk::live(live.clone()), Some(intake::router(intake)));
+        let router = api::router(Desk::live(live.clone()), Some(intake::router(intake.clone())));
+        let front = Front::new(intake, router.clone());
         let speaks = tls.map_or(Speaks::Plain, Speaks::Tls);
-        let listening = listener.map(|listener| Listening::start(listener, router.clone(), speaks));
+        let listening = listener.map(|listener| Listening::start(listener, front, speaks));
         tracing::info!(%addr, "stanch answers");
         Ok(App { addr, live, router, listening, keeper, telling, answering })
     }

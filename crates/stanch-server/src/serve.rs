@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -16,6 +16,7 @@ use rustls::server::ParsedCertificate;
 use stanch_core::config::TlsFiles;
 
 use crate::certificate::Authorities;
+use crate::intake::Front;
 use crate::tenants::by_name::ByName;
 
 /// A connection that says nothing for this long at its beginning is closed.
@@ -80,11 +81,11 @@ pub(crate) fn is_for(folder: &Path, files: &TlsFiles, name: &str) -> Result<(), 
 /// Answers until the handle is told to stop.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    front: Front,
     speaks: Speaks,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(front);
     let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(FIRST_REQUEST);
     server.http_builder().http2().max_concurrent_streams(STREAMS);
     match speaks {

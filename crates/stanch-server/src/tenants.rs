@@ -28,6 +28,7 @@ use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use crate::app::{App, Listening, OneOfSeveral, Options, StartError, blocking, system_clock};
+use crate::intake::Front;
 use crate::problem::Problem;
 use crate::serve::Speaks;
 use crate::swap::Swap;
@@ -121,7 +122,7 @@ impl Tenants {
         } else {
             Speaks::Plain
         };
-        let listening = Listening::start(listener, router(doors.clone()), speaks);
+        let listening = Listening::start(listener, Front::plain(router(doors.clone())), speaks);
         tracing::info!(%addr, tls, tenants = apps.len(), "stanch answers");
         Ok(Tenants { addr, tls, doors, apps, watching, listening })
     }

@@ -24,7 +24,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use stanch_model::Timestamp;
 use stanch_model::port::{Entry, Head, Journal, JournalError, JournalReader, NewEntry};
@@ -139,33 +139,49 @@ impl SqliteJournal {
     }
 
     fn write(&mut self, at: Timestamp, entries: &[NewEntry]) -> Result<Head, String> {
-        let (mut head, mut bytes) = (self.head.clone(), 0);
-        let say = |e: rusqlite::Error| e.to_string();
-        let commit = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(say)?;
-        {
-            let mut entry_row = commit
-                .prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
-                .map_err(say)?;
-            let mut detail_row = commit.prepare_cached("INSERT INTO detail VALUES (?1, ?2)").map_err(say)?;
-            for new in entries {
-                let stored = new.detail.as_deref().map(detail::pack);
-                let link = link(&head, at, new, stored.as_deref())?;
-                let hash = link.hash(&head.hash)?;
-                let seq =
-                    i64::try_from(link.seq).map_err(|_| "the journal has no numbers left".to_owned())?;
-                entry_row
-                    .execute(params![seq, link.at, link.stream, link.kind, link.body, link.detail_hash, hash])
-                    .map_err(say)?;
-                if let Some(stored) = &stored {
-                    detail_row.execute(params![seq, stored]).map_err(say)?;
-                }
-                bytes += new.body.len() + stored.as_ref().map_or(0, Vec::len);
-                head = Head { seq: link.seq, hash };
+        self.run("BEGIN IMMEDIATE")?;
+        let written = self.rows(at, entries).and_then(|done| self.run("COMMIT").map(|()| done));
+        match written {
+            Ok((head, bytes)) => {
+                self.log.wrote(bytes);
+                Ok(head)
+            }
+            Err(why) => {
+                // Nothing is written after this; what is left open would only keep others waiting.
+                self.run("ROLLBACK").ok();
+                Err(why)
             }
         }
-        commit.commit().map_err(say)?;
-        self.log.wrote(bytes);
-        Ok(head)
+    }
+
+    /// Runs a statement that is prepared once: reading its text again for each commit costs as much as a row.
+    fn run(&self, sql: &str) -> Result<(), String> {
+        let done = self.conn.prepare_cached(sql).and_then(|mut s| s.execute([]));
+        done.map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    /// Writes the entries within the transaction: the new end of the chain, and how many bytes they have.
+    fn rows(&self, at: Timestamp, entries: &[NewEntry]) -> Result<(Head, usize), String> {
+        let (mut head, mut bytes) = (self.head.clone(), 0);
+        let say = |e: rusqlite::Error| e.to_string();
+        let mut entry_row =
+            self.conn.prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)").map_err(say)?;
+        let mut detail_row = self.conn.prepare_cached("INSERT INTO detail VALUES (?1, ?2)").map_err(say)?;
+        for new in entries {
+            let stored = new.detail.as_deref().map(detail::pack);
+            let link = link(&head, at, new, stored.as_deref())?;
+            let hash = link.hash(&head.hash)?;
+            let seq = i64::try_from(link.seq).map_err(|_| "the journal has no numbers left".to_owned())?;
+            entry_row
+                .execute(params![seq, link.at, link.stream, link.kind, link.body, link.detail_hash, hash])
+                .map_err(say)?;
+            if let Some(stored) = &stored {
+                detail_row.execute(params![seq, stored]).map_err(say)?;
+            }
+            bytes += new.body.len() + stored.as_ref().map_or(0, Vec::len);
+            head = Head { seq: link.seq, hash };
+        }
+        Ok((head, bytes))
     }
 
     /// Keeps the log short. After a failed copy nothing can be trusted, as after a failed write.

@@ -8,6 +8,7 @@
 
 mod doors;
 mod dropin;
+mod front;
 mod inflate;
 mod lock;
 mod replay;
@@ -30,6 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use doors::{Door, Doors};
+pub(crate) use front::Front;
 pub(crate) use lock::bearer;
 
 use crate::api::v1::types::AckView;
@@ -336,8 +338,13 @@ pub(crate) fn ack_view(ack: Ack) -> AckView {
 
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
     match serde_json::to_vec(value) {
-        Ok(text) => (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text)
-            .into_response(),
+        Ok(text) => {
+            let mut response = Response::new(Body::from(text));
+            *response.status_mut() = status;
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            response
+        }
         Err(_) => Problem::internal("the answer could not be written").into_response(),
     }
 }
