@@ -222,3 +222,49 @@ async fn a_counted_record_is_listed_with_its_cause_and_can_be_taken_out_again() 
     let ledger = house.ledger().await;
     assert_eq!((&ledger["received"], &ledger["merged"]), (&json!(2), &json!(0)), "{ledger}");
 }
+
+/// One request over a connection of its own, as the listener answers it: the status and what is said.
+async fn over_the_wire(house: &House, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let addr = house.app.addr();
+    let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nAuthorization: {token}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+#[tokio::test]
+async fn deliveries_that_go_past_the_router_are_answered_as_it_answers_them() {
+    let house = House::new().await;
+    let good = format!("Bearer {}", House::secret("suricata.token"));
+    let first = over_the_wire(&house, "POST", "/in/suricata", &good, &noise(0).to_string()).await;
+    assert_eq!(first.0, 202, "{}", first.1);
+    let ack: Value = serde_json::from_str(&first.1).unwrap();
+    assert_eq!((&ack["new"], &ack["alerts"]), (&json!(1), &json!(["A-1"])));
+    for (method, path, token, body, status) in [
+        ("POST", "/in/suricata", "Bearer wrong", "{}", 401),
+        ("POST", "/in/nobody", good.as_str(), "{}", 401),
+        ("POST", "/in/%73uricata", good.as_str(), "{}", 401),
+        ("POST", "/in/suricata", good.as_str(), "", 400),
+        ("POST", "/in/suricata/", good.as_str(), "{}", 404),
+        ("POST", "/in/suricata/more", good.as_str(), "{}", 404),
+        ("POST", "/in/", good.as_str(), "{}", 404),
+        ("GET", "/in/suricata", good.as_str(), "", 405),
+    ] {
+        let wire = over_the_wire(&house, method, path, token, body).await;
+        let request = axum::http::Request::builder().method(method).uri(path).header("authorization", token);
+        let request = request.body(axum::body::Body::from(body.to_owned())).unwrap();
+        let within = crate::house::call(&house.app.router(), request).await;
+        assert_eq!(wire, (within.status.as_u16(), within.text()), "{method} {path}");
+        assert_eq!(wire.0, status, "{method} {path}: {}", wire.1);
+    }
+    assert_eq!(house.ledger().await["received"], 1);
+}
