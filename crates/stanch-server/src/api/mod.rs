@@ -8,11 +8,14 @@ mod extract;
 pub(crate) mod manners;
 pub mod v1;
 
+use std::sync::Arc;
+
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
+use axum_server::tls::TlsInfo;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -23,6 +26,8 @@ use crate::chat;
 use crate::console;
 use crate::problem::Problem;
 
+/// How long browsers keep to TLS, in seconds.
+const A_YEAR: &str = "max-age=31536000";
 /// The largest request body of a route for people, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
@@ -45,7 +50,24 @@ pub(crate) fn router(desk: Desk, intake: Option<OpenApiRouter>) -> Router {
     let described = anonymous::described(described).layer(middleware::from_fn(guarded));
     let inner = router.merge(described).merge(pages).fallback(no_route);
     let around = manners::Around { desk, inner: inner.clone() };
-    inner.layer(middleware::from_fn_with_state(around, manners::manners))
+    inner
+        .layer(middleware::from_fn_with_state(around, manners::manners))
+        .layer(middleware::from_fn(kept_to_tls))
+}
+
+/// Over TLS, browsers are told to ask for this name by TLS only from now on. Not for names of this machine: every
+/// program on it would share the promise.
+///
+/// Source: SEC-32; RFC 6797 §7.2.
+async fn kept_to_tls(request: Request, next: Next) -> Response {
+    let own = |host: &str| host == "localhost" || host.ends_with(".localhost");
+    let line = request.extensions().get::<Arc<TlsInfo>>();
+    let strict = line.is_some_and(|line| !line.server_name.as_deref().is_some_and(own));
+    let mut response = next.run(request).await;
+    if strict {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR));
+    }
+    response
 }
 
 /// What stands at the head of the description.

@@ -92,18 +92,38 @@ impl Town {
     }
 }
 
+/// The head of an answer, in small letters.
+async fn head(line: &mut TlsStream<TcpStream>, text: &str) -> String {
+    line.write_all(text.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(line.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap().to_ascii_lowercase()
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_keep_to_tls_where_it_is_spoken() {
+    let town = Town::new().await;
+    for path in ["/", "/api/v1/whoami", "/healthz", "/in/suricata", "/nothing"] {
+        let mut line = town.plain_line(A).await;
+        let said = head(&mut line, &format!("GET {path} HTTP/1.1\r\nhost: {A}\r\n\r\n")).await;
+        assert!(said.contains("strict-transport-security: max-age=31536000\r\n"), "{path}: {said}");
+    }
+    // Not where a proxy speaks for us: it is not known here that all of the name is TLS.
+    let request = Request::get("/").header("host", A).body(axum::body::Body::empty()).unwrap();
+    let plain = crate::house::call(&town.tenants.router(), request).await;
+    assert!(plain.headers.get("strict-transport-security").is_none());
+    town.tenants.stop().await;
+}
+
 /// One request on a line: the status and what was said.
 async fn ask(line: &mut TlsStream<TcpStream>, first: &str, headers: &str, body: &str) -> (u16, Value) {
     let text = format!(
         "{first} HTTP/1.1\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()
     );
-    line.write_all(text.as_bytes()).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(line.read_u8().await.unwrap());
-    }
-    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let head = head(line, &text).await;
     let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")).unwrap_or("0");
     let mut body = vec![0; length.parse().unwrap()];
     line.read_exact(&mut body).await.unwrap();
