@@ -23,7 +23,10 @@ export const patience = (ms) => ms * SLOW;
 /** Speaks enough SMTP to take a mail, and keeps what it took. */
 async function mailServer() {
   const mails = [];
+  const open = new Set();
   const server = createServer((socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
     let body = null;
     const say = (line) => socket.writable && socket.write(`${line}\r\n`);
     say("220 test ESMTP");
@@ -49,7 +52,15 @@ async function mailServer() {
     });
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  return { mails, port: server.address().port, close: () => server.close() };
+  const { port } = server.address();
+  /** Away, also for whoever is connected; and back on the same port. */
+  const pause = () =>
+    new Promise((done) => {
+      server.close(done);
+      for (const socket of open) socket.destroy();
+    });
+  const resume = () => new Promise((done) => server.listen(port, "127.0.0.1", done));
+  return { mails, port, close: () => server.close(), pause, resume };
 }
 
 export async function change(file, ...pairs) {

@@ -191,6 +191,12 @@ impl Engine {
         read(&self.shared.rules).clone()
     }
 
+    /// True when a notifier of this name is at work.
+    #[must_use]
+    pub fn tells(&self, notifier: &str) -> bool {
+        read(&self.shared.ports).notifiers.iter().any(|n| n.name() == notifier)
+    }
+
     /// The time by the engine's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -111,6 +111,14 @@ impl Books {
         }
     }
 
+    /// True when a notifier is at work: it could be made, and somebody is told by it.
+    pub(crate) fn tells(&self, notifier: &str) -> bool {
+        match self {
+            Books::Live(live) => live.engine.tells(notifier),
+            Books::Offline(_) => false,
+        }
+    }
+
     /// How the connection of a notifier stands, if it keeps one.
     pub(crate) fn link(&self, notifier: &str) -> Option<crate::chat::links::Standing> {
         match self {

@@ -145,6 +145,9 @@ export const autonomy = () =>
 export const settings = () =>
   queryOptions({ queryKey: ["settings"], queryFn: () => ask(api.GET("/api/v1/settings")) });
 
+export const webhooks = () =>
+  queryOptions({ queryKey: ["webhooks"], queryFn: () => ask(api.GET("/api/v1/webhooks")) });
+
 export const ways = () =>
   queryOptions({ queryKey: ["ways"], queryFn: () => ask(api.GET("/api/v1/session/ways")), staleTime: 0, retry: false });
 

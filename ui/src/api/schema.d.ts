@@ -2662,6 +2662,12 @@ export interface components {
         ConnectorView: {
             /** @description Of them: tried in vain at least once. */
             failing?: number;
+            /**
+             * @description `ok`; `failing`: what it has to do was tried in vain, or its lasting connection is down; `off`: it is in the
+             *     configuration but not at work, a secret that is not there yet or nobody who is told by it. What is told of
+             *     a connector that is off stands among the warnings.
+             */
+            health?: string;
             /** @description Its type, as in the configuration. */
             kind: string;
             /** @description How its lasting connection stands, if it has one: Socket Mode of Slack. */

@@ -30,6 +30,8 @@ export type RehearsalView = S["RehearsalView"];
 export type DecisionView = S["DecisionView"];
 export type SourceView = S["SourceView"];
 export type TallyView = S["TallyView"];
+export type ConnectorView = S["ConnectorView"];
+export type WebhookView = S["WebhookView"];
 
 /** What a `change` of the live stream says; crates/stanch-server/src/api/v1/types/events.rs. */
 export interface ChangeView {

@@ -5,8 +5,9 @@ import * as q from "../api/queries";
 import type { SourceView, TallyView } from "../api/types";
 import { useAct } from "../lib/act";
 import { saveText } from "../lib/save";
-import { csvField, plural } from "../lib/text";
-import { Age, Empty, Page, Panel, Show, Simulated, T, Time, Wide } from "../parts/basics";
+import { csvField } from "../lib/text";
+import { Age, Empty, Page, Panel, Show, T, Time, Wide } from "../parts/basics";
+import { Connectors, Webhooks } from "./outgoing";
 
 const PLACES: (keyof TallyView)[] = ["received", "merged", "suppressed", "in_incidents", "open", "closed", "quarantined"];
 
@@ -26,7 +27,6 @@ function Health({ s }: { s: SourceView }) {
 export function Sources() {
   const sources = useQuery(q.sources());
   const ledger = useQuery(q.ledger());
-  const settings = useQuery(q.settings());
   return (
     <Page title="Sources & connectors">
       <Panel
@@ -143,58 +143,8 @@ export function Sources() {
         </Show>
       </Panel>
       <Quarantine />
-      <Panel title="Connectors">
-        <Show of={settings} what="the connectors">
-          {({ connectors }) =>
-            connectors.length === 0 ? (
-              <p className="mute pad">None is configured: nothing is looked up, nobody is told, nothing can be changed.</p>
-            ) : (
-              <Wide label="Connectors">
-                <table>
-                  <thead>
-                    <tr>
-                      <th scope="col">Name</th>
-                      <th scope="col">What for</th>
-                      <th scope="col">Type</th>
-                      <th scope="col">Health</th>
-                      <th scope="col" className="num">
-                        To do
-                      </th>
-                      <th scope="col">Notes</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {connectors.map((c) => (
-                      <tr key={`${c.role} ${c.name}`}>
-                        <th scope="row">
-                          <T>{c.name}</T>
-                        </th>
-                        <td>{c.role === "responder" ? "changes" : c.role === "enricher" ? "look-ups" : "telling people"}</td>
-                        <td>{c.kind}</td>
-                        <td>
-                          {(c.failing ?? 0) > 0 ? (
-                            <span className="state tone-bad">{plural(c.failing ?? 0, "failure")}</span>
-                          ) : c.unanswered > 0 ? (
-                            <span className="state tone-warn">some answers missing</span>
-                          ) : (
-                            <span className="state tone-good">ok</span>
-                          )}
-                        </td>
-                        <td className="num">{c.waiting ?? 0}</td>
-                        <td className="grow-cell">
-                          <T>{c.trouble}</T>
-                          {c.simulated ? <Simulated /> : null}
-                          {c.unanswered > 0 ? `${plural(c.unanswered, "look-up")} of open incidents without an answer` : null}
-                        </td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </Wide>
-            )
-          }
-        </Show>
-      </Panel>
+      <Connectors />
+      <Webhooks />
     </Page>
   );
 }

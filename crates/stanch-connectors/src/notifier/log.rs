@@ -42,26 +42,12 @@ impl Notifier for Log {
 
 #[cfg(test)]
 mod tests {
-    use stanch_model::{IncidentId, Timestamp};
-
+    use super::super::strict;
     use super::*;
 
     #[tokio::test]
     async fn the_receipt_says_that_only_the_log_was_told() {
-        let notice = Notice {
-            key: "INC-1/page/1".to_owned(),
-            incident: IncidentId(1),
-            urgency: Urgency::Critical,
-            to: vec![],
-            subject: "s".to_owned(),
-            body: "b".to_owned(),
-            at: Timestamp(0),
-            ask: None,
-            about: None,
-            closes: false,
-            card: None,
-            undo: None,
-        };
+        let notice = Notice { urgency: Urgency::Critical, to: vec![], ..strict::notice() };
         assert_eq!(
             Log::new("log").notify(&notice).await.as_deref(),
             Ok("written to the log; no mail is configured")

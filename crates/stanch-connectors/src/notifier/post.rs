@@ -51,15 +51,18 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Where a notice is read and answered, behind a sign-in.
-pub(crate) fn page(console: &Url, notice: &Notice) -> Option<Url> {
-    console
-        .join(&match (&notice.ask, notice.incident) {
-            (Some(ask), _) => format!("/approvals/{}", ask.approval),
-            (None, IncidentId(0)) => "/queue".to_owned(),
-            (None, incident) => format!("/incidents/{incident}"),
-        })
-        .ok()
+/// Where a notice is read and answered, behind a sign-in: beneath the console's address, also where that has a
+/// path of its own. What it may have as a query is not handed on.
+pub(crate) fn page(console: &Url, notice: &Notice) -> Url {
+    let page = match (&notice.ask, notice.incident) {
+        (Some(ask), _) => format!("approvals/{}", ask.approval),
+        (None, IncidentId(0)) => "queue".to_owned(),
+        (None, incident) => format!("incidents/{incident}"),
+    };
+    let mut url = console.clone();
+    url.set_query(None);
+    url.set_path(&format!("{}/{page}", console.path().trim_end_matches('/')));
+    url
 }
 
 impl Post {

@@ -267,7 +267,7 @@ fn message(channel: &str, notice: &Notice, show: &Show) -> Value {
     if show.answers {
         blocks.extend(buttons(notice));
     }
-    if let Some(url) = show.console.as_ref().and_then(|c| page(c, notice)) {
+    if let Some(url) = show.console.as_ref().map(|c| page(c, notice)) {
         let link = format!("<{}|Open in Stanch>", escaped(url.as_str()));
         blocks.push(
             json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": link, "verbatim": true }] }),

@@ -109,7 +109,7 @@ fn page(console: &Url, notice: &Notice) -> Option<(&'static str, Url)> {
         (None, Some(_)) if !notice.closes => "See it, or take it back",
         (None, _) => "Open the incident",
     };
-    Some((title, super::post::page(console, notice)?))
+    Some((title, super::post::page(console, notice)))
 }
 
 /// The message as the workflow takes it.

@@ -1,4 +1,4 @@
-use stanch_model::{ApprovalId, Ask};
+use stanch_model::{ActionId, ApprovalId, Ask};
 
 use super::super::strict::{Reply, Strict, class, notice};
 use super::*;
@@ -58,6 +58,37 @@ fn hostile_text_is_in_text_runs_only_which_know_no_markdown() {
     let about_none = Notice { incident: IncidentId(0), ..notice() };
     let console: Url = "https://stanch.example.com".parse().expect("an address");
     assert!(message(Some(&console), &about_none)["attachments"][0]["content"].get("actions").is_none());
+}
+
+#[test]
+fn a_card_leads_to_the_right_page_behind_the_configured_address_and_carries_no_secret() {
+    let about = |about, closes| Notice { about, closes, ..notice() };
+    let (done, over) = (about(Some(ActionId(4)), false), about(Some(ActionId(4)), true));
+    let hostile =
+        Notice { subject: "https://evil.example/approvals/APR-7".to_owned(), about: None, ..notice() };
+    for (console, base) in [
+        ("https://stanch.example.com", "https://stanch.example.com"),
+        ("https://noc.example.com:8443/stanch/", "https://noc.example.com:8443/stanch"),
+        ("https://stanch.example.com/?token=s3cret", "https://stanch.example.com"),
+    ] {
+        let console: Url = console.parse().expect("an address");
+        for (told, title, page) in [
+            (&asking(), "Review and decide", "approvals/APR-7"),
+            (&done, "See it, or take it back", "incidents/INC-3"),
+            (&over, "Open the incident", "incidents/INC-3"),
+            (&hostile, "Open the incident", "incidents/INC-3"),
+        ] {
+            let said = message(Some(&console), told);
+            let actions = &said["attachments"][0]["content"]["actions"];
+            let url = format!("{base}/{page}");
+            assert_eq!(*actions, json!([{ "type": "Action.OpenUrl", "title": title, "url": url }]));
+            let text = said.to_string();
+            assert!(
+                !text.contains(&"ab".repeat(32)) && !text.contains("s3cret") && !text.contains(SIG),
+                "{text}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -2,55 +2,17 @@
 //! sent, and badly behaved on demand. Slack's own cloud was never reached; Slack's own SDK is held
 //! against this file in `tests.rs`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
 
-/// One call of the Web API.
-#[allow(dead_code, reason = "shared by the tests of two crates")]
-#[derive(Clone, Debug)]
-pub(crate) struct Called {
-    pub(crate) method: String,
-    pub(crate) token: String,
-    pub(crate) body: Value,
-}
-
-/// A message that members of a channel see.
-#[allow(dead_code, reason = "shared by the tests of two crates")]
-#[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    pub(crate) ts: String,
-    pub(crate) channel: String,
-    /// What was sent last: the text, the blocks, the thread.
-    pub(crate) body: Value,
-    /// How often it was changed.
-    pub(crate) edits: usize,
-}
-
-#[allow(dead_code, reason = "shared by the tests of two crates")]
-impl Shown {
-    /// The line that notifications show.
-    pub(crate) fn text(&self) -> &str {
-        self.body["text"].as_str().unwrap_or_default()
-    }
-}
-
-/// How a call goes wrong.
-#[allow(dead_code, reason = "shared by the tests of two crates")]
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Trouble {
-    /// Another status than 200; nothing is done. With 429 `Retry-After: 1`.
-    Status(u16),
-    /// Done, and then the connection ends before the answer.
-    Lost,
-}
+use super::workspace::{self, Called, Shown, Trouble, Workspace};
 
 /// What a socket is made to do.
 enum Order {
@@ -63,31 +25,23 @@ enum Order {
 
 #[derive(Default)]
 pub(crate) struct Seen {
-    pub(crate) calls: Vec<Called>,
+    /// The Web API.
+    pub(crate) web: Workspace,
     /// Which socket acknowledged what.
     pub(crate) acks: Vec<(usize, String)>,
     /// Sockets that were opened, ever.
     pub(crate) opened: usize,
     /// Sockets that are open.
     pub(crate) open: BTreeSet<usize>,
-    /// What was sent that the documentation does not know.
-    pub(crate) wrong: Vec<String>,
     /// Pings that came in.
     pub(crate) pings: usize,
     sockets: Vec<mpsc::UnboundedSender<Order>>,
     tickets: BTreeSet<String>,
     sent: BTreeSet<String>,
-    /// Answers of the Web API, by method, each used once; then the usual.
-    script: BTreeMap<String, VecDeque<(u16, String)>>,
-    /// What goes wrong with calls of a method that say these words, each once.
-    troubles: Vec<(String, String, Trouble)>,
-    /// What members see, oldest first.
-    messages: Vec<Shown>,
     /// Sockets from here on say no hello.
     mute: bool,
     /// Sockets end as soon as something was acknowledged.
     cut_after_ack: bool,
-    posts: usize,
 }
 
 /// Slack, as far as a test needs it.
@@ -134,7 +88,7 @@ impl Cloud {
         match tokio::time::timeout(Duration::from_secs(20), wait).await {
             Ok(found) => found,
             Err(_) => {
-                let calls: Vec<_> = self.with(|s| s.calls.clone());
+                let calls: Vec<_> = self.with(|s| s.web.calls.clone());
                 panic!("{what} never came; calls: {calls:?}, wrong: {:?}", self.wrong())
             }
         }
@@ -150,7 +104,7 @@ impl Cloud {
     }
 
     pub(crate) fn calls(&self, method: &str) -> Vec<Called> {
-        self.with(|s| s.calls.iter().filter(|c| c.method == method).cloned().collect())
+        self.with(|s| s.web.calls.iter().filter(|c| c.method == method).cloned().collect())
     }
 
     pub(crate) fn acks(&self) -> Vec<(usize, String)> {
@@ -158,7 +112,7 @@ impl Cloud {
     }
 
     pub(crate) fn wrong(&self) -> Vec<String> {
-        self.with(|s| s.wrong.clone())
+        self.with(|s| s.web.wrong.clone())
     }
 
     pub(crate) fn pings(&self) -> usize {
@@ -167,18 +121,20 @@ impl Cloud {
 
     /// The next answer of a method of the Web API.
     pub(crate) fn answer(&self, method: &str, status: u16, body: &str) {
-        self.with(|s| s.script.entry(method.to_owned()).or_default().push_back((status, body.to_owned())));
+        self.with(|s| {
+            s.web.script.entry(method.to_owned()).or_default().push_back((status, body.to_owned()))
+        });
     }
 
     /// The next calls of a method that say these words go wrong, in this order.
     pub(crate) fn trouble(&self, method: &str, words: &str, all: &[Trouble]) {
         let one = |t: &Trouble| (method.to_owned(), words.to_owned(), *t);
-        self.with(|s| s.troubles.extend(all.iter().map(one)));
+        self.with(|s| s.web.troubles.extend(all.iter().map(one)));
     }
 
     /// What members of a channel see, oldest first.
     pub(crate) fn messages(&self, channel: &str) -> Vec<Shown> {
-        self.with(|s| s.messages.iter().filter(|m| m.channel == channel).cloned().collect())
+        self.with(|s| s.web.messages.iter().filter(|m| m.channel == channel).cloned().collect())
     }
 
     /// Waits for the next change, whatever it is.
@@ -188,7 +144,7 @@ impl Cloud {
 
     /// Troubles that have not come up yet.
     pub(crate) fn troubles(&self) -> usize {
-        self.with(|s| s.troubles.len())
+        self.with(|s| s.web.troubles.len())
     }
 
     pub(crate) fn mute(&self, mute: bool) {
@@ -230,7 +186,7 @@ impl Cloud {
         self.with(|s| drop(s.sockets[n - 1].send(order)));
     }
 
-    async fn serve(self, mut stream: TcpStream) {
+    async fn serve(self, stream: TcpStream) {
         let mut start = [0; 4];
         loop {
             match stream.peek(&mut start).await {
@@ -242,28 +198,18 @@ impl Cloud {
         if &start == b"GET " {
             return self.socket(stream).await;
         }
-        let Some((head, body)) = read(&mut stream).await else { return };
-        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-        let method = path.trim_start_matches("/api/").to_owned();
-        let line = |name: &str| {
-            head.lines().find_map(|l| {
-                let (n, v) = l.split_once(':')?;
-                n.eq_ignore_ascii_case(name).then(|| v.trim().to_owned())
+        workspace::serve(stream, |asked| {
+            self.with(|s| {
+                let ticket = format!("ticket={}", s.web.calls.len() + 1);
+                let place = self.url.replacen("http://", "ws://", 1).replace("/api", "/link/");
+                let tickets = &mut s.tickets;
+                s.web.call(asked, || {
+                    tickets.insert(ticket.clone());
+                    json!({ "ok": true, "url": format!("{place}?{ticket}") })
+                })
             })
-        };
-        let token = line("authorization").unwrap_or_default().trim_start_matches("Bearer ").to_owned();
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        let (status, text) = self.with(|s| s.call(&method, &token, body, &self.url));
-        let more = if status == 429 { "Retry-After: 1\r\n" } else { "" };
-        let answer = format!(
-            "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Type: application/json\r\n{more}Content-Length: {}\r\n\r\n{text}",
-            text.len()
-        );
-        // 0: the answer is lost.
-        if status > 0 {
-            stream.write_all(answer.as_bytes()).await.ok();
-        }
-        stream.shutdown().await.ok();
+        })
+        .await;
     }
 
     #[allow(clippy::result_large_err, reason = "the library's own shape")]
@@ -323,124 +269,13 @@ fn refusal() -> tokio_tungstenite::tungstenite::handshake::server::ErrorResponse
 }
 
 impl Seen {
-    /// One call of the Web API: status and body.
-    fn call(&mut self, method: &str, token: &str, body: Value, url: &str) -> (u16, String) {
-        let channel = body["channel"].as_str().unwrap_or("C0").to_owned();
-        self.calls.push(Called { method: method.to_owned(), token: token.to_owned(), body: body.clone() });
-        if let Some(next) = self.script.get_mut(method).and_then(VecDeque::pop_front) {
-            return next;
-        }
-        let said = body.to_string();
-        let fits = |(m, words, _): &(String, String, Trouble)| m == method && said.contains(words.as_str());
-        let trouble = self.troubles.iter().position(fits).map(|n| self.troubles.remove(n).2);
-        if let Some(Trouble::Status(status)) = trouble {
-            return (status, String::new());
-        }
-        let done = self.carry_out(method, token, &channel, body, url);
-        if matches!(trouble, Some(Trouble::Lost)) { (0, String::new()) } else { (200, done.to_string()) }
-    }
-
-    fn carry_out(&mut self, method: &str, token: &str, channel: &str, body: Value, url: &str) -> Value {
-        let right = match method {
-            "apps.connections.open" => "xapp-",
-            _ => "xoxb-",
-        };
-        if !token.starts_with(right) {
-            return json!({ "ok": false, "error": "not_allowed_token_type" });
-        }
-        if method.starts_with("chat.") {
-            self.wrong.extend(faults(method, &body));
-        }
-        let at = |ts: &Value, all: &[Shown]| {
-            all.iter().position(|m| Some(m.ts.as_str()) == ts.as_str() && m.channel == channel)
-        };
-        match method {
-            "apps.connections.open" => {
-                let ticket = format!("ticket={}", self.calls.len());
-                self.tickets.insert(ticket.clone());
-                let place = url.replacen("http://", "ws://", 1).replace("/api", "/link/");
-                json!({ "ok": true, "url": format!("{place}?{ticket}") })
-            }
-            "chat.postMessage" => {
-                let thread = &body["thread_ts"];
-                if !thread.is_null() && at(thread, &self.messages).is_none() {
-                    return json!({ "ok": false, "error": "thread_not_found" });
-                }
-                self.posts += 1;
-                let ts = format!("{}.000100", self.posts);
-                self.messages.push(Shown { ts: ts.clone(), channel: channel.to_owned(), body, edits: 0 });
-                json!({ "ok": true, "channel": channel, "ts": ts })
-            }
-            "chat.update" => match at(&body["ts"], &self.messages) {
-                Some(n) => {
-                    let message = &mut self.messages[n];
-                    (message.body, message.edits) = (body, message.edits + 1);
-                    json!({ "ok": true, "channel": channel, "ts": message.ts })
-                }
-                None => json!({ "ok": false, "error": "message_not_found" }),
-            },
-            "chat.postEphemeral" => json!({ "ok": true, "message_ts": "1.1" }),
-            _ => json!({ "ok": false, "error": "unknown_method" }),
-        }
-    }
-
     /// One text frame; true when the socket ends now.
     fn hear(&mut self, n: usize, text: &str) -> bool {
         let said: Value = serde_json::from_str(text).unwrap_or(Value::Null);
         match said["envelope_id"].as_str() {
             Some(id) if self.sent.contains(id) => self.acks.push((n, id.to_owned())),
-            _ => self.wrong.push(text.to_owned()),
+            _ => self.web.wrong.push(text.to_owned()),
         }
         self.cut_after_ack
-    }
-}
-
-/// What Slack would refuse or cut. Source: Slack's reference of Block Kit: 50 blocks, 3000 characters a section,
-/// 150 a header, 75 a button and 2000 its value; a text is needed for notifications.
-fn faults(method: &str, body: &Value) -> Vec<String> {
-    let mut all = Vec::new();
-    let long = |v: &Value| v.as_str().map_or(0, |t| t.chars().count());
-    let mut fault = |is: bool, what: &str| {
-        if is {
-            all.push(format!("{method}: {what}: {body}"));
-        }
-    };
-    fault(long(&body["text"]) == 0, "no text for notifications");
-    let blocks = body["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
-    fault(blocks.len() > 50, "too many blocks");
-    for block in blocks {
-        let text = long(&block["text"]["text"]);
-        fault(block["type"] == "section" && !(1..=3_000).contains(&text), "a section's length");
-        fault(block["type"] == "header" && !(1..=150).contains(&text), "a header's length");
-        for part in block["elements"].as_array().map(Vec::as_slice).unwrap_or_default() {
-            fault(long(&part["text"]["text"]) > 75, "a button's length");
-            fault(long(&part["value"]) > 2_000, "a value's length");
-        }
-    }
-    all
-}
-
-/// One request: head and body.
-async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    loop {
-        let mut piece = [0; 4_096];
-        let n = stream.read(&mut piece).await.ok()?;
-        bytes.extend_from_slice(&piece[..n]);
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((head, _)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .filter_map(|l| l.split_once(':'))
-                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-                .and_then(|(_, v)| v.trim().parse().ok())
-                .unwrap_or(0);
-            if bytes.len() >= head.len() + 4 + length {
-                return Some((head.to_owned(), bytes[head.len() + 4..].to_vec()));
-            }
-        }
-        if n == 0 {
-            return None;
-        }
     }
 }

@@ -418,3 +418,5 @@ fn chance() -> u64 {
 mod cloud;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod workspace;

@@ -188,6 +188,8 @@ fn edit(state: &State, name: &PostName, shown: Shown, place: stanch_model::Place
 }
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod storm_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use stanch_model::{ApprovalId, Ask, EffectId, Span};
 
 use super::budget::{CALM, SHORT};
+use super::fixture::notice;
 use super::*;
 use crate::journal::event::{Effect, Event, IncidentOpened, Intended, Settled};
 use crate::journal::posts::STORM;
@@ -86,34 +87,17 @@ impl Channel {
     }
 }
 
-fn notice(n: u64, key: String, urgency: Urgency) -> Notice {
-    Notice {
-        key,
-        incident: IncidentId(n),
-        urgency,
-        to: vec!["C1".into()],
-        subject: String::new(),
-        body: String::new(),
-        at: Timestamp(0),
-        ask: None,
-        about: None,
-        closes: false,
-        card: None,
-        undo: None,
-    }
-}
-
 fn opens(n: u64) -> Notice {
-    notice(n, format!("INC-{n}-rung-0-secops"), Urgency::Warning)
+    notice(n, &format!("INC-{n}-rung-0-secops"), Urgency::Warning)
 }
 
 fn burns(n: u64) -> Notice {
-    notice(n, format!("INC-{n}-rung-0-secops"), Urgency::Critical)
+    notice(n, &format!("INC-{n}-rung-0-secops"), Urgency::Critical)
 }
 
 fn asks(n: u64) -> Notice {
     let ask = Some(Ask { approval: ApprovalId(n), digest: "ab".repeat(32) });
-    Notice { ask, ..notice(n, format!("APR-{n}-asked-secops"), Urgency::Critical) }
+    Notice { ask, ..notice(n, &format!("APR-{n}-asked-secops"), Urgency::Critical) }
 }
 
 #[test]
@@ -239,16 +223,16 @@ proptest! {
                 }
                 Move::Asks => prop_assert!(c.notice(&asks(n), false)),
                 Move::Reminds => {
-                    let reminder = notice(n, format!("APR-{n}-reminded-secops"), Urgency::Critical);
+                    let reminder = notice(n, &format!("APR-{n}-reminded-secops"), Urgency::Critical);
                     prop_assert!(c.notice(&reminder, false));
                 }
                 Move::Noc => {
                     let about = Some(ActionId(n));
-                    let noc = Notice { about, ..notice(n, format!("ACT-{n}-noc"), Urgency::Information) };
+                    let noc = Notice { about, ..notice(n, &format!("ACT-{n}-noc"), Urgency::Information) };
                     prop_assert!(c.notice(&noc, true));
                 }
                 Move::Good => {
-                    c.notice(&notice(n, format!("RUN-{n}-1"), Urgency::Information), false);
+                    c.notice(&notice(n, &format!("RUN-{n}-1"), Urgency::Information), false);
                 }
                 Move::Pass(minutes) => c.pass(minutes),
             }

@@ -55,20 +55,7 @@ impl Desk {
 }
 
 fn notice(key: &str) -> Notice {
-    Notice {
-        key: key.to_owned(),
-        incident: INC,
-        urgency: Urgency::Warning,
-        to: vec!["C1".into(), "C2".into()],
-        subject: "subject".into(),
-        body: "body".into(),
-        at: Timestamp(0),
-        ask: None,
-        about: None,
-        closes: false,
-        card: None,
-        undo: None,
-    }
+    fixture::notice(INC.0, key, Urgency::Warning)
 }
 
 fn card(said: &Said) -> Card {

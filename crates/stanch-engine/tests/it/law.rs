@@ -19,6 +19,8 @@ enum Move {
     Approve(u64),
     Judge(u64, bool),
     Restart,
+    /// The next message to the chat goes wrong in some way; nothing where there is none.
+    Trouble(u8),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -32,12 +34,12 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (1u64..3).prop_map(Move::Approve),
         1 => (1u64..5, any::<bool>()).prop_map(|(n, real)| Move::Judge(n, real)),
         1 => Just(Move::Restart),
+        2 => any::<u8>().prop_map(Move::Trouble),
     ];
     prop::collection::vec(one, 1..24)
 }
 
-async fn play(moves: Vec<Move>) -> Result<(), TestCaseError> {
-    let mut w = World::new().await;
+async fn play(mut w: World, moves: Vec<Move>) -> Result<(), TestCaseError> {
     let mut clock = 0i64;
     let mut sent = 0u64;
     for m in moves {
@@ -97,11 +99,14 @@ async fn play(moves: Vec<Move>) -> Result<(), TestCaseError> {
                 );
             }
             Move::Restart => w = w.restart().await,
+            Move::Trouble(n) => w.chat.iter().for_each(|chat| chat.trouble(n)),
         }
         let ledger = w.engine.read(stanch_core::journal::State::ledger);
         prop_assert!(ledger.balanced, "{:?}", ledger);
         prop_assert_eq!(ledger.total.received, sent);
     }
+    let told = crate::chat::check(&w).await;
+    prop_assert!(told.is_ok(), "{}", told.unwrap_err());
     w.engine.stop().await;
     let live = w.engine.read(summary);
     let folded = recover(&w.journal.reopen()).expect("readable");
@@ -116,6 +121,14 @@ proptest! {
     #[test]
     fn folding_the_journal_gives_the_live_state_and_nothing_is_lost(moves in moves()) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(play(moves))?;
+        runtime.block_on(async { play(World::new().await, moves).await })?;
+    }
+
+    /// The same where a team is told by a chat that fails: besides, no page is lost, what is told twice was
+    /// told twice by failing, and the channel's budget is kept.
+    #[test]
+    fn a_chat_that_fails_loses_no_page_and_gets_no_more_than_it_may(moves in moves()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async { play(World::with_chat().await, moves).await })?;
     }
 }

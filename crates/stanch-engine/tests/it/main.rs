@@ -4,6 +4,7 @@
 mod alerts;
 mod attacks;
 mod budgets;
+mod chat;
 mod containment;
 mod earned;
 mod health;
@@ -18,5 +19,7 @@ mod people;
 mod replay;
 mod runbooks;
 mod runs;
+#[path = "../../../stanch-connectors/src/socket_mode/workspace.rs"]
 mod together;
+mod workspace;
 mod world;

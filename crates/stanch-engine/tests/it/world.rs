@@ -15,6 +15,8 @@ use stanch_model::port::{Delivery, Format, Journal, NewEntry, Notifier, Referenc
 use stanch_model::{Fact, Observable, Span, Timestamp};
 use stanch_store::MemoryJournal;
 
+use crate::chat::Chat;
+
 pub const START: Timestamp = Timestamp(1_790_000_000_000);
 
 const FILES: &[(&str, &str)] = &[
@@ -69,6 +71,10 @@ pub struct World {
     pub journal: MemoryJournal,
     pub device: Faulty<Simulated>,
     pub mail: Sink,
+    /// Where a team is told by chat; none in the usual firm.
+    pub chat: Option<Chat>,
+    /// How often the process was stopped and started again.
+    pub restarts: usize,
     clock: Arc<AtomicI64>,
     extra: Vec<(&'static str, String)>,
 }
@@ -78,8 +84,17 @@ impl World {
         World::with(&[]).await
     }
 
+    /// A firm whose first team is told by chat.
+    pub async fn with_chat() -> World {
+        World::made(crate::chat::FILES, Some(Chat::start().await)).await
+    }
+
     /// A firm with some files replaced.
     pub async fn with(extra: &[(&'static str, &str)]) -> World {
+        World::made(extra, None).await
+    }
+
+    async fn made(extra: &[(&'static str, &str)], chat: Option<Chat>) -> World {
         let extra: Vec<(&str, String)> = extra.iter().map(|(p, t)| (*p, (*t).to_owned())).collect();
         let clock = Arc::new(AtomicI64::new(START.0));
         let time = clock.clone();
@@ -87,23 +102,27 @@ impl World {
             Faulty::new(Simulated::new("edge", Arc::new(move || Timestamp(time.load(Ordering::SeqCst)))));
         let mail = Sink::start().await.unwrap();
         let journal = MemoryJournal::new();
-        let engine = start(&journal, &extra, &device, &mail, &clock);
-        World { engine, journal, device, mail, clock, extra }
+        let engine = start(&journal, &extra, ports(&device, &mail, chat.as_ref(), &clock));
+        World { engine, journal, device, mail, chat, restarts: 0, clock, extra }
     }
 
     /// Stops the process and starts it again on the same journal.
     pub async fn restart(mut self) -> World {
         self.engine.stop().await;
         self.journal = self.journal.reopen();
-        self.engine = start(&self.journal, &self.extra, &self.device, &self.mail, &self.clock);
+        self.restarts += 1;
+        self.engine = start(&self.journal, &self.extra, self.ports());
         self
+    }
+
+    fn ports(&self) -> Ports {
+        ports(&self.device, &self.mail, self.chat.as_ref(), &self.clock)
     }
 
     /// Puts other rules in force without a stop.
     pub async fn reload(&self, extra: &[(&'static str, &str)]) {
         let extra: Vec<(&str, String)> = extra.iter().map(|(p, t)| (*p, (*t).to_owned())).collect();
-        let ports = ports(&self.device, &self.mail, &self.clock);
-        self.engine.reload(rules_of(&extra), ports, "test").await;
+        self.engine.reload(rules_of(&extra), self.ports(), "test").await;
     }
 
     /// Stops, writes rows past the engine as whoever can write the database could, and starts again.
@@ -113,7 +132,7 @@ impl World {
         let entries: Vec<NewEntry> = forged.iter().map(|e| encode(e, None)).collect();
         let at = Timestamp(self.clock.load(Ordering::SeqCst));
         self.journal.append(at, &entries).unwrap();
-        self.engine = start(&self.journal, &self.extra, &self.device, &self.mail, &self.clock);
+        self.engine = start(&self.journal, &self.extra, self.ports());
         self
     }
 
@@ -176,19 +195,14 @@ pub fn rules_of(extra: &[(&'static str, String)]) -> Rules {
     rules
 }
 
-fn start(
-    journal: &MemoryJournal,
-    extra: &[(&'static str, String)],
-    device: &Faulty<Simulated>,
-    mail: &Sink,
-    clock: &Arc<AtomicI64>,
-) -> Engine {
-    let (rules, ports) = (rules_of(extra), ports(device, mail, clock));
+fn start(journal: &MemoryJournal, extra: &[(&'static str, String)], ports: Ports) -> Engine {
+    let rules = rules_of(extra);
     Engine::start(Box::new(journal.clone()), rules, ports, tokio::runtime::Handle::current()).unwrap()
 }
 
-fn ports(device: &Faulty<Simulated>, mail: &Sink, clock: &Arc<AtomicI64>) -> Ports {
-    let smtp = SmtpConfig::local("mail", mail.addr(), "stanch@example.com", &["ops@example.com"]);
+fn ports(device: &Faulty<Simulated>, mail: &Sink, chat: Option<&Chat>, clock: &Arc<AtomicI64>) -> Ports {
+    let mail = SmtpConfig::local("mail", mail.addr(), "stanch@example.com", &["ops@example.com"]);
+    let mail = Arc::new(Smtp::new(mail).unwrap()) as Arc<dyn Notifier>;
     let time = clock.clone();
     Ports {
         look_up: Arc::new(|site, about| {
@@ -204,7 +218,7 @@ fn ports(device: &Faulty<Simulated>, mail: &Sink, clock: &Arc<AtomicI64>) -> Por
         }),
         responders: vec![Arc::new(device.clone()) as Arc<dyn Responder>],
         callers: vec![Arc::new(crate::runs::Echo)],
-        notifiers: vec![Arc::new(Smtp::new(smtp).unwrap()) as Arc<dyn Notifier>],
+        notifiers: [mail].into_iter().chain(chat.map(Chat::notifier)).collect(),
         now: Arc::new(move || Timestamp(time.load(Ordering::SeqCst))),
     }
 }

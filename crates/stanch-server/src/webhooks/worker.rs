@@ -172,16 +172,25 @@ fn ailment(hook: &Hook) -> Ailment {
     let (id, why) = (hook.id(), hook.why.clone().unwrap_or_default());
     // Never the whole URL: its path may hold a secret of the receiver.
     let place = stanch_connectors::egress::place(&hook.url).unwrap_or_default();
+    let (title, message) = if hook.off {
+        (
+            format!("Webhook {id} to {place} was switched off after {} failures in a row", hook.failures),
+            format!(
+                "The last failure: {why}. Nothing is sent there any more; what happens meanwhile waits in the journal and \
+                 is delivered later. Mend the receiver, then switch it on again: stanch webhook enable {id}"
+            ),
+        )
+    } else {
+        let message = "A person switched it on again. What waited in the journal is delivered now.";
+        (format!("Webhook {id} to {place} is tried again"), message.to_owned())
+    };
     Ailment {
         key: format!("stanch|webhook-off|{id}"),
         site: stanch_core::config::DEFAULT_SITE.to_owned(),
         rule: "webhook-off",
         name: format!("webhook {id} is switched off"),
-        title: format!("Webhook {id} to {place} was switched off after {} failures in a row", hook.failures),
-        message: format!(
-            "The last failure: {why}. Nothing is sent there any more; what happens meanwhile waits in the journal and \
-             is delivered later. Mend the receiver, then switch it on again: stanch webhook enable {id}"
-        ),
+        title,
+        message,
         lasts: hook.off,
     }
 }

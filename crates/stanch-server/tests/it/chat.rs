@@ -24,6 +24,28 @@ pub(crate) fn link_members(config: &std::path::Path) {
     std::fs::write(config.join("policies/people.yaml"), people).unwrap();
 }
 
+/// Teams are told in channels of a Slack at this address, and answer over a socket. `more` is added to the
+/// notifier as it is written.
+pub(crate) fn chat_over_sockets(config: &std::path::Path, url: &str, more: &str) {
+    let write = |path: &str, text: &str| std::fs::write(config.join(path), text).unwrap();
+    write("secrets/slack.app", "xapp-1-of-the-test");
+    write("secrets/slack.token", "xoxb-of-the-test");
+    let text = format!(
+        "notifiers:\n  - {{ name: chat, type: slack, url: '{url}', workspace: T1,\n      token: {{ file: secrets/slack.token }}, app_token: {{ file: secrets/slack.app }}{more} }}\n"
+    );
+    write("connectors/chat.yaml", &text);
+    link_members(config);
+    let people = std::fs::read_to_string(config.join("policies/people.yaml")).unwrap();
+    let people = [("secops", "secops", "C1"), ("netops", "noc", "C2"), ("endpoint", "endpoint", "C1")]
+        .iter()
+        .fold(people, |text, (team, mail, channel)| {
+            let line = format!("{team}: {{ notifier: mail, to: [{mail}@example.com] }}");
+            assert!(text.contains(&line), "{text}");
+            text.replace(&line, &format!("{team}: {{ notifier: chat, to: [{channel}] }}"))
+        });
+    write("policies/people.yaml", &people);
+}
+
 async fn asked() -> (House, String) {
     let house = House::with(|config| {
         let write = |path: &str, text: &str| std::fs::write(config.join(path), text).unwrap();

@@ -31,3 +31,5 @@ mod tenants_apart;
 mod tenants_tls;
 mod webhooks;
 mod whole_loop;
+#[path = "../../../stanch-connectors/src/socket_mode/workspace.rs"]
+mod workspace;

@@ -3,30 +3,15 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::link_members;
-use crate::cloud::{Called, Cloud};
+use crate::chat::chat_over_sockets;
+use crate::cloud::Cloud;
 use crate::house::{House, beacon};
+use crate::workspace::Called;
 
 /// A house whose people answer over a socket; one question is asked.
 async fn asked() -> (House, Cloud, String) {
     let cloud = Cloud::start().await;
-    let house = House::with(|config| {
-        let write = |path: &str, text: &str| std::fs::write(config.join(path), text).unwrap();
-        write("secrets/slack.app", "xapp-1-of-the-test");
-        write("secrets/slack.token", "xoxb-of-the-test");
-        let url = &cloud.url;
-        write(
-            "connectors/chat.yaml",
-            &format!("notifiers:\n  - {{ name: chat, type: slack, url: '{url}', workspace: T1,\n      token: {{ file: secrets/slack.token }}, app_token: {{ file: secrets/slack.app }} }}\n"),
-        );
-        link_members(config);
-        let people = std::fs::read_to_string(config.join("policies/people.yaml")).unwrap();
-        let people = people
-            .replace("secops: { notifier: mail, to: [secops@example.com] }", "secops: { notifier: chat, to: [C1] }")
-            .replace("netops: { notifier: mail, to: [noc@example.com] }", "netops: { notifier: chat, to: [C2] }");
-        write("policies/people.yaml", &people);
-    })
-    .await;
+    let house = House::with(|config| chat_over_sockets(config, &cloud.url, "")).await;
     cloud.until_opened(1).await;
     house
         .until("/api/v1/settings", |v| link(v).is_some_and(|l| l["link"].as_str().unwrap().contains("open")))
@@ -53,8 +38,9 @@ fn click(user: &str, button: &str, digest: &str) -> Value {
 
 /// What the n-th person who clicked was told, alone.
 async fn whispered(cloud: &Cloud, n: usize) -> Called {
-    let said =
-        |s: &crate::cloud::Seen| s.calls.iter().filter(|c| c.method == "chat.postEphemeral").nth(n).cloned();
+    let said = |s: &crate::cloud::Seen| {
+        s.web.calls.iter().filter(|c| c.method == "chat.postEphemeral").nth(n).cloned()
+    };
     cloud.until("a whisper", said).await
 }
 
@@ -141,6 +127,7 @@ async fn a_connection_that_is_down_is_shown_with_its_reason_and_a_reload_keeps_o
     let (house, cloud, _) = asked().await;
     house.app.reload("the test").await.unwrap_or_else(|m| panic!("{m:?}"));
     assert_eq!(cloud.calls("apps.connections.open").len(), 1, "it stays open");
+    assert_eq!(link(&house.get("/api/v1/settings").await).unwrap()["health"], "ok");
     for _ in 0..20 {
         cloud.answer("apps.connections.open", 200, r#"{"ok":false,"error":"invalid_auth"}"#);
     }
@@ -150,12 +137,19 @@ async fn a_connection_that_is_down_is_shown_with_its_reason_and_a_reload_keeps_o
     };
     let settings = house.until("/api/v1/settings", down).await;
     assert!(link(&settings).unwrap()["link"].as_str().unwrap().contains("down since"));
+    assert_eq!(link(&settings).unwrap()["health"], "failing", "also while no message waits");
     // Without Socket Mode in the folder the connection is closed and no more is said of it.
     let path = house.config().join("connectors/chat.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace(", app_token: { file: secrets/slack.app }", "")).unwrap();
     house.app.reload("the test").await.unwrap_or_else(|m| panic!("{m:?}"));
-    assert!(link(&house.get("/api/v1/settings").await).is_none());
+    let settings = house.get("/api/v1/settings").await;
+    assert!(link(&settings).is_none());
+    let health = |name: &str| {
+        let all = settings["connectors"].as_array().unwrap();
+        all.iter().find(|c| c["name"] == name).unwrap()["health"].clone()
+    };
+    assert_eq!((health("chat"), health("edge-fw")), (json!("ok"), json!("ok")));
 }
 
 /// The first call of a method whose body says all of these words.
@@ -164,7 +158,7 @@ async fn called(cloud: &Cloud, method: &str, words: &[&str]) -> Called {
         let text = c.body.to_string();
         c.method == method && words.iter().all(|w| text.contains(w))
     };
-    cloud.until(&format!("{method} {words:?}"), |s| s.calls.iter().find(fits).cloned()).await
+    cloud.until(&format!("{method} {words:?}"), |s| s.web.calls.iter().find(fits).cloned()).await
 }
 
 /// The value of a button of a message.

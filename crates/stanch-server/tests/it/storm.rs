@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::chat::link_members;
-use crate::cloud::{Cloud, Shown, Trouble};
+use crate::chat::chat_over_sockets;
+use crate::cloud::Cloud;
 use crate::house::{House, beacon};
+use crate::workspace::{Shown, Trouble};
 
 /// The channel of the team that answers.
 const CHANNEL: &str = "C1";
@@ -16,21 +17,8 @@ const BUDGET: usize = 6;
 
 async fn house(cloud: &Cloud) -> House {
     let house = House::with(|config| {
+        chat_over_sockets(config, &cloud.url, "");
         let write = |path: &str, text: &str| std::fs::write(config.join(path), text).unwrap();
-        write("secrets/slack.app", "xapp-1-of-the-test");
-        write("secrets/slack.token", "xoxb-of-the-test");
-        let url = &cloud.url;
-        write(
-            "connectors/chat.yaml",
-            &format!("notifiers:\n  - {{ name: chat, type: slack, url: '{url}', workspace: T1,\n      token: {{ file: secrets/slack.token }}, app_token: {{ file: secrets/slack.app }} }}\n"),
-        );
-        link_members(config);
-        let people = std::fs::read_to_string(config.join("policies/people.yaml")).unwrap();
-        let people = people
-            .replace("secops: { notifier: mail, to: [secops@example.com] }", "secops: { notifier: chat, to: [C1] }")
-            .replace("netops: { notifier: mail, to: [noc@example.com] }", "netops: { notifier: chat, to: [C2] }")
-            .replace("endpoint: { notifier: mail, to: [endpoint@example.com] }", "endpoint: { notifier: chat, to: [C1] }");
-        write("policies/people.yaml", &people);
         // One server only is worth a question: the others are for people from the start.
         let playbook = std::fs::read_to_string(config.join("playbooks/c2-beacon.yaml")).unwrap();
         let one = playbook.replace("incident.peer != \"\"", "incident.peer == \"203.0.113.200\"");

@@ -165,6 +165,18 @@ async fn a_receiver_that_is_gone_is_switched_off_and_can_be_switched_on_again() 
     house.until("/api/v1/incidents", told).await;
     let on = house.post("admin", "/api/v1/webhooks/HOOK-1/enable", json!({})).await;
     assert_eq!(on.json()["state"], "on", "{}", on.text());
+    // And of its end: the same alert of ours, taken back, in the same incident.
+    let ours = house.get("/api/v1/alerts?source=stanch").await;
+    assert_eq!(ours["alerts"].as_array().unwrap().len(), 1, "{ours:#}");
+    let place = format!("/api/v1/alerts/{}/occurrences", ours["alerts"][0]["id"].as_str().unwrap());
+    let over = |v: &Value| v["occurrences"].as_array().unwrap().iter().any(|o| o["cause"] == "the source says it is over");
+    let ended = house.until(&place, over).await;
+    assert_eq!(ended["total"], 1, "taken back once: {ended:#}");
+    // Switched on once more: nothing was off, and nothing is said.
+    let again = house.post("admin", "/api/v1/webhooks/HOOK-1/enable", json!({})).await;
+    assert_eq!(again.json()["state"], "on", "{}", again.text());
+    assert_eq!(house.get(&place).await["total"], 1);
+    assert_eq!(house.get("/api/v1/alerts?source=stanch").await["alerts"].as_array().unwrap().len(), 1);
     assert!(came.recv().await.is_some(), "what waited is delivered");
 }
 

@@ -56,7 +56,7 @@ pub(super) fn write(config: &SmtpConfig, notice: &Notice) -> Result<Message, Str
     // Behind a sign-in; opening it changes nothing.
     let console = config.console.as_deref().and_then(|c| endpoint(c).ok());
     let mut body = text::body(&notice.body);
-    if let Some(url) = console.and_then(|c| page(&c, notice)) {
+    if let Some(url) = console.map(|c| page(&c, notice)) {
         body.push_str(&format!("\nOpen it:  {url}\n"));
     }
     builder.body(body).map_err(|e| format!("the mail could not be written: {e}"))

@@ -1,25 +1,20 @@
 //! The notifier against a real conversation with the sink.
 
-use stanch_model::{IncidentId, Timestamp, Urgency};
+use stanch_model::{ApprovalId, Ask, IncidentId, Urgency};
 
 use super::*;
-use crate::notifier::Sink;
 use crate::notifier::sink::SinkFault;
+use crate::notifier::{Sink, strict};
 
 fn notice() -> Notice {
     Notice {
         key: "INC-3/page/1".to_owned(),
-        incident: IncidentId(3),
         urgency: Urgency::Critical,
         to: vec!["oncall@example.org".to_owned()],
         subject: "INC-3 beaconing from 10.0.0.100".to_owned(),
         body: "One line.\n.\n..and dots\nGrößer: \u{2192}\n".to_owned(),
-        at: Timestamp(1_772_575_800_000),
-        ask: None,
         about: None,
-        closes: false,
-        card: None,
-        undo: None,
+        ..strict::notice()
     }
 }
 
@@ -155,6 +150,36 @@ async fn starttls_is_not_given_up_when_the_server_does_not_offer_it() {
     let (sink, smtp) = with_sink(|c| c.tls = Tls::StartTls).await;
     assert!(matches!(smtp.notify(&notice()).await, Err(Failure::Permanent { .. })));
     assert_eq!(sink.mails(), vec![]);
+}
+
+/// The link is the configured address and the page, whatever else the notice and the address hold: a question's
+/// digest, a right that a careless address carries, or an incident's own text.
+#[tokio::test]
+async fn a_mail_leads_to_the_right_page_behind_the_configured_address_and_carries_no_secret() {
+    let digest = "ab".repeat(32);
+    let ask = Some(Ask { approval: ApprovalId(7), digest: digest.clone() });
+    let hostile = "https://evil.example/incidents/INC-3".to_owned();
+    let asks = Notice { ask, ..notice() };
+    let tells = Notice { subject: hostile, ..notice() };
+    let storm = Notice { incident: IncidentId(0), ..notice() };
+    for (console, base) in [
+        ("https://stanch.example.com", "https://stanch.example.com"),
+        ("https://noc.example.com:8443/stanch/", "https://noc.example.com:8443/stanch"),
+        ("https://stanch.example.com/?token=s3cret", "https://stanch.example.com"),
+    ] {
+        let (sink, smtp) = with_sink(|c| c.console = Some(console.to_owned())).await;
+        for (told, page) in [(&asks, "approvals/APR-7"), (&tells, "incidents/INC-3"), (&storm, "queue")] {
+            smtp.notify(told).await.expect("delivered");
+            let mails = sink.mails();
+            let text = &mails.last().expect("a mail").text;
+            assert!(text.contains(&format!("\r\nOpen it:  {base}/{page}\r\n")), "{text}");
+            assert_eq!(text.matches("Open it:").count(), 1, "{text}");
+            assert!(!text.contains(&digest) && !text.contains("s3cret"), "{text}");
+        }
+    }
+    let (sink, smtp) = with_sink(|_| {}).await;
+    smtp.notify(&asks).await.expect("delivered");
+    assert!(!sink.mails()[0].text.contains("Open it:"), "no address, no link");
 }
 
 #[test]

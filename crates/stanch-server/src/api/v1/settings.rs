@@ -81,7 +81,14 @@ fn connectors(config: &Config, books: &Books, s: &State) -> Vec<ConnectorView> {
         let latest = failing.iter().max_by_key(|p| p.since);
         let standing = if role == "notifier" { books.link(name) } else { None };
         let down = standing.as_ref().and_then(Standing::trouble);
+        let off = role == "notifier" && !books.tells(name);
+        let health = match (off, failing.is_empty() && down.is_none()) {
+            (true, _) => "off",
+            (false, true) => "ok",
+            (false, false) => "failing",
+        };
         ConnectorView {
+            health: health.to_owned(),
             waiting: todo.len(),
             failing: failing.len(),
             trouble: down.or_else(|| latest.and_then(|p| p.last_failure.clone())),

@@ -129,6 +129,11 @@ pub struct ConnectorView {
     pub kind: String,
     /// True when nothing real is changed by it.
     pub simulated: bool,
+    /// `ok`; `failing`: what it has to do was tried in vain, or its lasting connection is down; `off`: it is in the
+    /// configuration but not at work, a secret that is not there yet or nobody who is told by it. What is told of
+    /// a connector that is off stands among the warnings.
+    #[serde(default)]
+    pub health: String,
     /// What it could not answer lately: look-ups of open incidents without an answer.
     pub unanswered: usize,
     /// What it still has to do: messages not delivered, changes not made or looked at yet.
