@@ -1,7 +1,7 @@
 //! What chats show, kept up to date: a notice becomes messages, or is withheld where there were too many, and
 //! messages are changed when what they show has changed. What is said is decided in `stanch_core::chat`.
 
-use stanch_core::chat::{self, Said, Step};
+use stanch_core::chat::{self, ChannelRules, Said, Step};
 use stanch_core::journal::event::{Effect, Event, Intended};
 use stanch_model::{EffectId, IncidentId};
 
@@ -18,8 +18,10 @@ impl Turn<'_> {
             return Some(event);
         }
         let Some(budget) = self.config().chat_budget(notifier) else { return Some(event) };
+        let usual = ChannelRules::default();
         for channel in &notice.to {
-            let steps = chat::steps(self.state, (notifier, budget), channel, (notice, *noc), self.now);
+            let rules = self.config().channel_rules(notifier, channel).unwrap_or(&usual);
+            let steps = chat::steps(self.state, (notifier, budget, rules), channel, (notice, *noc), self.now);
             for step in steps {
                 match step {
                     Step::Say(said) => self.say(*said),
@@ -37,7 +39,7 @@ impl Turn<'_> {
         self.put(Event::Intended(Intended { effect, what }));
     }
 
-    /// Changes messages that no longer show what is so, and says how storms go.
+    /// Changes messages that no longer show what is so, tells what waited, and says how storms go.
     pub(crate) fn show_in_chats(&mut self) {
         let config = self.config();
         let still = |notifier: &str| config.chat_budget(notifier).is_some();
@@ -49,6 +51,13 @@ impl Turn<'_> {
             if wait {
                 self.state.agenda.cards.insert(incident);
             }
+        }
+        let rules = |notifier: &str, channel: &str| {
+            let rules = || config.channel_rules(notifier, channel).cloned().unwrap_or_default();
+            still(notifier).then(rules)
+        };
+        for said in chat::digests(self.state, &rules, self.now) {
+            self.say(said);
         }
         for said in chat::storms(self.state, &still, self.now) {
             self.say(said);

@@ -8,6 +8,7 @@
 //! Source: `CONSOLE.md` 5.1 and 5.5 (one message an incident and channel; edits at most every 5 s).
 
 pub mod budget;
+pub mod quiet;
 mod shown;
 mod storm;
 
@@ -18,12 +19,16 @@ use crate::journal::event::Withheld;
 use crate::journal::posts::PostName;
 
 pub use budget::ChatBudget;
+pub use quiet::{ChannelRules, digests};
 pub use shown::{Shown, shown, undo_name};
 pub use storm::storms;
 
 /// The message of an incident is changed no more often than this. Source: Slack's tier 3 for `chat.update`,
 /// about 50 a minute over all channels.
 pub const EDIT_EVERY: Span = Span::secs(5);
+
+/// Characters of a message's subject that are kept for a digest.
+const SUBJECT: usize = 200;
 
 /// A message to send now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +46,8 @@ pub struct Said {
 pub enum Step {
     /// A message.
     Say(Box<Said>),
-    /// Nothing now: the channel has had too many, and its storm message counts this one.
+    /// Nothing now: the channel has had too many, and its storm message counts this one; or it is left in peace,
+    /// and its next digest tells of it.
     Hold(Withheld),
 }
 
@@ -72,7 +78,7 @@ fn undo(state: &State, action: ActionId) -> Option<Box<Undo>> {
 #[must_use]
 pub fn steps(
     state: &State,
-    (notifier, budget): (&str, ChatBudget),
+    (notifier, budget, rules): (&str, ChatBudget, &ChannelRules),
     channel: &str,
     (notice, noc): (&Notice, bool),
     now: Timestamp,
@@ -80,13 +86,24 @@ pub fn steps(
     let none = budget::Chatter::default();
     let chatter = state.posts.chatter(notifier, channel).unwrap_or(&none);
     let step = |said: Said| {
+        let counts = budget::counts(notice, noc);
+        let digest = counts && notice.urgency < Urgency::Critical && rules.waits(now);
         let incident = said.notice.card.as_ref().is_some_and(|c| !c.of.is_empty());
-        if !budget::counts(notice, noc) || budget::has_room(chatter, budget, now, (notice.urgency, incident))
-        {
+        let room = || budget::has_room(chatter, budget, now, (notice.urgency, incident));
+        if !digest && (!counts || room()) {
             return Step::Say(Box::new(said));
         }
-        let (notifier, channel) = (notifier.to_owned(), channel.to_owned());
-        Step::Hold(Withheld { notifier, channel, incident: notice.incident, key: notice.key.clone() })
+        // An incident is called by what it is when it is told; of anything else this is all there is.
+        let named = digest && !is_rung(notice);
+        let subject = if named { notice.subject.chars().take(SUBJECT).collect() } else { String::new() };
+        Step::Hold(Withheld {
+            notifier: notifier.to_owned(),
+            channel: channel.to_owned(),
+            incident: notice.incident,
+            key: notice.key.clone(),
+            digest,
+            subject,
+        })
     };
     posts(state, notifier, channel, notice, noc).into_iter().map(step).collect()
 }

@@ -44,7 +44,8 @@ impl Channel {
             self.put(Event::IncidentOpened(IncidentOpened { incident, site, because: Vec::new() }));
         }
         let budget = ChatBudget::default();
-        let steps = steps(&self.state, ("chat", budget), "C1", (notice, noc), self.now);
+        let steps =
+            steps(&self.state, ("chat", budget, &ChannelRules::default()), "C1", (notice, noc), self.now);
         assert!(steps.len() <= 1, "{steps:?}");
         let mut said = false;
         for step in steps {

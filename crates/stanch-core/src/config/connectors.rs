@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use stanch_model::{ObservableKind, Span};
 
+use super::channels::channels;
 use super::common::{path, secret, set};
 use super::responders::responder;
 use super::yaml::{Fields, Node};
@@ -193,6 +194,7 @@ fn slack(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Opt
     let allow_private = private(fields, m);
     let console = fields.optional("console").and_then(|n| n.string(m));
     let budget = fields.optional("budget").and_then(|n| budget(n, m)).unwrap_or_default();
+    let channels = fields.optional("channels").and_then(|n| channels(n, m)).unwrap_or_default();
     fields.finish(
         &[
             "name",
@@ -203,6 +205,7 @@ fn slack(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Opt
             "app_token",
             "workspace",
             "budget",
+            "channels",
             "console",
             "allow_private",
         ],
@@ -216,6 +219,7 @@ fn slack(fields: &Fields<'_>, name: Option<String>, m: &mut Vec<Mistake>) -> Opt
         app_token,
         workspace,
         budget,
+        channels,
         console,
         allow_private,
     })

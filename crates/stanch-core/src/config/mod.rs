@@ -6,6 +6,7 @@
 mod assistant;
 mod budgets;
 mod calls;
+mod channels;
 mod check;
 mod common;
 mod compile;
@@ -54,7 +55,7 @@ use std::sync::Arc;
 
 use stanch_model::{ActionKind, Span};
 
-use crate::chat::ChatBudget;
+use crate::chat::{ChannelRules, ChatBudget};
 use crate::contain::Preauthorisation;
 use crate::playbook::Playbook;
 
@@ -105,6 +106,21 @@ impl Config {
     pub fn chat_budget(&self, notifier: &str) -> Option<ChatBudget> {
         self.connectors.notifiers.iter().find_map(|n| match n {
             NotifierConfig::Slack { name, budget, .. } => (name == notifier).then_some(*budget),
+            NotifierConfig::Webhook { .. }
+            | NotifierConfig::Smtp { .. }
+            | NotifierConfig::Teams { .. }
+            | NotifierConfig::Rt { .. }
+            | NotifierConfig::Log { .. } => None,
+        })
+    }
+
+    /// Quiet hours and digest of a channel; none where nothing is said of it.
+    #[must_use]
+    pub fn channel_rules(&self, notifier: &str, channel: &str) -> Option<&ChannelRules> {
+        self.connectors.notifiers.iter().find_map(|n| match n {
+            NotifierConfig::Slack { name, channels, .. } => {
+                channels.get(channel).filter(|_| name == notifier)
+            }
             NotifierConfig::Webhook { .. }
             | NotifierConfig::Smtp { .. }
             | NotifierConfig::Teams { .. }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use stanch_model::Span;
 
 use super::{CallConfig, ResponderConfig, SecretRef};
-use crate::chat::ChatBudget;
+use crate::chat::{ChannelRules, ChatBudget};
 
 /// One sender of alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,6 +164,8 @@ pub enum NotifierConfig {
         workspace: Option<String>,
         /// How much is said in one channel before a storm message takes over.
         budget: ChatBudget,
+        /// Quiet hours and digests, by channel as teams name it. Default: none, everything is told at once.
+        channels: BTreeMap<String, ChannelRules>,
         /// Where people reach the console; messages lead there. None: they carry no link.
         console: Option<String>,
         /// Ranges that its name may lead to although they are not on the internet.

@@ -41,6 +41,7 @@ pub(super) fn read(
             all.teams.extend(team(name, node, connectors, notifiers, m).map(|t| (name.to_owned(), t)));
         });
     }
+    unused_channels(root, connectors, &all.teams, mistakes);
     let known = Some(all.team_names.clone());
     all.provider = fields.optional("provider").and_then(|n| provider::read(n, &known, mistakes));
     all.anyone |= all.provider.is_some();
@@ -78,6 +79,24 @@ pub(super) fn read(
         });
     }
     all
+}
+
+/// Warns of quiet hours and digests of a channel that no team is told in: most likely it is spelled otherwise.
+fn unused_channels(
+    root: &Node,
+    connectors: &ConnectorsConfig,
+    teams: &BTreeMap<String, Team>,
+    m: &mut Vec<Mistake>,
+) {
+    for n in &connectors.notifiers {
+        let NotifierConfig::Slack { name, channels, .. } = n else { continue };
+        let told = |channel: &String| teams.values().any(|t| t.notifier == *name && t.to.contains(channel));
+        for channel in channels.keys().filter(|c| !told(c)) {
+            let message = format!("{name} says when {channel} is left in peace, but no team is told there");
+            let mend = format!("name {channel} in a team's `to`, or take it out of `channels`");
+            m.push(root.warning(message, mend));
+        }
+    }
 }
 
 /// Every entry of a map whose keys are names.

@@ -242,10 +242,11 @@ impl State {
 
     pub(super) fn withheld(&mut self, at: Timestamp, e: &Withheld) {
         self.posts.withheld(at, e);
-        let text = format!(
-            "not told in {} of {}: too many messages; its storm message counts it",
-            e.channel, e.notifier
-        );
+        let why = match e.digest {
+            true => "it waits for the digest of this channel",
+            false => "too many messages; its storm message counts it",
+        };
+        let text = format!("not told in {} of {}: {why}", e.channel, e.notifier);
         self.mark(e.incident, at, MarkKind::Noted, text);
     }
 

@@ -1,6 +1,6 @@
 //! Which messages in chats show what, and where they are: so that they are changed in place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Withheld;
 use crate::chat::budget::{Chatter, Storm, counts};
@@ -46,7 +46,27 @@ pub struct Posts {
     all: BTreeMap<PostName, Post>,
     /// By notifier and channel.
     channels: BTreeMap<(String, String), Chatter>,
+    /// What waits for a digest, by notifier and channel.
+    waiting: BTreeMap<(String, String), Waiting>,
 }
+
+/// What waits for the digest of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Since when the first of it does.
+    pub since: Timestamp,
+    /// Incidents that were not told there by themselves.
+    pub incidents: BTreeSet<IncidentId>,
+    /// How many messages about other things.
+    pub others: u64,
+    /// What the first of those say.
+    pub subjects: Vec<String>,
+}
+
+/// Subjects kept for one digest; more are counted.
+const SUBJECTS: usize = 20;
+/// What a digest shows; it belongs to no incident.
+pub const DIGEST: &str = "digest";
 
 /// What the message about a storm shows; it belongs to no incident.
 pub const STORM: &str = "storm";
@@ -79,13 +99,30 @@ impl Posts {
             .filter_map(|((n, c), chatter)| Some((n.as_str(), c.as_str(), chatter.storm.as_ref()?)))
     }
 
+    /// What waits for digests: notifier, channel, what.
+    pub fn waiting(&self) -> impl Iterator<Item = (&str, &str, &Waiting)> {
+        self.waiting.iter().map(|((n, c), waiting)| (n.as_str(), c.as_str(), waiting))
+    }
+
     fn channel(&mut self, notifier: &str, channel: &str) -> &mut Chatter {
         self.channels.entry((notifier.to_owned(), channel.to_owned())).or_default()
     }
 
     /// A channel was spared a message.
     pub(super) fn withheld(&mut self, at: Timestamp, e: &Withheld) {
-        self.channel(&e.notifier, &e.channel).held(at, e.incident);
+        if !e.digest {
+            return self.channel(&e.notifier, &e.channel).held(at, e.incident);
+        }
+        let new = Waiting { since: at, incidents: BTreeSet::new(), others: 0, subjects: Vec::new() };
+        let waiting = self.waiting.entry((e.notifier.clone(), e.channel.clone())).or_insert(new);
+        if e.subject.is_empty() {
+            waiting.incidents.insert(e.incident);
+            return;
+        }
+        waiting.others += 1;
+        if waiting.subjects.len() < SUBJECTS {
+            waiting.subjects.push(e.subject.clone());
+        }
     }
 
     /// How many there are.
@@ -106,6 +143,16 @@ impl Posts {
         Some(PostName { incident: notice.incident, of: card.of.clone(), notifier, channel: channel.clone() })
     }
 
+    /// An incident gets a message of its own in a channel: it waits for no digest there.
+    fn told(&mut self, notifier: &str, channel: &str, incident: IncidentId) {
+        let name = (notifier.to_owned(), channel.to_owned());
+        let Some(waiting) = self.waiting.get_mut(&name) else { return };
+        waiting.incidents.remove(&incident);
+        if waiting.incidents.is_empty() && waiting.others == 0 {
+            self.waiting.remove(&name);
+        }
+    }
+
     /// A message is to be posted or changed.
     pub(super) fn intended(
         &mut self,
@@ -116,7 +163,13 @@ impl Posts {
         noc: bool,
     ) {
         if let (Some(card), [channel]) = (&notice.card, &notice.to[..]) {
-            if card.of == STORM && notice.closes {
+            if card.at.is_none() && card.of == notice.incident.to_string() {
+                self.told(notifier, channel, notice.incident);
+            }
+            if card.of == DIGEST {
+                // Told because others were not: it is no message too many.
+                self.waiting.remove(&(notifier.to_owned(), channel.clone()));
+            } else if card.of == STORM && notice.closes {
                 self.channel(notifier, channel).storm = None;
             } else if card.at.is_none() && card.of != STORM && counts(notice, noc) {
                 self.channel(notifier, channel).said(at, (notice.urgency, !card.of.is_empty()));

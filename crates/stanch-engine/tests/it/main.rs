@@ -19,7 +19,7 @@ mod people;
 mod replay;
 mod runbooks;
 mod runs;
-#[path = "../../../stanch-connectors/src/socket_mode/workspace.rs"]
 mod together;
+#[path = "../../../stanch-connectors/src/socket_mode/workspace.rs"]
 mod workspace;
 mod world;

@@ -169,7 +169,9 @@ async fn a_receiver_that_is_gone_is_switched_off_and_can_be_switched_on_again() 
     let ours = house.get("/api/v1/alerts?source=stanch").await;
     assert_eq!(ours["alerts"].as_array().unwrap().len(), 1, "{ours:#}");
     let place = format!("/api/v1/alerts/{}/occurrences", ours["alerts"][0]["id"].as_str().unwrap());
-    let over = |v: &Value| v["occurrences"].as_array().unwrap().iter().any(|o| o["cause"] == "the source says it is over");
+    let over = |v: &Value| {
+        v["occurrences"].as_array().unwrap().iter().any(|o| o["cause"] == "the source says it is over")
+    };
     let ended = house.until(&place, over).await;
     assert_eq!(ended["total"], 1, "taken back once: {ended:#}");
     // Switched on once more: nothing was off, and nothing is said.

@@ -276,7 +276,8 @@ pub enum Effect {
     },
 }
 
-/// A message that a channel was spared, because it had too many: the storm message counts it.
+/// A message that a channel was spared: it had too many, and the storm message counts it; or it is left in peace,
+/// and its next digest tells of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withheld {
     /// Through which notifier it would have gone.
@@ -287,6 +288,12 @@ pub struct Withheld {
     pub incident: IncidentId,
     /// Which message.
     pub key: String,
+    /// True when it waits for the channel's digest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub digest: bool,
+    /// What it would have said, where that is not its incident: for the digest.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
 }
 
 /// What came of an intention.
