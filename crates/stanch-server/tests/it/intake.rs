@@ -207,7 +207,7 @@ async fn a_quarantined_record_can_be_seen_and_is_read_once_its_source_is_mended(
 async fn a_counted_record_is_listed_with_its_cause_and_can_be_taken_out_again() {
     let house = House::new().await;
     let mut later = noise(0);
-    later["timestamp"] = json!("2026-03-03T23:30:00.000000+0000");
+    later["timestamp"] = json!("2026-03-03T22:20:00.000000+0000");
     later["flow_id"] = json!(4_711);
     house.deliver("suricata", noise(0).to_string()).await;
     assert_eq!(house.deliver("suricata", later.to_string()).await.json()["merged"], 1);
