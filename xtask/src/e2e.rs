@@ -33,7 +33,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let program = cargo_build(&["stanch"], false)?.join("stanch");
-    let mut files = vec!["journeys", "setup", "block", "oidc", "teams", "runs"];
+    let mut files = vec!["journeys", "setup", "block", "oidc", "teams", "runs", "outgoing"];
     if !smoke {
         files.extend(["hostile", "screens"]);
     }
