@@ -16,8 +16,8 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::command::{Command, CommandError, Done};
 use crate::engine::{Shared, fetch, read, write};
 use crate::input::{Ack, Input, Outcome, Outgoing, Received};
-use crate::lanes::{Lanes, OVERTAKEN};
-use crate::leases::is_stopped;
+use crate::lanes::Lanes;
+use crate::leases::held_back;
 use crate::outbox::carry_out;
 use crate::queue::{Hope, Queue};
 use crate::rules::Rules;
@@ -379,19 +379,20 @@ impl Core {
                     _ => None,
                 };
                 let _slot = slots.acquire_owned().await;
-                let overtaken = match &what {
-                    Effect::Perform { action } => is_stopped(&read(&shared.state), *action),
+                // The last look before the act: the wait may have been long, and clocks jump.
+                let held_back = match &what {
+                    Effect::Perform { action } => held_back(&read(&shared.state), *action, (ports.now)()),
                     Effect::LookUp { .. }
                     | Effect::Enrich { .. }
                     | Effect::Fetch { .. }
                     | Effect::Notify { .. }
                     | Effect::Capture { .. }
                     | Effect::Verify { .. }
-                    | Effect::Revert { .. } => false,
+                    | Effect::Revert { .. } => None,
                 };
-                let outcome = match overtaken {
-                    true => Outcome::Changed(Err(Failure::unknown(OVERTAKEN))),
-                    false => carry_out(ports, id, what, pass).await,
+                let outcome = match held_back {
+                    Some(why) => Outcome::Changed(Err(Failure::unknown(why))),
+                    None => carry_out(ports, id, what, pass).await,
                 };
                 inputs.put(Input::Settled(id, outcome)).ok();
             });

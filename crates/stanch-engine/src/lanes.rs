@@ -10,9 +10,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// this is how many can still come after it.
 const AT_ONCE: usize = 4;
 
-/// What has begun is not taken back by this: it may have worked, and is looked for.
-pub(crate) const OVERTAKEN: &str = "the kill switch was engaged before it began";
-
 /// One lane for each device.
 #[derive(Clone, Default)]
 pub(crate) struct Lanes(Arc<Mutex<BTreeMap<String, Arc<Semaphore>>>>);

@@ -13,7 +13,7 @@ use stanch_core::journal::event::{
 };
 use stanch_core::journal::state::{Asked, State};
 use stanch_core::playbook::run::{being_reverted, question_notices};
-use stanch_model::{Action, ActionId, ApprovalId, EffectId, Failure, IncidentId, Span, Urgency};
+use stanch_model::{Action, ActionId, ApprovalId, EffectId, Failure, IncidentId, Span, Timestamp, Urgency};
 
 use crate::command::{CommandError, Done, Stops, Who};
 use crate::turn::Turn;
@@ -453,6 +453,28 @@ pub(crate) fn is_stopped(state: &State, action: ActionId) -> bool {
     let Some(a) = state.actions.get(&action) else { return false };
     let playbook = state.runs.get(&a.run).map_or("", |r| r.name.as_str());
     weigh::stopped(state, &a.action.responder, playbook).is_some()
+}
+
+/// A change that is this old when its turn at the device comes is looked for, and not made: the world it was
+/// permitted for is another one by now.
+const TOO_LATE: Span = Span::mins(10);
+
+/// Why a change must not begin now, if so. It may have been made before a crash, and is looked for.
+pub(crate) fn held_back(state: &State, action: ActionId, now: Timestamp) -> Option<String> {
+    if is_stopped(state, action) {
+        return Some("the kill switch was engaged before it began".to_owned());
+    }
+    let a = state.actions.get(&action)?;
+    let age = now.since(a.permitted_at);
+    let late = match a.in_force {
+        // Made again after it had vanished, for the rest of its time.
+        Some((_, until)) => now >= until && !a.lasting,
+        // A first try may have been made before a crash and ended by the device's own timer: a second one would
+        // outlast its time.
+        None if a.lasting => age > TOO_LATE,
+        None => age > TOO_LATE.min(a.action.ttl),
+    };
+    late.then(|| format!("it was permitted {age} ago, and it is too late to begin it"))
 }
 
 fn run_hash(run: Option<&stanch_core::playbook::run::Run>) -> String {

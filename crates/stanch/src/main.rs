@@ -22,7 +22,7 @@ use zeroizing_alloc::ZeroAlloc;
 /// Alerts are taken apart on one thread and let go on another, which costs glibc's allocator twice
 /// what the work itself does: 14 µs of CPU an alert at 512 a request, against 7.4 with this one
 /// (`cargo xtask bench intake`, 2026-11-22, two shared cores). What is freed is overwritten first, so that nothing
-/// that came in a request stays in buffers of libraries (SEC-42; ADR 0031).
+/// that came in a request stays in buffers of libraries (SEC-42; ADR 0032).
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<mimalloc::MiMalloc> = ZeroAlloc(mimalloc::MiMalloc);
 

@@ -1,5 +1,7 @@
 //! Who may do what, and why: asked of the very table that the routes are made of.
 
+use std::sync::LazyLock;
+
 use axum::Json;
 use serde_json::Value;
 use stanch_core::config::{May, Role};
@@ -81,11 +83,15 @@ fn by_team(viewer: &Viewer, who: &Who, path: &str, mut because: Vec<String>) -> 
     (allowed, because)
 }
 
+/// The description of all routes, made once.
+static ROUTES: LazyLock<Value> = LazyLock::new(|| {
+    let (_, api) = super::router().into_router().split_for_parts();
+    serde_json::to_value(&api).unwrap_or_default()
+});
+
 /// The route that answers, and the least roles that pass.
 fn find(method: &str, path: &str) -> Option<(String, Vec<String>)> {
-    let (_, api) = super::router().into_router().split_for_parts();
-    let api = serde_json::to_value(&api).ok()?;
-    let paths = api["paths"].as_object()?;
+    let paths = ROUTES["paths"].as_object()?;
     let (template, item) =
         paths.iter().find(|(template, item)| fits(template, path) && !item[method].is_null())?;
     let security = item[method]["security"].as_array()?;
