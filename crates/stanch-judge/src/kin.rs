@@ -30,8 +30,12 @@ const OFTEN: f64 = 0.2;
 const PAIRS: usize = 100_000;
 /// Distinct rules remembered of two machines.
 const RULES: usize = 8;
-/// Machines whose meetings are remembered; the rarest meetings are forgotten beyond it.
-const MACHINES: usize = 20_000;
+/// Pairs of machines whose meetings are remembered, each counted twice; the rarest are forgotten beyond it.
+const MET: usize = 200_000;
+/// Blocks of addresses whose machines are remembered.
+const BLOCKS: usize = 20_000;
+/// What more machines see at once is a storm: it is a meeting with the latest of them only.
+const PARTNERS: usize = 8;
 /// Beginnings looked back over.
 const LATELY: usize = 64;
 /// Nearness by address alone: leading bits in common, and what they are worth. A /16 of a private range says little:
@@ -79,6 +83,8 @@ pub struct Kin {
     began: BTreeMap<Machine, f64>,
     blocks: BTreeMap<(u64, u128), BTreeSet<Machine>>,
     met: BTreeMap<Machine, BTreeMap<Machine, Meetings>>,
+    /// How many meetings `met` holds.
+    pairs: usize,
 }
 
 impl Kin {
@@ -91,17 +97,19 @@ impl Kin {
         let partners: Vec<Machine> = self
             .lately
             .iter()
+            .rev()
             .filter(|(t, r, m)| {
                 // A late one may be far from those that came in before it.
                 let near = at.since(*t).0.abs() <= TOGETHER.0;
                 near && *r == rule && m != machine && m.site == machine.site
             })
             .map(|(.., m)| *m)
+            .take(PARTNERS)
             .collect();
         if let Some(block) = block(machine)
             && !self.blocks.get(&block).is_some_and(|b| b.len() >= NEIGHBOURS || b.contains(machine))
         {
-            if self.blocks.len() >= MACHINES {
+            if self.blocks.len() >= BLOCKS {
                 self.blocks.clear();
             }
             self.blocks.entry(block).or_default().insert(*machine);
@@ -123,19 +131,35 @@ impl Kin {
                 continue;
             };
             for (a, b) in [(&machine, &partner), (&partner, &machine)] {
-                self.met.entry(*a).or_default().entry(*b).or_default().count(rule);
+                let of = self.met.entry(*a).or_default();
+                let known = of.len();
+                of.entry(*b).or_default().count(rule);
+                self.pairs += of.len() - known;
             }
         }
-        if self.met.len() > MACHINES {
-            self.met.values_mut().for_each(|m| m.retain(|_, n| n.times > 2.0));
-            self.met.retain(|_, m| !m.is_empty());
-            self.began.retain(|m, n| *n > 2.0 || self.met.contains_key(m));
+        if self.pairs > MET {
+            self.forget();
         }
         if self.began.len() > PAIRS {
             // Machines that met nobody say nothing; begun anew, the others look nearer for a while.
             let met = &self.met;
             self.began.retain(|m, _| met.contains_key(m));
+            if self.began.len() > PAIRS / 2 {
+                self.began.clear();
+            }
         }
+    }
+
+    /// Forgets the rarest meetings, down to half of what is remembered: seldom, so that it costs little.
+    fn forget(&mut self) {
+        let mut rare = 1.0;
+        while self.pairs > MET / 2 {
+            self.met.values_mut().for_each(|m| m.retain(|_, n| n.times > rare));
+            self.met.retain(|_, m| !m.is_empty());
+            self.pairs = self.met.values().map(BTreeMap::len).sum();
+            rare *= 2.0;
+        }
+        self.began.retain(|m, n| *n > 2.0 || self.met.contains_key(m));
     }
 
     /// How near two machines are, 0 to 1: met often, neighbours by address, or by a chain of such links, of
@@ -264,6 +288,19 @@ mod tests {
             kin.met(&machine, u64::from(i), Timestamp(i64::from(i) * 60_000));
         }
         assert!(kin.began.len() <= PAIRS && kin.unsettled.len() <= PAIRS && kin.lately.len() <= LATELY + 1);
+    }
+
+    #[test]
+    fn a_storm_over_many_machines_is_bounded_also_when_all_of_them_meet_again_and_again() {
+        let mut kin = Kin::default();
+        for i in 0..400_000_u32 {
+            let n = i % 40_000;
+            let machine = Machine { site: 1, name: u64::from(n), address: None };
+            kin.met(&machine, u64::from(n / 1_000), Timestamp(i64::from(i)));
+        }
+        let pairs: usize = kin.met.values().map(BTreeMap::len).sum();
+        assert_eq!(pairs, kin.pairs);
+        assert!(pairs <= MET && kin.began.len() <= PAIRS && kin.unsettled.len() <= PAIRS);
     }
 
     #[test]
