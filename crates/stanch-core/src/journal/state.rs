@@ -346,8 +346,13 @@ impl Baseline {
         self.total += 1;
         *self.rule.entry(rule).or_default() += 1;
         if self.rule_on.len() >= BASELINE_PAIRS && !self.rule_on.contains_key(&on) {
-            // Pairs seen once carry the least information: forgetting them errs towards "rare".
-            self.rule_on.retain(|_, n| *n > 1);
+            // Pairs seen once carry the least information: forgetting them errs towards "rare". Half go at
+            // least, or each new pair would walk over all.
+            let mut rare = 1_u32;
+            while self.rule_on.len() > BASELINE_PAIRS / 2 {
+                self.rule_on.retain(|_, n| *n > rare);
+                rare = rare.saturating_mul(2);
+            }
         }
         *self.rule_on.entry(on).or_default() += 1;
     }

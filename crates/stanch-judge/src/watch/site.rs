@@ -126,7 +126,15 @@ impl Site {
         let mut lasts: Vec<Timestamp> = self.pairs.values().map(|p| p.open.last).collect();
         lasts.sort_unstable();
         let keep_from = lasts[lasts.len() / 2];
-        self.pairs.retain(|_, p| p.open.last >= keep_from);
+        // Of a storm all were heard last at one time: half of those go too, or each new one would walk over all.
+        let mut of_that_time = lasts[lasts.len() / 2..].iter().filter(|t| **t == keep_from).count();
+        self.pairs.retain(|_, p| {
+            let kept = p.open.last > keep_from || (p.open.last == keep_from && of_that_time > 0);
+            if kept && p.open.last == keep_from {
+                of_that_time -= 1;
+            }
+            kept
+        });
         let rules: BTreeSet<u64> = self.pairs.keys().map(|(_, rule)| *rule).collect();
         let machines: BTreeSet<u64> = self.pairs.keys().map(|(machine, _)| *machine).collect();
         self.rules.retain(|rule, _| rules.contains(rule));
@@ -278,4 +286,26 @@ fn usual(t: &Tally, at: Timestamp) -> f64 {
     let h = hour(at);
     let near = t.hours[h] + t.hours[(h + 1) % 24] + t.hours[(h + 23) % 24];
     near.ln_1p() - (t.groups / 8.0).ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storm_at_one_moment_over_machines_without_number_is_bounded_and_forgotten_by_halves() {
+        let (at, mut forgot) = (Timestamp(1_000), 0);
+        let mut site = Site::new(1, at);
+        let mut before = 0;
+        for machine in 0..300_000 {
+            let asset = super::super::Asset::default();
+            let mark =
+                Mark { at, site: 1, machine, tool: 1, rule: 1, stage: 0, severity: 0, hostile: 0, asset };
+            site.see(&mark);
+            forgot += usize::from(site.pairs.len() < before);
+            before = site.pairs.len();
+            assert!(before <= PAIRS);
+        }
+        assert!(forgot < 10, "{forgot}: each time it walks over everything");
+    }
 }

@@ -128,7 +128,8 @@ async fn a_storm_is_one_message_and_nobody_is_forgotten_whatever_the_chat_does()
     let seen = cloud.messages(CHANNEL);
     let storms = seen.iter().filter(|m| m.text().contains("Storm: ")).count();
     assert_eq!(storms, 1, "{seen:#?}");
-    assert_eq!(cloud.troubles(), 0, "every failure came up");
+    // A change whose answer got lost is there before it is made once more, against the last failure.
+    shows(&house, &cloud, "every failure", |_| (cloud.troubles() == 0).then_some(())).await;
     // Nobody is forgotten: told in the channel, or counted there and named in its own story.
     let own = told(&seen.iter().collect::<Vec<_>>());
     for id in &ids {
