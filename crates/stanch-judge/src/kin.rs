@@ -27,11 +27,11 @@ const HALF: f64 = 3.0;
 /// Share of the quieter machine's beginnings that were meetings, at which two are as near as can be.
 const OFTEN: f64 = 0.2;
 /// Beginnings and meetings that wait to settle.
-const PAIRS: usize = 100_000;
+const PAIRS: usize = 20_000;
 /// Distinct rules remembered of two machines.
 const RULES: usize = 8;
 /// Pairs of machines whose meetings are remembered, each counted twice; the rarest are forgotten beyond it.
-const MET: usize = 200_000;
+const MET: usize = 50_000;
 /// Blocks of addresses whose machines are remembered.
 const BLOCKS: usize = 20_000;
 /// What more machines see at once is a storm: it is a meeting with the latest of them only.
