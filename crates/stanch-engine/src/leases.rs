@@ -462,7 +462,7 @@ const TOO_LATE: Span = Span::mins(10);
 /// Why a change must not begin now, if so. It may have been made before a crash, and is looked for.
 pub(crate) fn held_back(state: &State, action: ActionId, now: Timestamp) -> Option<String> {
     if is_stopped(state, action) {
-        return Some("the kill switch was engaged before it began".to_owned());
+        return Some("the kill switch was engaged".to_owned());
     }
     let a = state.actions.get(&action)?;
     let age = now.since(a.permitted_at);
@@ -474,7 +474,7 @@ pub(crate) fn held_back(state: &State, action: ActionId, now: Timestamp) -> Opti
         None if a.lasting => age > TOO_LATE,
         None => age > TOO_LATE.min(a.action.ttl),
     };
-    late.then(|| format!("it was permitted {age} ago, and it is too late to begin it"))
+    late.then(|| format!("it was permitted {age} ago, too long to begin it now"))
 }
 
 fn run_hash(run: Option<&stanch_core::playbook::run::Run>) -> String {

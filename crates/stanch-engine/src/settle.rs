@@ -16,6 +16,7 @@ use stanch_model::{
 
 use crate::due::STALE_CHANGE;
 use crate::input::{Answer, Outcome};
+use crate::leases::held_back;
 use crate::pipeline::from_alert;
 use crate::turn::{Fetch, Turn};
 
@@ -311,11 +312,10 @@ impl Turn<'_> {
             }
             Observed::Absent => {
                 self.record(Event::ActionObserved(ActionObserved { action: a.id, observed, until: None }));
-                let why = match self.is_stopped(a.id) {
-                    true => "the kill switch was engaged, and the device does not show the change",
-                    false => "the device does not show the change",
-                };
-                self.end(a.id, ActionEnd::Failed, why.into());
+                let why = held_back(self.state, a.id, self.now)
+                    .map(|why| format!("{why}, and "))
+                    .unwrap_or_default();
+                self.end(a.id, ActionEnd::Failed, format!("{why}the device does not show the change"));
             }
             Observed::Different { what } => {
                 let why = format!("the device shows something else: {what}");

@@ -54,20 +54,23 @@ const A_HOP: f64 = 0.95;
 #[derive(Clone, Debug, Default)]
 struct Meetings {
     times: f64,
-    rules: BTreeSet<u64>,
+    /// The first `distinct` of them count.
+    rules: [u64; RULES],
+    distinct: usize,
 }
 
 impl Meetings {
     fn count(&mut self, rule: u64) {
         self.times += 1.0;
-        if self.rules.len() < RULES {
-            self.rules.insert(rule);
+        if self.distinct < RULES && !self.rules[..self.distinct].contains(&rule) {
+            self.rules[self.distinct] = rule;
+            self.distinct += 1;
         }
     }
 
     /// Two clocks that strike at once make no kin: one rule alone says little, two say much.
     fn variety(&self) -> f64 {
-        let n = self.rules.len() as f64;
+        let n = self.distinct as f64;
         ((n - 0.8) / n).max(0.0)
     }
 }
@@ -82,9 +85,16 @@ pub struct Kin {
     unsettled: VecDeque<Unsettled>,
     began: BTreeMap<Machine, f64>,
     blocks: BTreeMap<(u64, u128), BTreeSet<Machine>>,
-    met: BTreeMap<Machine, BTreeMap<Machine, Meetings>>,
-    /// How many meetings `met` holds.
-    pairs: usize,
+    /// Both ways round, so that the partners of a machine stand together.
+    met: BTreeMap<(Machine, Machine), Meetings>,
+}
+
+/// Orders before every other machine.
+const FIRST: Machine = Machine { site: 0, name: 0, address: None };
+
+/// The machines that one has met.
+fn partners(met: &BTreeMap<(Machine, Machine), Meetings>, of: Machine) -> impl Iterator<Item = &Machine> {
+    met.range((of, FIRST)..).map(|(pair, _)| pair).take_while(move |(a, _)| *a == of).map(|(_, b)| b)
 }
 
 impl Kin {
@@ -130,20 +140,17 @@ impl Kin {
                 *self.began.entry(machine).or_default() += 1.0;
                 continue;
             };
-            for (a, b) in [(&machine, &partner), (&partner, &machine)] {
-                let of = self.met.entry(*a).or_default();
-                let known = of.len();
-                of.entry(*b).or_default().count(rule);
-                self.pairs += of.len() - known;
+            for pair in [(machine, partner), (partner, machine)] {
+                self.met.entry(pair).or_default().count(rule);
             }
         }
-        if self.pairs > MET {
+        if self.met.len() > MET {
             self.forget();
         }
         if self.began.len() > PAIRS {
             // Machines that met nobody say nothing; begun anew, the others look nearer for a while.
             let met = &self.met;
-            self.began.retain(|m, _| met.contains_key(m));
+            self.began.retain(|m, _| partners(met, *m).next().is_some());
             if self.began.len() > PAIRS / 2 {
                 self.began.clear();
             }
@@ -153,13 +160,12 @@ impl Kin {
     /// Forgets the rarest meetings, down to half of what is remembered: seldom, so that it costs little.
     fn forget(&mut self) {
         let mut rare = 1.0;
-        while self.pairs > MET / 2 {
-            self.met.values_mut().for_each(|m| m.retain(|_, n| n.times > rare));
-            self.met.retain(|_, m| !m.is_empty());
-            self.pairs = self.met.values().map(BTreeMap::len).sum();
+        while self.met.len() > MET / 2 {
+            self.met.retain(|_, n| n.times > rare);
             rare *= 2.0;
         }
-        self.began.retain(|m, n| *n > 2.0 || self.met.contains_key(m));
+        let met = &self.met;
+        self.began.retain(|m, n| *n > 2.0 || partners(met, *m).next().is_some());
     }
 
     /// How near two machines are, 0 to 1: met often, neighbours by address, or by a chain of such links, of
@@ -196,7 +202,7 @@ impl Kin {
     }
 
     fn neighbours<'a>(&'a self, of: &Machine) -> impl Iterator<Item = &'a Machine> {
-        let met = self.met.get(of).into_iter().flat_map(BTreeMap::keys);
+        let met = partners(&self.met, *of);
         let block = block(of).and_then(|b| self.blocks.get(&b));
         met.chain(block.into_iter().flatten().take(NEIGHBOURS))
     }
@@ -207,7 +213,7 @@ impl Kin {
         if a == b {
             return 1.0;
         }
-        let Some(met) = self.met.get(a).and_then(|m| m.get(b)) else {
+        let Some(met) = self.met.get(&(*a, *b)) else {
             return by_address(a.address, b.address);
         };
         let n = met.times;
@@ -298,9 +304,7 @@ mod tests {
             let machine = Machine { site: 1, name: u64::from(n), address: None };
             kin.met(&machine, u64::from(n / 1_000), Timestamp(i64::from(i)));
         }
-        let pairs: usize = kin.met.values().map(BTreeMap::len).sum();
-        assert_eq!(pairs, kin.pairs);
-        assert!(pairs <= MET && kin.began.len() <= PAIRS && kin.unsettled.len() <= PAIRS);
+        assert!(kin.met.len() <= MET && kin.began.len() <= PAIRS && kin.unsettled.len() <= PAIRS);
     }
 
     #[test]

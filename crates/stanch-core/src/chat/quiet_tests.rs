@@ -5,7 +5,7 @@ use stanch_model::{ActionId, ApprovalId, Ask, EffectId};
 
 use super::*;
 use crate::chat::{ChatBudget, Step, fixture, steps};
-use crate::journal::event::{ByPerson, Effect, Event, IncidentOpened, Intended, Settled};
+use crate::journal::event::{ByPerson, Event, IncidentOpened};
 
 fn berlin(from: (i8, i8), to: (i8, i8)) -> Quiet {
     let zone = TimeZone::get("Europe/Berlin").expect("built in");
@@ -121,12 +121,9 @@ impl Channel {
     }
 
     fn say(&mut self, said: Said) {
-        let effect = EffectId(self.state.next.effect);
-        let what =
-            Effect::Notify { notifier: said.notifier.clone(), notice: said.notice.clone(), noc: said.noc };
-        self.put(Event::Intended(Intended { effect, what }));
-        let receipt = format!("C1 {}.1", effect.0);
-        self.put(Event::Settled(Settled { effect, failure: None, retry_at: None, receipt }));
+        for event in fixture::taken(&said, EffectId(self.state.next.effect)) {
+            self.put(event);
+        }
         self.told.push(said);
     }
 

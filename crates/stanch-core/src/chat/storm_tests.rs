@@ -2,9 +2,9 @@ use proptest::prelude::*;
 use stanch_model::{ApprovalId, Ask, EffectId, Span};
 
 use super::budget::{CALM, SHORT};
-use super::fixture::notice;
+use super::fixture::{notice, taken};
 use super::*;
-use crate::journal::event::{Effect, Event, IncidentOpened, Intended, Settled};
+use crate::journal::event::{Event, IncidentOpened};
 use crate::journal::posts::STORM;
 
 /// A channel and what reached it.
@@ -28,12 +28,9 @@ impl Channel {
 
     /// Sends, and the chat takes it at once.
     fn say(&mut self, said: Said) {
-        let effect = EffectId(self.state.next.effect);
-        let what =
-            Effect::Notify { notifier: said.notifier.clone(), notice: said.notice.clone(), noc: said.noc };
-        self.put(Event::Intended(Intended { effect, what }));
-        let receipt = format!("C1 {}.1", effect.0);
-        self.put(Event::Settled(Settled { effect, failure: None, retry_at: None, receipt }));
+        for event in taken(&said, EffectId(self.state.next.effect)) {
+            self.put(event);
+        }
         self.told.push((self.now, said));
     }
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use stanch_model::{Fact, Meaning, Observable, ObservableKind, Timestamp};
 
 use super::blast_radius::{BlastRadius, Peer};
-use crate::journal::state::{CONTACT_PEERS, Contacts};
+use crate::journal::sightings::{CONTACT_PEERS, Contacts};
 
 /// Estimates from who exchanged packets with the target lately. `look_up` answers what is known
 /// about one address at a site.

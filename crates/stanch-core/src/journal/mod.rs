@@ -7,6 +7,7 @@
 pub mod agenda;
 mod apply;
 mod apply_changes;
+mod apply_incidents;
 mod apply_runs;
 pub mod bonds;
 mod codec;
@@ -20,6 +21,7 @@ pub mod opinion;
 pub mod posts;
 pub mod second;
 pub mod seen;
+pub mod sightings;
 pub mod state;
 
 pub use codec::{Undecodable, decode, encode};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use stanch_model::{AlertId, Timestamp};
 
 use super::event::LookedAgain;
-use super::state::{Mention, State};
+use super::sightings::Mention;
+use super::state::State;
 
 /// Alerts that wait at most; beyond it the oldest keep what was first thought of them.
 const WAITING: usize = 100_000;

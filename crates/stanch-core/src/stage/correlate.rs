@@ -21,7 +21,8 @@ use crate::contain::own_doing::own_doing;
 use crate::decided::{Decided, Reason};
 use crate::journal::event::{Ends, Joined};
 use crate::journal::incident::{Incident, Status};
-use crate::journal::state::{Disposition, Mention, State};
+use crate::journal::sightings::Mention;
+use crate::journal::state::{Disposition, State};
 use crate::stage::fingerprint;
 use crate::stage::kill_chain::Stage;
 

@@ -11,7 +11,8 @@ use crate::config::TriagePolicy;
 use crate::decided::Reason;
 use crate::journal::event::Ends;
 use crate::journal::learnt::{Described, told_about};
-use crate::journal::state::{Mention, State};
+use crate::journal::sightings::Mention;
+use crate::journal::state::State;
 use crate::stage::fingerprint;
 use crate::stage::kill_chain::{self, Stage};
 

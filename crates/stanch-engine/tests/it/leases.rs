@@ -283,9 +283,8 @@ async fn a_kill_switch_for_one_responder_or_one_playbook_stops_that_and_survives
     }
 }
 
-/// Eight yeses at once; four changes have begun when everything is stopped, and four wait at the device.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_waits_at_its_device_when_everything_is_stopped_is_never_begun() {
+/// Eight yeses at once: four changes have begun, and four wait at the device.
+async fn eight_at_one_device() -> World {
     let w = world("").await;
     let mut questions = Vec::new();
     for n in 1..=8u8 {
@@ -298,23 +297,44 @@ async fn a_change_that_waits_at_its_device_when_everything_is_stopped_is_never_b
         w.order(answer(q, lead(), true)).await.unwrap();
     }
     w.until("all are on their way", |s| s.actions.len() == 8).await;
-    let begun = |w: &World| w.device.ledger().iter().filter(|l| l.verb == Verb::Perform).count();
     while begun(&w) < 4 {
         tokio::task::yield_now().await;
     }
-    w.order(Command::KillSwitch { engaged: true, stops: Stops::Everything, who: lead() }).await.unwrap();
+    w
+}
+
+fn begun(w: &World) -> usize {
+    w.device.ledger().iter().filter(|l| l.verb == Verb::Perform).count()
+}
+
+/// The four that waited were never made, and failed for this reason.
+async fn the_others_are_never_begun(w: &World, because: &str) {
     w.until("all runs have ended or hold", |s| {
         s.pending.is_empty() && s.actions.values().all(|a| a.ended.is_some() || a.in_force.is_some())
     })
     .await;
-    assert_eq!(begun(&w), 4, "{:?}", w.device.ledger());
+    assert_eq!(begun(w), 4, "{:?}", w.device.ledger());
     assert_eq!(w.device.device().blocked().len(), 4);
     w.engine.read(|s| {
         let failed = |a: &&stanch_core::journal::state::ActionState| {
-            matches!(&a.ended, Some((_, ActionEnd::Failed, why)) if why.contains("kill switch"))
+            matches!(&a.ended, Some((_, ActionEnd::Failed, why)) if why.contains(because))
         };
         assert_eq!(s.actions.values().filter(failed).count(), 4, "{:#?}", s.actions);
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_waits_at_its_device_when_everything_is_stopped_is_never_begun() {
+    let w = eight_at_one_device().await;
+    w.order(Command::KillSwitch { engaged: true, stops: Stops::Everything, who: lead() }).await.unwrap();
+    the_others_are_never_begun(&w, "kill switch").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_waits_at_its_device_for_too_long_is_never_begun() {
+    let w = eight_at_one_device().await;
+    w.pass(Span::mins(11));
+    the_others_are_never_begun(&w, "it was permitted 11m ago").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

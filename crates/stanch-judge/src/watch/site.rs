@@ -1,5 +1,6 @@
 //! What one site has seen: counts by rule and machine, and what began lately.
 
+use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -128,12 +129,10 @@ impl Site {
         let keep_from = lasts[lasts.len() / 2];
         // Of a storm all were heard last at one time: half of those go too, or each new one would walk over all.
         let mut of_that_time = lasts[lasts.len() / 2..].iter().filter(|t| **t == keep_from).count();
-        self.pairs.retain(|_, p| {
-            let kept = p.open.last > keep_from || (p.open.last == keep_from && of_that_time > 0);
-            if kept && p.open.last == keep_from {
-                of_that_time -= 1;
-            }
-            kept
+        self.pairs.retain(|_, p| match p.open.last.cmp(&keep_from) {
+            Ordering::Less => false,
+            Ordering::Equal => of_that_time.checked_sub(1).map(|left| of_that_time = left).is_some(),
+            Ordering::Greater => true,
         });
         let rules: BTreeSet<u64> = self.pairs.keys().map(|(_, rule)| *rule).collect();
         let machines: BTreeSet<u64> = self.pairs.keys().map(|(machine, _)| *machine).collect();
