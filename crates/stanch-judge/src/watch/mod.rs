@@ -15,7 +15,6 @@ use stanch_model::{Span, Timestamp};
 use crate::text::number;
 
 pub use columns::{COLUMNS, Family, family, tell, told};
-pub use group::Group;
 
 use site::Site;
 

@@ -8,7 +8,7 @@ use stanch_model::{Span, Timestamp};
 
 use super::around::Around;
 use super::columns::{A_WINDOW, WINDOWS};
-use super::group::{Began, Group};
+use super::group::{Ago, Began, Group};
 use super::recent::{Beginning, Recent};
 use super::{GAP, Mark};
 
@@ -34,20 +34,31 @@ pub(super) struct Site {
 /// Counts of a rule or of a machine.
 #[derive(Debug, Default)]
 struct Tally {
-    groups: f64,
-    partners: f64,
+    groups: u32,
+    partners: u32,
     last: Option<Timestamp>,
-    hours: [f64; 24],
+    hours: [u32; 24],
     log_sizes: f64,
 }
 
 /// A rule on a machine.
 #[derive(Debug)]
 struct Pair {
-    groups: f64,
-    starts: VecDeque<Timestamp>,
-    log_sizes: f64,
     open: Group,
+    /// Of the groups before the open one; most pairs have one group for ever.
+    earlier: Option<Box<Earlier>>,
+}
+
+/// Groups of a pair that are over.
+#[derive(Debug)]
+struct Earlier {
+    groups: u32,
+    log_sizes: f64,
+    /// The latest beginnings, that of the open group included.
+    starts: VecDeque<Timestamp>,
+    /// When the open group began: spread of the intervals between beginnings, and how far the last one is off;
+    /// -1 when unknown.
+    rhythm: (f64, f64),
 }
 
 impl Site {
@@ -69,48 +80,43 @@ impl Site {
                 }
                 return false;
             }
-            Some(pair) => Some((pair.groups, pair.open.last, pair.rhythm(mark.at))),
+            Some(pair) => Some((pair.groups(), pair.open.last)),
             None => None,
         };
         self.begin(mark, known);
         true
     }
 
-    /// A group begins; `known` is what was known of its pair: groups, last alert, rhythm. This is on the
+    /// A group begins; `known` is what was known of its pair: groups and last alert. This is on the
     /// way of every new alert, so each map is asked once.
-    fn begin(&mut self, mark: &Mark, known: Option<(f64, Timestamp, (f64, f64))>) {
+    fn begin(&mut self, mark: &Mark, known: Option<(u32, Timestamp)>) {
         let (at, rule, machine) = (mark.at, mark.rule, mark.machine);
-        let age = at.since(self.since).0 as f64 / 1_000.0 / DAY;
-        let since = |t: Timestamp| (at.since(t).0 as f64 / 1_000.0).max(0.0);
         let of_rule = self.rules.entry(rule).or_default();
         let of_machine = self.machines.entry(machine).or_default();
-        let here = known.map_or(0.0, |k| k.0);
         let began = Began {
-            age,
-            here,
+            since_here: known.map_or_else(Ago::default, |k| Ago::new(at, k.1)),
+            since_rule: of_rule.last.map_or_else(Ago::default, |last| Ago::new(at, last)),
+            here: known.map_or(0, |k| k.0),
             of_rule: of_rule.groups,
             of_machine: of_machine.groups,
             machines: of_rule.partners,
-            since_here: known.map(|k| since(k.1)),
-            since_rule: of_rule.last.map(since),
-            surprise: ((age + 0.25) / (here + 0.25)).ln(),
-            rhythm: known.map_or((-1.0, -1.0), |k| k.2),
-            hour: (usual(of_rule, at), usual(of_machine, at)),
+            about_now: (about_now(of_rule, at), about_now(of_machine, at)),
         };
-        let (new_here, new_rule, surprise) = (here == 0.0, began.of_rule == 0.0, began.surprise.max(0.0));
+        let (new_here, new_rule) = (began.here == 0, began.of_rule == 0);
+        let surprise = surprise(age(self.since, at), began.here).max(0.0);
         let group = Group::new(mark, began);
         let (size, hour) = (group.log_size(), hour(at));
         for tally in [of_rule, of_machine] {
-            tally.groups += 1.0;
-            tally.partners += f64::from(u8::from(new_here));
+            tally.groups = tally.groups.saturating_add(1);
+            tally.partners = tally.partners.saturating_add(u32::from(new_here));
             tally.last = Some(at);
-            tally.hours[hour] += 1.0;
+            tally.hours[hour] = tally.hours[hour].saturating_add(1);
             tally.log_sizes += size;
         }
         match self.pairs.entry((machine, rule)) {
             Entry::Occupied(mut pair) => pair.get_mut().reopen(group),
             Entry::Vacant(place) => {
-                place.insert(Pair { groups: 1.0, starts: VecDeque::new(), log_sizes: 0.0, open: group });
+                place.insert(Pair { open: group, earlier: None });
                 self.forget();
             }
         }
@@ -146,39 +152,42 @@ impl Site {
         let (g, b) = (&pair.open, &pair.open.began);
         let size = g.log_size();
         let (gap, gap_spread) = g.gaps();
-        let earlier = pair.groups - 1.0;
+        let (earlier, sizes, rhythm) =
+            pair.earlier.as_ref().map_or((0, 0.0, (-1.0, -1.0)), |e| (e.groups, e.log_sizes, e.rhythm));
         let of_rule = self.rules.get(&rule);
-        let others = of_rule.map_or(0.0, |t| t.groups - 1.0);
+        let others = of_rule.map_or(0.0, |t| f64::from(t.groups) - 1.0);
         let mean = |sum: f64, n: f64| if n > 0.0 { size - sum / n } else { size };
-        let rate = |n: f64| ((n + 0.25) / (b.age + 0.25)).ln();
-        let first = |n: f64| f64::from(u8::from(n == 0.0));
-        let since = |s: Option<f64>| s.map_or(NEVER, f64::ln_1p);
+        let age = age(self.since, g.start);
+        let rate = |n: u32| ((f64::from(n) + 0.25) / (age + 0.25)).ln();
+        let first = |n: u32| f64::from(u8::from(n == 0));
+        let count = |n: u32| f64::from(n).ln_1p();
+        let since = |ago: Ago| ago.seconds().map_or(NEVER, f64::ln_1p);
         let mut row = vec![
             size,
             g.seconds().ln_1p(),
             (g.count as f64 / (g.seconds() + 1.0)).ln(),
             gap,
             gap_spread,
-            mean(pair.log_sizes, earlier),
+            mean(sizes, f64::from(earlier)),
             mean(of_rule.map_or(0.0, |t| t.log_sizes - size), others),
-            b.age.min(10.0),
-            b.here.ln_1p(),
-            b.of_rule.ln_1p(),
-            b.of_machine.ln_1p(),
+            age.min(10.0),
+            count(b.here),
+            count(b.of_rule),
+            count(b.of_machine),
             rate(b.here),
             rate(b.of_rule),
             rate(b.of_machine),
-            b.machines,
+            f64::from(b.machines),
             first(b.here),
             first(b.of_rule),
             first(b.of_machine),
             since(b.since_here),
             since(b.since_rule),
-            b.surprise,
-            b.rhythm.0,
-            b.rhythm.1,
-            b.hour.0,
-            b.hour.1,
+            surprise(age, b.here),
+            rhythm.0,
+            rhythm.1,
+            usual(b.about_now.0, b.of_rule),
+            usual(b.about_now.1, b.of_machine),
         ];
         self.company(&mut row, (rule, machine), g, now);
         Some(row)
@@ -242,49 +251,70 @@ impl Site {
 }
 
 impl Pair {
+    fn groups(&self) -> u32 {
+        self.earlier.as_ref().map_or(0, |e| e.groups).saturating_add(1)
+    }
+
     fn reopen(&mut self, group: Group) {
-        self.groups += 1.0;
-        self.log_sizes += self.open.log_size();
-        // Most pairs have one group for ever: nothing is kept of them beside it.
-        if self.starts.is_empty() {
-            self.starts.push_back(self.open.start);
-        }
-        self.starts.push_back(group.start);
-        if self.starts.len() > RHYTHM {
-            self.starts.pop_front();
+        let first = self.open.start;
+        let earlier = self.earlier.get_or_insert_with(|| Earlier::new(first));
+        earlier.groups = earlier.groups.saturating_add(1);
+        earlier.log_sizes += self.open.log_size();
+        earlier.rhythm = rhythm(&earlier.starts, group.start);
+        earlier.starts.push_back(group.start);
+        if earlier.starts.len() > RHYTHM {
+            earlier.starts.pop_front();
         }
         self.open = group;
     }
+}
 
-    /// Spread of the intervals between beginnings as a share of their mean, the one that ends now
-    /// included, and how far that one is from the middle of the others.
-    fn rhythm(&self, at: Timestamp) -> (f64, f64) {
-        if self.starts.len() < 3 {
-            return (-1.0, -1.0);
-        }
-        let starts: Vec<f64> = self.starts.iter().chain([&at]).map(|t| t.0 as f64 / 1_000.0).collect();
-        let gaps: Vec<f64> = starts.windows(2).map(|w| w[1] - w[0]).collect();
-        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
-        let spread = (gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt();
-        let (last, mut before) = (gaps[gaps.len() - 1], gaps[..gaps.len() - 1].to_vec());
-        before.sort_by(f64::total_cmp);
-        let middle = before[before.len() / 2];
-        (spread / (mean + 1.0), ((last - middle).abs() / (middle + 1.0)).min(100.0))
+impl Earlier {
+    fn new(first: Timestamp) -> Box<Earlier> {
+        Box::new(Earlier { groups: 0, log_sizes: 0.0, starts: VecDeque::from([first]), rhythm: (-1.0, -1.0) })
     }
+}
+
+/// Spread of the intervals between beginnings as a share of their mean, the one that ends now
+/// included, and how far that one is from the middle of the others.
+fn rhythm(starts: &VecDeque<Timestamp>, at: Timestamp) -> (f64, f64) {
+    if starts.len() < 3 {
+        return (-1.0, -1.0);
+    }
+    let starts: Vec<f64> = starts.iter().chain([&at]).map(|t| t.0 as f64 / 1_000.0).collect();
+    let gaps: Vec<f64> = starts.windows(2).map(|w| w[1] - w[0]).collect();
+    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+    let spread = (gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt();
+    let (last, mut before) = (gaps[gaps.len() - 1], gaps[..gaps.len() - 1].to_vec());
+    before.sort_by(f64::total_cmp);
+    let middle = before[before.len() / 2];
+    (spread / (mean + 1.0), ((last - middle).abs() / (middle + 1.0)).min(100.0))
+}
+
+/// Days since the site was first heard of.
+fn age(since: Timestamp, at: Timestamp) -> f64 {
+    at.since(since).0 as f64 / 1_000.0 / DAY
+}
+
+/// How surprising a group of a rule on a machine is after so many: ln(expected gap in days).
+fn surprise(age: f64, groups: u32) -> f64 {
+    ((age + 0.25) / (f64::from(groups) + 0.25)).ln()
 }
 
 fn hour(at: Timestamp) -> usize {
     (at.0.rem_euclid(86_400_000) / 3_600_000) as usize
 }
 
-/// How usual this hour is, its neighbours included: 0 for "as good as any", negative for "seldom".
-fn usual(t: &Tally, at: Timestamp) -> f64 {
-    if t.groups <= 0.0 {
-        return 0.0;
-    }
+/// Groups that began in this hour of the day and its neighbours.
+fn about_now(t: &Tally, at: Timestamp) -> u32 {
     let h = hour(at);
-    let near = t.hours[h] + t.hours[(h + 1) % 24] + t.hours[(h + 23) % 24];
-    near.ln_1p() - (t.groups / 8.0).ln_1p()
+    [h, (h + 1) % 24, (h + 23) % 24].into_iter().fold(0, |n, h| t.hours[h].saturating_add(n))
+}
+
+/// How usual an hour is with so many groups about it, of so many in all: 0 for "as good as any", negative for
+/// "seldom".
+fn usual(about: u32, of: u32) -> f64 {
+    if of == 0 { 0.0 } else { f64::from(about).ln_1p() - (f64::from(of) / 8.0).ln_1p() }
 }
 
 #[cfg(test)]
