@@ -158,6 +158,13 @@ impl Desk {
         self.0.now()
     }
 
+    /// Counts an error that was answered.
+    pub(crate) fn erred(&self, code: &'static str) {
+        if let Some(metrics) = self.0.metrics() {
+            metrics.erred(code, self.0.now());
+        }
+    }
+
     /// True, or why not: the journal is open and takes entries.
     pub(crate) fn ready(&self) -> Result<(), String> {
         match &self.0 {

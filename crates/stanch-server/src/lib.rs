@@ -40,6 +40,7 @@ mod secrets;
 mod serve;
 mod session;
 mod sse;
+pub mod support;
 mod swap;
 pub mod tenants;
 mod vault;

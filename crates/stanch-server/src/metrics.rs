@@ -2,12 +2,15 @@
 //!
 //! Labels are sources, states and outcomes: never an alert, an address or a person.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use stanch_core::journal::incident::Status;
 use stanch_core::journal::{Ledger, State};
+use stanch_model::Timestamp;
 
 use crate::intake::Refusal;
 
@@ -33,6 +36,8 @@ pub(crate) struct Metrics {
     buckets: [AtomicU64; BOUNDS.len() + 1],
     sum_us: AtomicU64,
     outcomes: [AtomicU64; OUTCOMES.len()],
+    /// Errors answered, by code: how many, and when last. Not on the page.
+    codes: Mutex<BTreeMap<&'static str, (u64, Timestamp)>>,
 }
 
 fn outcome(refusal: Option<&Refusal>) -> usize {
@@ -59,6 +64,19 @@ impl Metrics {
             self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
             self.sum_us.fetch_add(us, Ordering::Relaxed);
         }
+    }
+
+    /// Counts an error that was answered.
+    pub(crate) fn erred(&self, code: &'static str, at: Timestamp) {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = codes.entry(code).or_insert((0, at));
+        *entry = (entry.0 + 1, at);
+    }
+
+    /// Errors answered since the start: code, how many, and when last.
+    pub(crate) fn codes(&self) -> Vec<(&'static str, u64, Timestamp)> {
+        let codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.iter().map(|(code, (n, last))| (*code, *n, *last)).collect()
     }
 
     fn write(&self, out: &mut Page) {

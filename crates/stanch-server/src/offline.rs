@@ -35,7 +35,8 @@ pub(crate) struct Offline {
 }
 
 impl Offline {
-    fn read(data_dir: &Path, config: Option<Arc<Config>>) -> Result<Offline, OfflineError> {
+    /// Reads a journal. Blocks.
+    pub(crate) fn read(data_dir: &Path, config: Option<Arc<Config>>) -> Result<Offline, OfflineError> {
         let mut reader = SqliteJournal::open_read_only(data_dir)?;
         let mut state = State::default();
         loop {

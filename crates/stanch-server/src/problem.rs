@@ -13,6 +13,10 @@ use crate::api::v1::types::{ErrorBody, ErrorDetail, MistakeView};
 use crate::certificate::Refused;
 use crate::identity::book::No;
 
+/// The code of an answer that is an error: beside it, for whoever counts them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code(pub(crate) &'static str);
+
 /// An answer that is an error.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -340,6 +344,7 @@ impl IntoResponse for Problem {
         };
         let body = ErrorBody { kind, title, status: status.as_u16(), detail, error };
         let mut response = (status, Json(body)).into_response();
+        response.extensions_mut().insert(Code(self.code));
         let mut put = |name, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
         // Source: RFC 9457, 3.
         put(header::CONTENT_TYPE, "application/problem+json");

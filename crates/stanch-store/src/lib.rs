@@ -40,9 +40,11 @@ pub mod place;
 pub mod reader;
 mod schema;
 pub mod sqlite;
+pub mod statistics;
 mod walk;
 
 pub use chain::{BadHead, GENESIS, head_from_text, head_to_text};
 pub use memory::{MemoryJournal, MemoryReader};
 pub use reader::SqliteReader;
 pub use sqlite::{Options, SqliteJournal};
+pub use statistics::{KindSize, Statistics};

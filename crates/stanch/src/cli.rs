@@ -82,6 +82,7 @@ enum Verb {
     Serve(cmd::serve::Args),
     Reload(cmd::reload::Args),
     Doctor(cmd::doctor::Args),
+    SupportBundle(cmd::support_bundle::Args),
     KillSwitch(cmd::kill_switch::Args),
     Preauth(cmd::preauth::Args),
     People(cmd::people::Args),
@@ -140,6 +141,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "serve",
             "reload",
             "doctor",
+            "support-bundle",
             "kill-switch",
             "preauth",
             "secret",
@@ -184,7 +186,7 @@ pub(crate) fn command() -> clap::Command {
         for verb in *verbs {
             let about = command.find_subcommand(verb).and_then(clap::Command::get_about);
             groups
-                .push_str(&format!("  {verb:<12} {}\n", about.map(ToString::to_string).unwrap_or_default()));
+                .push_str(&format!("  {verb:<14} {}\n", about.map(ToString::to_string).unwrap_or_default()));
         }
         groups.push('\n');
     }
@@ -274,6 +276,7 @@ pub(crate) async fn run(cli: Cli, ctx: &Ctx) -> Result<Exit> {
         Verb::Serve(args) => cmd::serve::run(args, ctx).await,
         Verb::Reload(args) => cmd::reload::run(&args, ctx).await,
         Verb::Doctor(args) => cmd::doctor::run(&args, ctx).await,
+        Verb::SupportBundle(args) => cmd::support_bundle::run(&args, ctx).await,
         Verb::KillSwitch(args) => cmd::kill_switch::run(&args, ctx).await,
         Verb::Preauth(args) => cmd::preauth::run(&args, ctx),
         Verb::People(args) => cmd::people::run(args, ctx).await,

@@ -1589,6 +1589,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/support-bundle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What somebody who mends Stanch needs to see, and nothing of what it is about
+         * @description Built by an allow-list: versions, sizes, counts, times, and the structure of the configuration. Every name,
+         *     text, address and secret is a placeholder. Look at it before you send it to anybody.
+         */
+        get: operations["get_support_bundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks": {
         parameters: {
             query?: never;
@@ -4435,6 +4456,25 @@ export interface components {
             /** @description The team. */
             team: string;
         };
+        /** @description What stands in a bundle, part by part. */
+        SupportBundle: {
+            /**
+             * Format: int32
+             * @description The form of what follows.
+             */
+            format: number;
+            /** @description In the order of reading. */
+            parts: components["schemas"]["SupportPart"][];
+        };
+        /** @description One part of a bundle. */
+        SupportPart: {
+            /** @description What it is for, in one line. */
+            about: string;
+            /** @description Numbers, times, words of the program and placeholders; never a text from anywhere else. */
+            content: Record<string, never>;
+            /** @description Its name. */
+            name: string;
+        };
         /**
          * @description Where the records of one source are.
          *     `received = merged + suppressed + in_incidents + open + closed + quarantined`.
@@ -5060,6 +5100,8 @@ export type SchemaSplitOccurrenceRequest = components['schemas']['SplitOccurrenc
 export type SchemaSplitRequest = components['schemas']['SplitRequest'];
 export type SchemaStoryView = components['schemas']['StoryView'];
 export type SchemaSuggestedTeam = components['schemas']['SuggestedTeam'];
+export type SchemaSupportBundle = components['schemas']['SupportBundle'];
+export type SchemaSupportPart = components['schemas']['SupportPart'];
 export type SchemaTallyView = components['schemas']['TallyView'];
 export type SchemaTaskAnswer = components['schemas']['TaskAnswer'];
 export type SchemaTaskPage = components['schemas']['TaskPage'];
@@ -12464,6 +12506,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SourcePage"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_support_bundle: {
+        parameters: {
+            query?: {
+                /** @description Recompute the whole chain of the journal? Takes as long as reading it does. True by default. */
+                verify?: boolean;
+            };
+            header?: {
+                /** @description The ETag of an answer you have; 304 without a body when it is still the same */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bundle */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SupportBundle"];
                 };
             };
             304: components["responses"]["NotModified"];

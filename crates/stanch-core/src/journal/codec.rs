@@ -41,6 +41,9 @@ struct StoredPermit {
 
 macro_rules! kinds {
     ($($variant:ident => $kind:literal, $stream:expr;)*) => {
+        /// Every kind of entry that this program writes.
+        pub const KINDS: &[&str] = &[$($kind,)* "action_permitted"];
+
         /// Writes an event as a journal entry, with its bulk beside it.
         #[must_use]
         pub fn encode(event: &Event, detail: Option<Vec<u8>>) -> NewEntry {

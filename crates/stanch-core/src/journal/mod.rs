@@ -24,7 +24,7 @@ pub mod seen;
 pub mod sightings;
 pub mod state;
 
-pub use codec::{Undecodable, decode, encode};
+pub use codec::{KINDS, Undecodable, decode, encode};
 pub use event::{Effect, Event};
 pub use incident::{Incident, Status};
 pub use ledger::{Ledger, Tally};

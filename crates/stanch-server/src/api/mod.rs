@@ -24,7 +24,7 @@ use crate::auth::Desk;
 use crate::certificate;
 use crate::chat;
 use crate::console;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// How long browsers keep to TLS, in seconds.
 const A_YEAR: &str = "max-age=31536000";
@@ -49,21 +49,26 @@ pub(crate) fn router(desk: Desk, intake: Option<OpenApiRouter>) -> Router {
     let (router, described) = all.split_for_parts();
     let described = anonymous::described(described).layer(middleware::from_fn(guarded));
     let inner = router.merge(described).merge(pages).fallback(no_route);
-    let around = manners::Around { desk, inner: inner.clone() };
+    let around = manners::Around { desk: desk.clone(), inner: inner.clone() };
     inner
         .layer(middleware::from_fn_with_state(around, manners::manners))
-        .layer(middleware::from_fn(kept_to_tls))
+        .layer(middleware::from_fn_with_state(desk, outermost))
 }
 
-/// Over TLS, browsers are told to ask for this name by TLS only from now on. Not for names of this machine: every
-/// program on it would share the promise.
+/// Counts errors by their code. Over TLS, browsers are told to ask for this name by TLS only from now on; not for
+/// names of this machine: every program on it would share the promise.
 ///
 /// Source: SEC-32; RFC 6797 §7.2.
-async fn kept_to_tls(request: Request, next: Next) -> Response {
+async fn outermost(State(desk): State<Desk>, request: Request, next: Next) -> Response {
     let own = |host: &str| host == "localhost" || host.ends_with(".localhost");
     let line = request.extensions().get::<Arc<TlsInfo>>();
     let strict = line.is_some_and(|line| !line.server_name.as_deref().is_some_and(own));
     let mut response = next.run(request).await;
+    if response.status().as_u16() >= 400
+        && let Some(Code(code)) = response.extensions().get::<Code>()
+    {
+        desk.erred(code);
+    }
     if strict {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR));
     }

@@ -69,9 +69,21 @@ impl Finding {
 }
 
 pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
+    let findings = look(args.data.as_ref(), ctx).await;
+    let broken = findings.iter().filter(|f| f.state == State::Broken).count();
+    if ctx.out.json {
+        ctx.out.json(&json!({ "ok": broken == 0, "findings": findings }));
+    } else {
+        findings.iter().for_each(|f| show(ctx, f));
+    }
+    Ok(if broken > 0 { Exit::Failed } else { Exit::Ok })
+}
+
+/// Looks at everything. `data`: the store's folder, where it is not beside the configuration.
+pub(crate) async fn look(data: Option<&PathBuf>, ctx: &Ctx) -> Vec<Finding> {
     let dir = find::config_dir(ctx.globals.config.as_deref());
     let config = dir.as_deref().and_then(local::config);
-    let data = match (&args.data, &dir) {
+    let data = match (data, &dir) {
         (Some(data), _) => Some(data.clone()),
         (None, Some(dir)) => Some(find::data_dir(None, dir)),
         (None, None) => None,
@@ -83,13 +95,7 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     findings.push(server(ctx).await);
     findings.extend(chats(ctx).await);
     findings.push(machine::clock(&ctx.globals.server, ctx).await);
-    let broken = findings.iter().filter(|f| f.state == State::Broken).count();
-    if ctx.out.json {
-        ctx.out.json(&json!({ "ok": broken == 0, "findings": findings }));
-    } else {
-        findings.iter().for_each(|f| show(ctx, f));
-    }
-    Ok(if broken > 0 { Exit::Failed } else { Exit::Ok })
+    findings
 }
 
 fn show(ctx: &Ctx, f: &Finding) {

@@ -41,6 +41,7 @@ pub(crate) mod serve;
 pub(crate) mod silence;
 pub(crate) mod sources;
 pub(crate) mod story;
+pub(crate) mod support_bundle;
 pub(crate) mod tasks;
 pub(crate) mod tokens;
 pub(crate) mod up;

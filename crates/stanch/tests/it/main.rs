@@ -13,5 +13,6 @@ mod offline;
 mod playbook;
 mod rehearse;
 mod site;
+mod support;
 mod tenants;
 mod work;

@@ -34,6 +34,7 @@ mod settings;
 mod silences;
 mod sources;
 mod story;
+mod support;
 mod tasks;
 mod timeline;
 mod tokens;
@@ -173,6 +174,7 @@ pub(super) fn router() -> Guard {
         .routes(routes!(webhooks::test))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::set, secrets::remove))
+        .routes(routes!(support::bundle))
         .routes(routes!(admin::reload))
         .routes(routes!(admin::kill_switch_state, admin::kill_switch))
 }

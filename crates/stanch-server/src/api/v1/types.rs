@@ -30,6 +30,7 @@ mod timeline;
 mod verdicts;
 mod webhooks;
 
+pub use crate::support::{SupportBundle, SupportPart, SupportQuery};
 pub use alerts::{
     AlertDetail, AlertPage, AlertQuery, AlertSummary, AttackRef, EndpointView, NormalisedAlert,
     ObservableView, OccurrencePage, OccurrenceView, SplitOccurrenceRequest,
