@@ -274,7 +274,8 @@ impl App {
         })
         .await??;
 
-        let vault = Vault::new(&config_dir, &data_dir, loaded.config.server.master_key.clone());
+        let vault = Vault::new(&config_dir, &data_dir, loaded.config.server.master_keys.clone());
+        vault.settle().map_err(|why| StartError::Refused(why.words().to_owned()))?;
         let vault = Arc::new(vault);
         let book = Book::open(&data_dir).map_err(StartError::Refused)?;
         let (webhooks, telling) =

@@ -109,7 +109,7 @@ fn answer(a: enricher::Answer) -> Answer {
 /// Builds everything that is configured, and all mistakes.
 pub(crate) fn connect(folder: &Path, config: &Config, now: &Now, kept: &Kept) -> (Connected, Vec<Mistake>) {
     let mut m = Vec::new();
-    let vault = kept.data.as_ref().map(|d| Vault::new(folder, d, config.server.master_key.clone()));
+    let vault = kept.data.as_ref().map(|d| Vault::new(folder, d, config.server.master_keys.clone()));
     let safe = &Safe { folder, vault };
     let mut references: Vec<Arc<dyn Reference>> = Vec::new();
     let mut asked: Vec<Arc<dyn Enricher>> = Vec::new();

@@ -138,6 +138,7 @@ impl Live {
         self.places.follow(loaded.connected.places.clone());
         let ports = loaded.connected.ports(self.now.clone());
         *self.responders.lock().unwrap_or_else(PoisonError::into_inner) = loaded.connected.responders.clone();
+        self.vault.follow(loaded.config.server.master_keys.clone());
         self.engine.reload(rules, ports, by).await;
         self.people.set(loaded.people);
         self.written.set(loaded.written);

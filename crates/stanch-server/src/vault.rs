@@ -6,12 +6,16 @@
 //! command that asks a KMS. Name, connector, hosts and version are bound into both, so that what is
 //! moved to another row or another host does not open.
 //!
+//! Where the master key is lies in `master`, how it is changed while everything runs in `rotate`.
+//!
 //! Source: SEC-35, SEC-36, SEC-40, SEC-41; NIST SP 800-38D.
+
+mod master;
+mod rotate;
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
@@ -21,17 +25,17 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 use stanch_connectors::notifier::Secret;
-use stanch_core::config::MasterKey;
+use stanch_core::config::MasterKeys;
 use stanch_model::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::key_file;
-use crate::secrets::from_hex;
+use master::{Master, Masters};
+pub(crate) use rotate::Rotated;
 
 /// The file in the data folder.
 const NAME: &str = "secrets.vault";
-/// The master key's file in the data folder, unless configured otherwise.
-const KEY: &str = "secrets.key";
+/// How often what lies there is read again, when a key that was just changed does not open it.
+const READINGS: usize = 5;
 /// Secrets kept at most.
 const MOST: usize = 1_000;
 /// The longest secret, in bytes.
@@ -40,8 +44,7 @@ pub(crate) const LONGEST: usize = 16 * 1024;
 /// Stored secrets.
 pub(crate) struct Vault {
     data: PathBuf,
-    config: PathBuf,
-    key: MasterKey,
+    masters: Mutex<Masters>,
     /// One change at a time.
     changing: Mutex<()>,
 }
@@ -108,8 +111,18 @@ pub(crate) struct New<'a> {
 impl Vault {
     /// Where secrets lie, and where their key is. Opens nothing: an installation without stored
     /// secrets needs no key.
-    pub(crate) fn new(config: &Path, data: &Path, key: MasterKey) -> Vault {
-        Vault { data: data.to_owned(), config: config.to_owned(), key, changing: Mutex::new(()) }
+    pub(crate) fn new(config: &Path, data: &Path, keys: MasterKeys) -> Vault {
+        let masters = Mutex::new(Masters::new(config, data, keys));
+        Vault { data: data.to_owned(), masters, changing: Mutex::new(()) }
+    }
+
+    /// The configuration names other places.
+    pub(crate) fn follow(&self, keys: MasterKeys) {
+        self.masters.lock().unwrap_or_else(PoisonError::into_inner).keys = keys;
+    }
+
+    fn masters(&self) -> Masters {
+        self.masters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All of them, without what they are.
@@ -119,6 +132,17 @@ impl Vault {
 
     /// The secret, for this connector, to be sent to these places and no others.
     pub(crate) fn open(&self, name: &str, connector: &str, to: &[String]) -> Result<Secret, Refused> {
+        let mut readings = 1;
+        loop {
+            match self.open_once(name, connector, to) {
+                // Read between two steps of a change of the key: what lies there now fits together again.
+                Err(Refused::Broken(_)) if readings < READINGS => readings += 1,
+                done => return done,
+            }
+        }
+    }
+
+    fn open_once(&self, name: &str, connector: &str, to: &[String]) -> Result<Secret, Refused> {
         let file = self.read()?;
         let record = find(&file, name)?;
         if record.connector != connector {
@@ -133,7 +157,7 @@ impl Vault {
                 record.hosts.join(", ")
             )));
         }
-        let plain = self.unseal(record)?;
+        let (_, plain) = unseal(&self.masters().all()?, record).ok_or_else(|| broken(&record.name))?;
         let text = std::str::from_utf8(&plain).map_err(|_| broken(name))?;
         Ok(Secret::new(text))
     }
@@ -143,6 +167,7 @@ impl Vault {
     pub(crate) fn set(&self, new: &New<'_>) -> Result<Record, Refused> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         check(new)?;
+        self.settle()?;
         let mut file = self.read()?;
         let before = file.secrets.iter().position(|r| r.name == new.name);
         let (connector, hosts, version, created) = match before.map(|at| &file.secrets[at]) {
@@ -210,51 +235,11 @@ impl Vault {
     }
 
     fn seal(&self, record: &mut Record, value: &str) -> Result<(), Refused> {
-        let master = self.master(true)?;
+        let master = self.masters().current(true)?;
         let mut key = Zeroizing::new([0_u8; 32]);
         fill(&mut *key)?;
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &master[..]), value.as_bytes());
-        record.fingerprint = tag.as_ref()[..4].iter().map(|b| format!("{b:02x}")).collect();
         record.sealed = close(&key, value.as_bytes(), &bound(record, "value"))?;
-        record.wrapped = close(&master, &key[..], &bound(record, "key"))?;
-        Ok(())
-    }
-
-    fn unseal(&self, record: &Record) -> Result<Zeroizing<Vec<u8>>, Refused> {
-        let master = self.master(false)?;
-        let key =
-            open(&master, &record.wrapped, &bound(record, "key")).ok_or_else(|| broken(&record.name))?;
-        let key: [u8; 32] = key.as_slice().try_into().map_err(|_| broken(&record.name))?;
-        let key = Zeroizing::new(key);
-        open(&key, &record.sealed, &bound(record, "value")).ok_or_else(|| broken(&record.name))
-    }
-
-    /// The master key; made where it is a file that is not there yet, and `make`.
-    fn master(&self, make: bool) -> Result<Zeroizing<[u8; 32]>, Refused> {
-        let what = "key of the stored secrets";
-        let text = match &self.key {
-            MasterKey::File(named) => {
-                let path = named.as_ref().map_or_else(|| self.data.join(KEY), |n| self.config.join(n));
-                if !make && !path.exists() {
-                    return Err(Refused::Broken(format!("the {what} {} is not there", path.display())));
-                }
-                return key_file::read_or_make(&path, what).map(Zeroizing::new).map_err(Refused::Broken);
-            }
-            MasterKey::Credential(name) => {
-                let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
-                    Refused::Broken(
-                        "$CREDENTIALS_DIRECTORY is not set; add LoadCredential= to the unit".into(),
-                    )
-                })?;
-                let read = std::fs::read_to_string(Path::new(&folder).join(name));
-                Zeroizing::new(
-                    read.map_err(|e| Refused::Broken(format!("the systemd credential {name}: {e}")))?,
-                )
-            }
-            MasterKey::Command(words) => asked(words)?,
-        };
-        let key = from_hex(text.trim()).map(Zeroizing::new);
-        key.ok_or_else(|| Refused::Broken(format!("the {what} is not 64 hexadecimal digits")))
+        wrap(record, &master, &key, value.as_bytes())
     }
 
     fn read(&self) -> Result<File, Refused> {
@@ -279,6 +264,23 @@ impl Vault {
         fresh.persist(self.data.join(NAME)).map_err(|e| said(e.error))?;
         std::fs::File::open(&self.data).and_then(|d| d.sync_all()).map_err(said)
     }
+}
+
+/// The key of a secret under this master key, and what tells its value from others.
+fn wrap(record: &mut Record, master: &[u8; 32], key: &[u8; 32], value: &[u8]) -> Result<(), Refused> {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, master), value);
+    record.fingerprint = tag.as_ref()[..4].iter().map(|b| format!("{b:02x}")).collect();
+    record.wrapped = close(master, key, &bound(record, "key"))?;
+    Ok(())
+}
+
+/// The key of a secret and what it is, by the first of these master keys that opens it.
+fn unseal(masters: &[Master], record: &Record) -> Option<(Master, Zeroizing<Vec<u8>>)> {
+    let context = bound(record, "key");
+    let key = masters.iter().find_map(|m| open(m, &record.wrapped, &context))?;
+    let key: Master = Zeroizing::new(key.as_slice().try_into().ok()?);
+    let plain = open(&key, &record.sealed, &bound(record, "value"))?;
+    Some((key, plain))
 }
 
 fn find<'f>(file: &'f File, name: &str) -> Result<&'f Record, Refused> {
@@ -362,20 +364,6 @@ fn open(key: &[u8; 32], sealed: &str, context: &[u8]) -> Option<Zeroizing<Vec<u8
     let length = plain.len();
     rest.truncate(length);
     Some(rest)
-}
-
-/// What a command prints: 64 hexadecimal digits. No shell; its own error output goes to our log.
-fn asked(words: &[String]) -> Result<Zeroizing<String>, Refused> {
-    let (program, arguments) =
-        words.split_first().ok_or_else(|| Refused::Broken("the command is empty".into()))?;
-    let out = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-    let out = out.map_err(|e| Refused::Broken(format!("{program} cannot be started: {e}")))?;
-    let text = Zeroizing::new(out.stdout);
-    if !out.status.success() {
-        return Err(Refused::Broken(format!("{program} gave no key: {}", out.status)));
-    }
-    let text = std::str::from_utf8(&text).map_err(|_| Refused::Broken(format!("{program} gave no text")))?;
-    Ok(Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(test)]

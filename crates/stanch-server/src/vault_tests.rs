@@ -1,11 +1,16 @@
 //! A vault does not give a secret to the wrong connector, the wrong host or the wrong file.
 
+use std::collections::BTreeSet;
+
+use super::master::{KEY, NEXT};
+use super::rotate::Step;
 use super::*;
+use stanch_core::config::MasterKey;
 
 const VALUE: &str = "canary-7f3a9b51c0de";
 
 fn vault(dir: &Path, key: MasterKey) -> Vault {
-    Vault::new(dir, dir, key)
+    Vault::new(dir, dir, MasterKeys { key, before: None })
 }
 
 fn set(
@@ -141,4 +146,144 @@ fn the_master_key_comes_from_a_command_too() {
         let v = vault(dir.path(), MasterKey::Command(words(wrong)));
         assert!(matches!(v.open("edr", "edr", &to("h:443")), Err(Refused::Broken(_))), "{wrong}");
     }
+}
+
+/// Some secrets of several connectors, and what they are.
+fn several(v: &Vault) -> Vec<(String, String)> {
+    let all: Vec<_> = (0..5).map(|n| (format!("s{n}"), format!("value-of-secret-{n}-0123456789"))).collect();
+    for (name, value) in &all {
+        set(v, name, Some("edr"), &["h:443"], value).unwrap();
+    }
+    all
+}
+
+fn all_open(v: &Vault, all: &[(String, String)]) {
+    for (name, value) in all {
+        assert_eq!(**v.open(name, "edr", &to("h:443")).unwrap().expose(), **value, "{name}");
+    }
+}
+
+fn key_in(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join(KEY)).unwrap()
+}
+
+#[test]
+fn another_key_opens_everything_and_the_one_before_nothing_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let v = vault(dir.path(), MasterKey::File(None));
+    assert_eq!(v.rotate().unwrap().secrets, 0);
+    assert!(!dir.path().join(KEY).exists(), "there is nothing to wrap, so no key is made");
+    let all = several(&v);
+    let (old, before) = (key_in(dir.path()), v.list().unwrap());
+    let would = v.would_rotate().unwrap();
+    assert_eq!((key_in(dir.path()), would.secrets), (old.clone(), 5), "a look changes nothing");
+    assert_eq!(v.rotate().unwrap(), Rotated { secrets: 5, behind: 0, gone: true });
+    all_open(&v, &all);
+    all_open(&vault(dir.path(), MasterKey::File(None)), &all);
+    assert!(!dir.path().join(format!("{KEY}{NEXT}")).exists());
+    let after = v.list().unwrap();
+    for (b, a) in before.iter().zip(&after) {
+        assert_eq!((&a.name, a.version, a.changed, &a.sealed), (&b.name, b.version, b.changed, &b.sealed));
+        assert!(a.wrapped != b.wrapped && a.fingerprint != b.fingerprint);
+    }
+    std::fs::write(dir.path().join(KEY), old).unwrap();
+    assert!(
+        matches!(v.open("s0", "edr", &to("h:443")), Err(Refused::Broken(_))),
+        "the old key opens nothing"
+    );
+}
+
+#[test]
+fn a_crash_behind_any_step_leaves_every_secret_readable_and_the_next_change_ends_it() {
+    for stop in [Step::Made, Step::Wrapped] {
+        let dir = tempfile::tempdir().unwrap();
+        let v = vault(dir.path(), MasterKey::File(None));
+        let all = several(&v);
+        let old = key_in(dir.path());
+        let cut = v.rotate_by(&mut |step| {
+            if step == stop { Err(Refused::Broken("the process ended".into())) } else { Ok(()) }
+        });
+        assert!(cut.is_err());
+        // A new process finds both keys, and opens everything before it has mended anything.
+        let again = vault(dir.path(), MasterKey::File(None));
+        assert!(dir.path().join(format!("{KEY}{NEXT}")).exists());
+        all_open(&again, &all);
+        again.settle().unwrap();
+        assert!(!dir.path().join(format!("{KEY}{NEXT}")).exists());
+        assert_eq!(
+            key_in(dir.path()) == old,
+            stop == Step::Made,
+            "up to the write the old one, then the new one"
+        );
+        all_open(&again, &all);
+        // Without settling by hand: whoever changes something next does it.
+        again
+            .rotate_by(&mut |step| if step == stop { Err(Refused::Broken("again".into())) } else { Ok(()) })
+            .unwrap_err();
+        set(&again, "s9", Some("edr"), &["h:443"], "set-in-between").unwrap();
+        assert_eq!(again.rotate().unwrap().secrets, 6);
+        all_open(&again, &all);
+        assert_eq!(**again.open("s9", "edr", &to("h:443")).unwrap().expose(), *"set-in-between");
+    }
+}
+
+#[test]
+fn a_key_from_outside_is_changed_by_naming_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let command = |digit: &str| MasterKey::Command(vec!["echo".into(), digit.repeat(64)]);
+    let first = vault(dir.path(), command("a"));
+    let all = several(&first);
+    assert!(matches!(first.rotate(), Err(Refused::Invalid(_))), "another one has to come from outside");
+    first.follow(MasterKeys { key: command("b"), before: Some(command("a")) });
+    all_open(&first, &all);
+    assert_eq!(first.would_rotate().unwrap(), Rotated { secrets: 5, behind: 5, gone: false });
+    assert_eq!(first.rotate().unwrap(), Rotated { secrets: 5, behind: 5, gone: false });
+    assert_eq!(first.would_rotate().unwrap().behind, 0);
+    all_open(&vault(dir.path(), command("b")), &all);
+    assert!(vault(dir.path(), command("a")).open("s0", "edr", &to("h:443")).is_err());
+    // From there into a file that is made for it.
+    let file = MasterKey::File(Some("new.key".into()));
+    first.follow(MasterKeys { key: file.clone(), before: Some(command("b")) });
+    assert_eq!(first.rotate().unwrap().behind, 5);
+    all_open(&vault(dir.path(), file), &all);
+}
+
+#[test]
+fn secrets_are_opened_all_the_while_the_key_is_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let v = vault(dir.path(), MasterKey::File(None));
+    let all = several(&v);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|s| {
+        // A vault of its own, as a reload has: no lock is shared.
+        let other = vault(dir.path(), MasterKey::File(None));
+        let (over, all) = (&over, &all);
+        let reading = s.spawn(move || {
+            let mut opened = 0;
+            while !over.load(std::sync::atomic::Ordering::Relaxed) || opened == 0 {
+                all_open(&other, all);
+                opened += 1;
+            }
+        });
+        for _ in 0..30 {
+            v.rotate().unwrap();
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        reading.join().unwrap();
+    });
+}
+
+#[test]
+fn no_nonce_comes_twice_over_many_wraps_by_one_key() {
+    const WRAPS: usize = 50_000;
+    let (master, key) = ([7; 32], [9; 32]);
+    let nonces: BTreeSet<Vec<u8>> = (0..WRAPS)
+        .map(|_| STANDARD.decode(close(&master, &key, b"context").unwrap()).unwrap()[..NONCE_LEN].to_vec())
+        .collect();
+    assert_eq!(nonces.len(), WRAPS);
+    // All bits move: a counter or a clock would leave the upper ones alone.
+    let mut moved = [0_u8; NONCE_LEN];
+    let first = nonces.first().unwrap().clone();
+    nonces.iter().for_each(|n| n.iter().zip(&first).zip(&mut moved).for_each(|((a, b), m)| *m |= a ^ b));
+    assert_eq!(moved, [0xff; NONCE_LEN]);
 }

@@ -104,6 +104,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/secrets-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Wrap all stored secrets by another key
+         * @description Everything goes on meanwhile, and no secret has to be handed over again. Where the key is a file, a new one is made and
+         *     takes its place. Where it comes from outside, name the new one as `key` and the old one as `before` in
+         *     stanch.yaml first. The configuration is read again; who did it is in the journal.
+         */
+        post: operations["post_admin_secrets_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts": {
         parameters: {
             query?: never;
@@ -4182,6 +4204,24 @@ export interface components {
             /** @description The secret itself: 1 to 16384 bytes on one line. */
             value: string;
         };
+        /** @description Another key for stored secrets. */
+        SecretsKeyRequest: {
+            /** @description Only say what would be done. */
+            dry_run?: boolean;
+        };
+        /** @description What came of another key. */
+        SecretsKeyView: {
+            /** @description Of these, how many only the key before opened. */
+            behind: number;
+            /** @description True when it was done. */
+            done: boolean;
+            /** @description True when the key before is gone, false when stanch.yaml still names it as `before`. */
+            gone: boolean;
+            /** @description In words, and what is left to do. */
+            message: string;
+            /** @description Secrets whose keys are wrapped anew. */
+            secrets: number;
+        };
         /** @description A stored secret as far as anybody may see it. */
         SecretView: {
             /** @description Who set this version. */
@@ -5085,6 +5125,8 @@ export type SchemaSaidView = components['schemas']['SaidView'];
 export type SchemaSecretDone = components['schemas']['SecretDone'];
 export type SchemaSecretPage = components['schemas']['SecretPage'];
 export type SchemaSecretRequest = components['schemas']['SecretRequest'];
+export type SchemaSecretsKeyRequest = components['schemas']['SecretsKeyRequest'];
+export type SchemaSecretsKeyView = components['schemas']['SecretsKeyView'];
 export type SchemaSecretView = components['schemas']['SecretView'];
 export type SchemaSentenceView = components['schemas']['SentenceView'];
 export type SchemaSettingsView = components['schemas']['SettingsView'];
@@ -5590,6 +5632,99 @@ export interface operations {
             409: components["responses"]["KeyInUse"];
             412: components["responses"]["Changed"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_admin_secrets_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "dry_run": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["SecretsKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Done, or what would be */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretsKeyView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The configuration has mistakes */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
             422: components["responses"]["KeyReused"];
             429: components["responses"]["TooFast"];
             /** @description Stopping, or not running */

@@ -45,7 +45,7 @@ pub use provider::{GroupRule, ProviderConfig};
 pub use responders::{LdapResponder, OvsResponder, ResponderConfig, RpzResponder};
 pub use role::{May, Role};
 pub use rules::*;
-pub use server::{AuditFiles, MasterKey};
+pub use server::{AuditFiles, MasterKey, MasterKeys};
 pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS, SAMPLE_SITE};
 pub use yaml::is_name;
 
@@ -161,8 +161,8 @@ pub struct ServerConfig {
     pub requests_per_second: u32,
     /// Where the journal's signed checkpoints and their key lie.
     pub audit: AuditFiles,
-    /// Where the key of stored secrets is.
-    pub master_key: MasterKey,
+    /// Where the key of stored secrets is, and the one before while it is changed.
+    pub master_keys: MasterKeys,
     /// May the console write playbooks into this folder? Default `auto`.
     pub playbook_edits: PlaybookEdits,
 }

@@ -19,6 +19,15 @@ pub enum MasterKey {
     Command(Vec<String>),
 }
 
+/// Keys that wrap the keys of stored secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MasterKeys {
+    /// The one in force.
+    pub key: MasterKey,
+    /// The one before, while it is changed. Default: none.
+    pub before: Option<MasterKey>,
+}
+
 impl Default for MasterKey {
     fn default() -> MasterKey {
         MasterKey::File(None)
@@ -45,7 +54,7 @@ impl Default for ServerConfig {
             enrich_deadline: Span::secs(2),
             requests_per_second: 200,
             audit: AuditFiles::default(),
-            master_key: MasterKey::default(),
+            master_keys: MasterKeys::default(),
             playbook_edits: PlaybookEdits::Auto,
         }
     }
@@ -92,7 +101,7 @@ pub(super) fn read(root: &Node, people: bool, mistakes: &mut Vec<Mistake>) -> Se
     if let Some(audit) = fields.optional("audit").and_then(|n| audit(n, m)) {
         config.audit = audit;
     }
-    set(&mut config.master_key, fields.optional("secrets").and_then(|n| master_key(n, m)));
+    set(&mut config.master_keys, fields.optional("secrets").and_then(|n| master_keys(n, m)));
     if let Some(n) = fields.optional("playbook_edits") {
         let words: Vec<&str> = EDITS.iter().map(|(word, _)| *word).collect();
         let chosen = n.choice("playbook_edits", &words, m);
@@ -149,12 +158,17 @@ fn audit(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<AuditFiles> {
     Some(AuditFiles { key, copies })
 }
 
-fn master_key(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<MasterKey> {
-    const HELP: &str =
-        "write key: { file: PATH }, key: { credential: NAME } or key: { command: [PROGRAM, ARGUMENT] }";
+fn master_keys(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<MasterKeys> {
     let fields = node.map(mistakes)?;
-    fields.finish(&["key"], mistakes);
-    let key = fields.required("key", mistakes)?;
+    fields.finish(&["key", "before"], mistakes);
+    let before = fields.optional("before").map(|n| master_key(n, mistakes));
+    let key = fields.required("key", mistakes).and_then(|n| master_key(n, mistakes))?;
+    Some(MasterKeys { key, before: before.flatten() })
+}
+
+fn master_key(key: &Node, mistakes: &mut Vec<Mistake>) -> Option<MasterKey> {
+    const HELP: &str =
+        "write { file: PATH }, { credential: NAME } or { command: [PROGRAM, ARGUMENT] } behind it";
     let fields = key.map(mistakes)?;
     fields.finish(&["file", "credential", "command"], mistakes);
     let found = (fields.optional("file"), fields.optional("credential"), fields.optional("command"));
@@ -165,7 +179,7 @@ fn master_key(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<MasterKey> {
             words.list(mistakes, |n, m| n.string(m)).filter(|w| !w.is_empty()).map(MasterKey::Command)
         }
         _ => {
-            mistakes.push(key.mistake("`key` has to say one place where the key is", HELP));
+            mistakes.push(key.mistake(format!("`{}` has to say one place where the key is", key.name), HELP));
             None
         }
     }

@@ -44,6 +44,7 @@ const KEYS: &[&str] = &[
     "b",
     "base_dn",
     "bearer",
+    "before",
     "bind_dn",
     "block_address",
     "block_port",

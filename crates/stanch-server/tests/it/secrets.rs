@@ -137,3 +137,59 @@ async fn nonsense_and_strangers_are_refused_and_nothing_of_it_is_repeated() {
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{person}");
     }
 }
+
+#[tokio::test]
+async fn the_master_key_is_changed_while_secrets_are_in_use_and_the_old_one_is_needed_no_more() {
+    let (port, mut told) = receiver().await;
+    let house = House::with(|config| furnish(config, port)).await;
+    let place = format!("127.0.0.1:{port}");
+    let body = json!({ "value": CANARY, "connector": "canary", "hosts": [place] });
+    let put = house.ask("admin", Method::PUT, "/api/v1/secrets/canary", Some(body)).await;
+    assert_eq!(put.status, StatusCode::OK, "{}", put.text());
+    // A webhook's signing key lies in the same vault.
+    let hook = json!({ "url": format!("http://127.0.0.1:{port}/events"), "events": ["kill_switch.changed"], "allow_private": ["127.0.0.1/32"] });
+    let hook = house.ask("admin", Method::POST, "/api/v1/webhooks", Some(hook)).await;
+    assert!(hook.status.is_success(), "{}", hook.text());
+    let (key, vault) = (house.data().join("secrets.key"), house.data().join("secrets.vault"));
+    let before = (std::fs::read(&key).unwrap(), std::fs::read(&vault).unwrap());
+
+    let ask = |dry_run| {
+        house.ask("admin", Method::POST, "/api/v1/admin/secrets-key", Some(json!({ "dry_run": dry_run })))
+    };
+    let would = ask(true).await.json();
+    assert_eq!((would["done"].as_bool(), would["secrets"].as_u64()), (Some(false), Some(2)), "{would}");
+    assert_eq!(
+        (std::fs::read(&key).unwrap(), std::fs::read(&vault).unwrap()),
+        before,
+        "a look changes nothing"
+    );
+    for person in ["watcher", "netops-lead"] {
+        let body = Some(json!({}));
+        let no = house.ask(person, Method::POST, "/api/v1/admin/secrets-key", body).await;
+        assert_eq!(no.status, StatusCode::FORBIDDEN, "{person}");
+    }
+    let done = ask(false).await.json();
+    assert_eq!(
+        (done["done"].as_bool(), done["secrets"].as_u64(), done["gone"].as_bool()),
+        (Some(true), Some(2), Some(true)),
+        "{done}"
+    );
+    assert_ne!(std::fs::read(&key).unwrap(), before.0);
+
+    // Both are used with the new key alone: by a reload, and by whoever signs at each delivery.
+    let reloaded = house.ask("admin", Method::POST, "/api/v1/admin/reload", None).await;
+    assert_eq!(reloaded.status, StatusCode::OK, "{}", reloaded.text());
+    house.post("admin", "/api/v1/admin/kill-switch", json!({ "engaged": true })).await;
+    let said = loop {
+        let said = told.recv().await.unwrap();
+        if said.starts_with("POST /events") {
+            break said;
+        }
+    };
+    assert!(said.contains("webhook-signature: v1,"), "{said}");
+    let journal = house.ask("admin", Method::GET, "/api/v1/journal?limit=1000", None).await.text();
+    assert!(journal.contains("the key of the stored secrets is changed"), "who did it is in the journal");
+    let house = house.again().await;
+    let listed = house.ask("admin", Method::GET, "/api/v1/secrets", None).await.json();
+    assert_eq!(listed["secrets"].as_array().map(Vec::len), Some(2), "and after a restart: {listed}");
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::{Value, json};
-use stanch_server::api::v1::types::{SecretDone, SecretPage};
+use stanch_server::api::v1::types::{SecretDone, SecretPage, SecretsKeyView};
 
 use crate::cli::{self, Ctx};
 use crate::client::{Route, view};
@@ -44,6 +44,12 @@ enum Verb {
         #[command(flatten)]
         from: From,
     },
+    /// Wrap all of them by another master key, while everything runs
+    RotateKey {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Remove a secret
     Remove {
         /// Its name
@@ -71,6 +77,7 @@ pub(crate) async fn run(args: Args, ctx: &Ctx) -> Result<Exit> {
             keep(ctx, &name, &from, json!({"connector": connector, "hosts": hosts})).await
         }
         Verb::Rotate { name, from } => keep(ctx, &name, &from, json!({})).await,
+        Verb::RotateKey { dry_run } => rotate_key(ctx, dry_run).await,
         Verb::Remove { name, dry_run } => {
             let page: SecretPage = ctx.server()?.get_as("/api/v1/secrets").await?;
             if dry_run {
@@ -133,6 +140,17 @@ fn done(ctx: &Ctx, answer: Value, what: &str) -> Result<Exit> {
     if let Some(why) = &done.why {
         ctx.out.note(safe(why));
     }
+    Ok(Exit::Ok)
+}
+
+async fn rotate_key(ctx: &Ctx, dry_run: bool) -> Result<Exit> {
+    let answer = ctx.server()?.post("/api/v1/admin/secrets-key", &json!({ "dry_run": dry_run })).await?;
+    if ctx.out.json {
+        ctx.out.json(&answer);
+        return Ok(Exit::Ok);
+    }
+    let done: SecretsKeyView = view(answer)?;
+    ctx.out.line(safe(&done.message));
     Ok(Exit::Ok)
 }
 

@@ -174,6 +174,7 @@ pub(super) fn router() -> Guard {
         .routes(routes!(webhooks::test))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::set, secrets::remove))
+        .routes(routes!(secrets::change_key))
         .routes(routes!(support::bundle))
         .routes(routes!(admin::reload))
         .routes(routes!(admin::kill_switch_state, admin::kill_switch))

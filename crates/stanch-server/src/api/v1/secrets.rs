@@ -2,12 +2,12 @@
 
 use axum::Json;
 
-use super::types::{SecretDone, SecretPage, SecretRequest, SecretView};
+use super::types::{SecretDone, SecretPage, SecretRequest, SecretView, SecretsKeyRequest, SecretsKeyView};
 use super::{Answer, Failures};
 use crate::api::extract::{Body, Named, time};
 use crate::auth::Admin;
 use crate::problem::Problem;
-use crate::vault::{New, Record, Refused};
+use crate::vault::{New, Record, Refused, Rotated};
 
 fn shown(record: Record) -> SecretView {
     let Record { name, connector, hosts, version, created, changed, by, fingerprint, .. } = record;
@@ -92,6 +92,49 @@ pub(super) async fn remove(admin: Admin, Named(name): Named<String>) -> Answer<S
     let secret = shown(admin.look(move |_| Ok(vault.remove(&key)?)).await?);
     let (in_force, why) = reload(&admin, &format!("stored secret {name} removed")).await?;
     Ok(Json(SecretDone { secret, in_force, why }))
+}
+
+/// Wrap all stored secrets by another key
+///
+/// Everything goes on meanwhile, and no secret has to be handed over again. Where the key is a file, a new one is made and
+/// takes its place. Where it comes from outside, name the new one as `key` and the old one as `before` in
+/// stanch.yaml first. The configuration is read again; who did it is in the journal.
+#[utoipa::path(post, path = "/api/v1/admin/secrets-key", tag = "secrets", security(("person" = ["admin"])),
+    request_body(content = SecretsKeyRequest, example = json!({ "dry_run": true })),
+    responses((status = 200, description = "Done, or what would be", body = SecretsKeyView),
+        (status = 409, description = "The configuration has mistakes", body = super::types::ErrorBody), Failures))]
+pub(super) async fn change_key(admin: Admin, Body(asked): Body<SecretsKeyRequest>) -> Answer<SecretsKeyView> {
+    let vault = admin.running()?.vault.clone();
+    if asked.dry_run {
+        let would = admin.look(move |_| Ok(vault.would_rotate()?)).await?;
+        return Ok(Json(key_view(would, false)));
+    }
+    // First: what stanch.yaml says now about where keys are has to be in force.
+    if let (false, Some(why)) = reload(&admin, "the key of the stored secrets is changed").await? {
+        return Err(Problem::conflict(why));
+    }
+    let done = admin.look(move |_| Ok(vault.rotate()?)).await?;
+    tracing::info!(
+        by = admin.who().name,
+        secrets = done.secrets,
+        "the key of the stored secrets was changed"
+    );
+    Ok(Json(key_view(done, true)))
+}
+
+fn key_view(r: Rotated, done: bool) -> SecretsKeyView {
+    let did = if done { "are" } else { "would be" };
+    let left = match (r.gone, done) {
+        (true, _) => "the key before is gone; keep a copy of the new one elsewhere than the backup",
+        (false, true) => "take `before` out of `secrets` in stanch.yaml, reload, and destroy the key before",
+        (false, false) => "then `before` can be taken out of `secrets` in stanch.yaml",
+    };
+    let message = match r.secrets {
+        0 => "there are no stored secrets, so that there is nothing to wrap".to_owned(),
+        1 => format!("1 secret {} wrapped by another key; {left}", if done { "is" } else { "would be" }),
+        n => format!("{n} secrets {did} wrapped by another key; {left}"),
+    };
+    SecretsKeyView { done, secrets: r.secrets, behind: r.behind, gone: r.gone, message }
 }
 
 /// Puts it in force with a reload, which journals who did it; what is wrong elsewhere in the

@@ -78,7 +78,9 @@ pub use queue::{
 pub use runs::{
     RunDetail, RunPage, RunQuery, RunResumeRequest, RunResumedView, RunStep, RunSummary, RunWait,
 };
-pub use secrets::{SecretDone, SecretPage, SecretRequest, SecretText, SecretView};
+pub use secrets::{
+    SecretDone, SecretPage, SecretRequest, SecretText, SecretView, SecretsKeyRequest, SecretsKeyView,
+};
 pub use settings::{
     ConnectorView, DryRunView, LimitView, PersonView, PlaybookDetail, PlaybookPage, PlaybookView,
     ProtectedView, SettingsView, TeamView,

@@ -44,6 +44,30 @@ pub struct SecretDone {
     pub why: Option<String>,
 }
 
+/// Another key for stored secrets.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsKeyRequest {
+    /// Only say what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What came of another key.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SecretsKeyView {
+    /// True when it was done.
+    pub done: bool,
+    /// Secrets whose keys are wrapped anew.
+    pub secrets: usize,
+    /// Of these, how many only the key before opened.
+    pub behind: usize,
+    /// True when the key before is gone, false when stanch.yaml still names it as `before`.
+    pub gone: bool,
+    /// In words, and what is left to do.
+    pub message: String,
+}
+
 /// A secret to keep. Comes in and never goes out: there is no way to write it down again.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
