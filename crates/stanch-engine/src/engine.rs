@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, RwLock};
 
 use futures::future::BoxFuture;
+use stanch_core::journal::State;
 use stanch_core::journal::detail::IntakeDetail;
-use stanch_core::journal::{State, decode};
 use stanch_core::playbook::run::{WaitsFor, standing};
 use stanch_model::port::{Caller, Journal, JournalError, JournalReader, Notifier, Responder};
 use stanch_model::{Alert, AlertId, Observable, RunId, Span, Timestamp};
@@ -14,6 +14,7 @@ use crate::command::{Command, CommandError, Done};
 use crate::drive::drive;
 use crate::input::{Ack, Answer, Busy, Input, Received};
 use crate::queue::Queue;
+use crate::recover::recover;
 use crate::rules::Rules;
 
 /// Asks all enrichers about some observables of a site.
@@ -75,30 +76,6 @@ pub(crate) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
 
 pub(crate) fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Folds a journal from its beginning.
-///
-/// # Errors
-/// When it cannot be read, or holds an entry this program does not know.
-pub fn recover(journal: &dyn Journal) -> Result<State, EngineError> {
-    let mut state = State::default();
-    let mut odd = None;
-    journal
-        .replay(0, &mut |entry| {
-            match decode(&entry) {
-                Ok(event) => state.apply(entry.seq, entry.at, &event),
-                Err(e) => {
-                    let seq = e.seq;
-                    odd.get_or_insert(e);
-                    return Err(JournalError::Broken { seq, why: "see above".into() });
-                }
-            }
-            Ok(())
-        })
-        .or_else(|e| odd.map_or(Err(EngineError::from(e)), |o| Err(o.into())))?;
-    state.learnt.restore();
-    Ok(state)
 }
 
 impl Engine {

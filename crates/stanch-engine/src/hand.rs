@@ -13,8 +13,9 @@ use stanch_model::port::{Journal, JournalReader};
 use stanch_model::{ActionId, EffectId, RunId, Timestamp};
 
 use crate::command::{Command, CommandError, Done};
-use crate::engine::{EngineError, fetch, recover};
+use crate::engine::{EngineError, fetch};
 use crate::input::{Ack, Outcome, Received};
+use crate::recover::recover;
 use crate::rules::Rules;
 use crate::turn::Turn;
 

@@ -334,7 +334,7 @@ impl Turn<'_> {
         let time = dedup::sane_time(alert.time, self.now);
         let print = fingerprint::delivery(&received.source, &alert, &received.body);
         let (ends, rule) = (fingerprint::ends(&alert), fingerprint::rule(&alert));
-        let new = NewAlert(0, id, key, time, alert.severity, ends, rule, print);
+        let new = NewAlert(0, id, key, time, alert.severity, ends.into(), rule, print);
         let event = Event::OccurrenceSplit(OccurrenceSplit {
             from,
             of: Some(of),

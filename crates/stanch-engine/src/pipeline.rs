@@ -1,6 +1,7 @@
 //! What happens to an alert, in story order: dedup, suppress, triage, enrich, correlate, route.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use stanch_core::journal::State;
 use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
@@ -38,7 +39,7 @@ pub(crate) const LOOK_UPS: usize = 2_000;
 struct Fresh {
     id: AlertId,
     alert: Box<Alert>,
-    ends: Ends,
+    ends: Arc<Ends>,
     source: String,
     site: String,
 }
@@ -123,7 +124,7 @@ impl Turn<'_> {
                         }
                         Dedup::New { because: _ } => {
                             let id = self.state.next_alert();
-                            let ends = fingerprint::ends(&alert);
+                            let ends = Arc::new(fingerprint::ends(&alert));
                             let rule = fingerprint::rule(&alert);
                             if !self.state.rules.contains_key(&rule) {
                                 let seen = rule_seen(rule, &alert);
@@ -136,7 +137,7 @@ impl Turn<'_> {
                                 self.seq,
                                 (self.now, arrived),
                                 (delivery, *ordinal),
-                                source,
+                                (source, &d.site),
                                 &new,
                             );
                             *ordinal += 1;
@@ -187,7 +188,7 @@ impl Turn<'_> {
     /// Judges an alert that was taken out of another one.
     pub(crate) fn judge_split(&mut self, id: AlertId, alert: Box<Alert>, source: String, site: String) {
         let quiet = suppress::in_force(&self.rules.config.silences, self.state, self.now);
-        let ends = fingerprint::ends(&alert);
+        let ends = Arc::new(fingerprint::ends(&alert));
         self.judge(vec![Fresh { id, alert, ends, source, site }], &quiet);
     }
 
@@ -444,7 +445,7 @@ fn techniques(alert: &Alert) -> Vec<String> {
 fn joined(f: &Fresh, score: &Score, state: &State) -> Joined {
     // Judged a moment ago: its ends and its stage are known, and are not told from its words again.
     let stage = state.slot(f.id).map_or(Stage::Unknown, |s| s.stage);
-    with_ends(f.id, &f.alert, &f.source, score.thousandths(), (f.ends.clone(), stage), state)
+    with_ends(f.id, &f.alert, &f.source, score.thousandths(), (f.ends.as_ref().clone(), stage), state)
 }
 
 /// What the story needs of an alert.

@@ -156,7 +156,7 @@ impl State {
             self.rule_seen(r);
         }
         for n in &d.new {
-            self.new_alert(seq, (at, d.arrived), (delivery, *ordinal), source, n);
+            self.new_alert(seq, (at, d.arrived), (delivery, *ordinal), (source, &d.site), n);
             *ordinal += 1;
         }
         for m in &d.merged {
@@ -217,12 +217,11 @@ impl State {
         seq: u64,
         (at, arrived): (Timestamp, Timestamp),
         place: (u32, u32),
-        source: u16,
+        (source, site): (u16, &str),
         n: &NewAlert,
     ) {
         let (delivery, ordinal) = place;
-        let site = self.sources[usize::from(source)].site.clone();
-        let site = site.as_str();
+        let own = self.sources[usize::from(source)].name == OWN_SOURCE;
         let NewAlert(record, id, key, time, severity, ends, rule, print) = n;
         debug_assert_eq!(*id, self.next_alert(), "alert ids follow the journal");
         self.slots.push(AlertSlot {
@@ -243,29 +242,31 @@ impl State {
             disposition: Disposition::Open,
             key: *key,
         });
-        if self.sources[usize::from(source)].name == OWN_SOURCE {
+        if own {
             self.health.standing.insert(*key);
         } else {
             self.health.shapes.entry(source).or_default().alert(at, n);
         }
         let (product, name) = self.rules.get(rule).map_or(("", ""), |r| (&r.product, &r.name));
-        self.learnt.came_in(site, n, product, name);
+        let machine = fingerprint::machine(site, ends);
+        self.learnt.came_in(site, n, (product, name), machine);
         self.seen.insert(*key, Known { alert: *id, delivery: *print, resolved: false });
         let s = &mut self.sources[usize::from(source)];
         s.last_event = s.last_event.max(*time);
-        self.baseline.count(fingerprint::rule_at(site, *rule), fingerprint::rule_on(site, *rule, ends));
+        let (on, entities) = fingerprint::counted_under(site, *rule, ends);
+        self.baseline.count(fingerprint::rule_at(site, *rule), on);
         if let (Some(src), Some(dst)) = (ends.src, ends.dst) {
             self.contacts.note(site, src, dst, *time, 0, ends.established);
         }
         let mention = Arc::new(Mention { alert: *id, ends: ends.clone(), rule: *rule });
-        if self.sources[usize::from(source)].name != OWN_SOURCE {
-            if let Some(machine) = fingerprint::machine(site, ends) {
+        if !own {
+            if let Some(machine) = machine {
                 self.kin.met(&machine, *rule, *time);
             }
             self.second.wait(at, mention.clone());
         }
-        for e in fingerprint::entities(ends) {
-            self.recent.note(fingerprint::entity(site, &e), mention.clone());
+        for entity in entities {
+            self.recent.note(entity, mention.clone());
         }
     }
 
@@ -308,10 +309,11 @@ impl State {
             slot.count = slot.count.saturating_sub(1).max(1);
         }
         self.split.extend(e.of);
-        let Some((source, _)) = self.source(&e.source) else { return };
+        let Some((source, known)) = self.source(&e.source) else { return };
+        let site = known.site.clone();
         self.sources[usize::from(source)].merged = self.sources[usize::from(source)].merged.saturating_sub(1);
         let seq = self.seq;
-        self.new_alert(seq, (at, at), (0, 0), source, &e.alert);
+        self.new_alert(seq, (at, at), (0, 0), (source, &site), &e.alert);
     }
 
     fn assessed(&mut self, e: &Assessed) {

@@ -236,7 +236,7 @@ mod tests {
 
     fn alert(port: u16) -> NewAlert {
         let ends = Ends { src: "10.0.0.1".parse().ok(), port, ..Ends::default() };
-        NewAlert(0, AlertId(1), Key(1), Timestamp(0), Severity::High, ends, 1, 1)
+        NewAlert(0, AlertId(1), Key(1), Timestamp(0), Severity::High, ends.into(), 1, 1)
     }
 
     fn send(shape: &mut Shape, many: u32, port: u16) {

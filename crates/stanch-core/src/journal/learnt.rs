@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use stanch_judge::kin::Machine;
 use stanch_judge::learner::{Example, Facts, Learner, enough};
 use stanch_judge::text::number;
 use stanch_judge::watch::{Asset, GroupKey, Mark, Watch, tell};
@@ -166,13 +167,20 @@ impl Learnt {
     }
 
     /// A new alert came in; it counts once it is assessed.
-    pub(super) fn came_in(&mut self, site: &str, n: &NewAlert, product: &str, rule: &str) {
+    pub(super) fn came_in(
+        &mut self,
+        site: &str,
+        n: &NewAlert,
+        (product, rule): (&str, &str),
+        machine: Option<Machine>,
+    ) {
+        let tool = number(product);
         let mark = Mark {
             at: n.3,
-            site: number(site),
-            machine: fingerprint::machine(site, &n.5).map_or(0, |m| m.name),
-            tool: number(product),
-            rule: rule_number(product, rule),
+            site: machine.map_or_else(|| number(site), |m| m.site),
+            machine: machine.map_or(0, |m| m.name),
+            tool,
+            rule: tool.rotate_left(17) ^ number(rule),
             stage: 0,
             severity: n.4.rank(),
             hostile: 0,

@@ -61,6 +61,10 @@ impl std::fmt::Debug for Seen {
 }
 
 impl Seen {
+    pub(super) fn make_room(&mut self, claims: usize) {
+        self.known.reserve(claims);
+    }
+
     /// What is known of a claim.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&Known> {

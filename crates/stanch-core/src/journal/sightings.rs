@@ -15,7 +15,7 @@ pub struct Baseline {
     /// New alerts by rule fingerprint (site included).
     pub rule: HashedMap<u64, u32>,
     /// New alerts by rule and machine fingerprint.
-    pub rule_on: HashedMap<u64, u32>,
+    pub rule_on: HashedMap<(u64, u64), u32>,
     /// New alerts in all.
     pub total: u64,
 }
@@ -25,10 +25,14 @@ pub const BASELINE_PAIRS: usize = 262_144;
 
 impl Baseline {
     /// Counts a new alert.
-    pub fn count(&mut self, rule: u64, on: u64) {
+    pub fn count(&mut self, rule: u64, on: (u64, u64)) {
         self.total += 1;
         *self.rule.entry(rule).or_default() += 1;
-        if self.rule_on.len() >= BASELINE_PAIRS && !self.rule_on.contains_key(&on) {
+        if let Some(n) = self.rule_on.get_mut(&on) {
+            *n += 1;
+            return;
+        }
+        if self.rule_on.len() >= BASELINE_PAIRS {
             // Pairs seen once carry the least information: forgetting them errs towards "rare". Half go at
             // least, or each new pair would walk over all.
             let mut rare = 1_u32;
@@ -37,7 +41,7 @@ impl Baseline {
                 rare = rare.saturating_mul(2);
             }
         }
-        *self.rule_on.entry(on).or_default() += 1;
+        self.rule_on.insert(on, 1);
     }
 }
 
@@ -117,7 +121,7 @@ pub struct Mention {
     /// Which alert.
     pub alert: AlertId,
     /// Whom it speaks of.
-    pub ends: Ends,
+    pub ends: Arc<Ends>,
     /// Fingerprint of its rule.
     pub rule: u64,
 }

@@ -326,6 +326,12 @@ pub struct Pending {
 }
 
 impl State {
+    /// Makes room for so many alerts at once.
+    pub fn make_room(&mut self, alerts: usize) {
+        self.slots.reserve_exact(alerts);
+        self.seen.make_room(alerts);
+    }
+
     /// The slot of an alert.
     #[must_use]
     pub fn slot(&self, alert: AlertId) -> Option<&AlertSlot> {

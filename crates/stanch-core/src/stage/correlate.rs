@@ -313,7 +313,7 @@ pub fn mention_to_joined(state: &State, m: &Mention, because: String) -> Option<
         severity: slot.severity,
         score: slot.score,
         stage: slot.stage,
-        ends: m.ends.clone(),
+        ends: m.ends.as_ref().clone(),
         techniques: rule.techniques.clone(),
         because,
     })

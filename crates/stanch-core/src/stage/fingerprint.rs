@@ -3,6 +3,7 @@
 //! All are cut from SHA-256, because attackers choose much of what goes in, and journalled ones
 //! must mean the same for ever.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
@@ -53,23 +54,34 @@ pub fn rule(alert: &Alert) -> u64 {
     short(&[b"rule", alert.product.name.as_bytes(), alert.rule.uid.as_bytes()])
 }
 
-/// A rule at a site.
+/// A rule at a site. Cheap, and in memory only: the rule is a fingerprint already, and sites are named by whoever
+/// runs this.
 #[must_use]
 pub fn rule_at(site: &str, rule: u64) -> u64 {
-    short(&[b"at", site.as_bytes(), &rule.to_le_bytes()])
+    number(site).rotate_left(32) ^ rule
 }
 
 /// A rule on a machine at a site: the machine named, else the one reached, else the one that acted.
 #[must_use]
-pub fn rule_on(site: &str, rule: u64, ends: &Ends) -> u64 {
-    let machine = ends
-        .who
-        .iter()
-        .find(|w| w.starts_with("host:"))
-        .cloned()
-        .or_else(|| ends.dst.or(ends.src).map(|ip| ip.to_string()))
-        .unwrap_or_default();
-    short(&[b"on", site.as_bytes(), &rule.to_le_bytes(), machine.as_bytes()])
+pub fn rule_on(site: &str, rule: u64, ends: &Ends) -> (u64, u64) {
+    (entity(site, &machine_text(ends)), rule)
+}
+
+fn machine_text(ends: &Ends) -> Cow<'_, str> {
+    match ends.who.iter().find(|w| w.starts_with("host:")) {
+        Some(host) => Cow::Borrowed(host),
+        None => Cow::Owned(ends.dst.or(ends.src).map(|ip| ip.to_string()).unwrap_or_default()),
+    }
+}
+
+/// All that an alert is counted under: what [`rule_on`] says, and its entities. Texts that are both are hashed once.
+#[must_use]
+pub fn counted_under(site: &str, rule: u64, ends: &Ends) -> ((u64, u64), Vec<u64>) {
+    let machine = machine_text(ends);
+    let all = entities(ends);
+    let prints: Vec<u64> = all.iter().map(|e| entity(site, e)).collect();
+    let on = all.iter().position(|e| *e == machine).map_or_else(|| entity(site, &machine), |at| prints[at]);
+    ((on, rule), prints)
 }
 
 /// An entity at a site: the same address at two sites is two machines.
@@ -99,7 +111,7 @@ pub fn machine(site: &str, ends: &Ends) -> Option<Machine> {
 #[must_use]
 pub fn ends(alert: &Alert) -> Ends {
     let ip = |e: &Option<Endpoint>| e.as_ref().and_then(|e| e.ip);
-    let mut who = Vec::new();
+    let mut who = Vec::with_capacity(1);
     for e in [&alert.device, &alert.src_endpoint, &alert.dst_endpoint].into_iter().flatten() {
         if let Some(name) = &e.hostname {
             let name = format!("host:{}", name.to_ascii_lowercase());

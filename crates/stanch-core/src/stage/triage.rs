@@ -112,15 +112,13 @@ struct Told {
 }
 
 fn gathered(state: &State, site: &str, told: &Told, ends: &Ends, facts: &[Fact]) -> Features {
-    let count = |map: &crate::journal::seen::HashedMap<u64, u32>, key: u64| {
-        map.get(&key).copied().unwrap_or(0).saturating_sub(told.itself)
-    };
+    let others = |seen: Option<&u32>| seen.copied().unwrap_or(0).saturating_sub(told.itself);
     let at = fingerprint::rule_at(site, told.rule);
     let mut f = Features {
         severity: told.severity,
         stage: told.stage,
-        rule_seen: count(&state.baseline.rule, at),
-        rule_on_seen: count(&state.baseline.rule_on, fingerprint::rule_on(site, told.rule, ends)),
+        rule_seen: others(state.baseline.rule.get(&at)),
+        rule_on_seen: others(state.baseline.rule_on.get(&fingerprint::rule_on(site, told.rule, ends))),
         seen: state.baseline.total,
         stages_of_actor: stages_of_actor(state, site, ends, told.stage),
         established: ends.established,

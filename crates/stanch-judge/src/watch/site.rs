@@ -23,11 +23,17 @@ const NEVER: f64 = 15.0;
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) id: u64,
+    /// Machine first, so that all rules of one machine stand together.
+    pairs: BTreeMap<(u64, u64), Pair>,
+    usual: Usual,
+}
+
+/// What is usual at a site.
+#[derive(Debug)]
+struct Usual {
     since: Timestamp,
     rules: BTreeMap<u64, Tally>,
     machines: BTreeMap<u64, Tally>,
-    /// Machine first, so that all rules of one machine stand together.
-    pairs: BTreeMap<(u64, u64), Pair>,
     recent: Recent,
 }
 
@@ -64,65 +70,29 @@ struct Earlier {
 impl Site {
     pub(super) fn new(id: u64, since: Timestamp) -> Site {
         let (rules, machines, pairs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Site { id, since, rules, machines, pairs, recent: Recent::default() }
+        Site { id, pairs, usual: Usual { since, rules, machines, recent: Recent::default() } }
     }
 
-    /// Takes in one alert; true when it began a group.
+    /// Takes in one alert; true when it began a group. Nearly every new alert does, so each map is asked once.
     pub(super) fn see(&mut self, mark: &Mark) -> bool {
-        let known = match self.pairs.get_mut(&(mark.machine, mark.rule)) {
-            Some(pair) if mark.at.since(pair.open.last) <= GAP => {
-                let before = pair.open.log_size();
-                pair.open.grow(mark);
-                let grown = pair.open.log_size() - before;
-                if let Some(t) = self.rules.get_mut(&mark.rule) {
-                    t.log_sizes += grown;
-                    t.last = Some(mark.at);
+        match self.pairs.entry((mark.machine, mark.rule)) {
+            Entry::Occupied(mut pair) => {
+                let pair = pair.get_mut();
+                if mark.at.since(pair.open.last) <= GAP {
+                    let before = pair.open.log_size();
+                    pair.open.grow(mark);
+                    self.usual.grown(mark, pair.open.log_size() - before);
+                    return false;
                 }
-                return false;
+                let known = Some((pair.groups(), pair.open.last));
+                pair.reopen(self.usual.begin(mark, known));
             }
-            Some(pair) => Some((pair.groups(), pair.open.last)),
-            None => None,
-        };
-        self.begin(mark, known);
-        true
-    }
-
-    /// A group begins; `known` is what was known of its pair: groups and last alert. This is on the
-    /// way of every new alert, so each map is asked once.
-    fn begin(&mut self, mark: &Mark, known: Option<(u32, Timestamp)>) {
-        let (at, rule, machine) = (mark.at, mark.rule, mark.machine);
-        let of_rule = self.rules.entry(rule).or_default();
-        let of_machine = self.machines.entry(machine).or_default();
-        let began = Began {
-            since_here: known.map_or_else(Ago::default, |k| Ago::new(at, k.1)),
-            since_rule: of_rule.last.map_or_else(Ago::default, |last| Ago::new(at, last)),
-            here: known.map_or(0, |k| k.0),
-            of_rule: of_rule.groups,
-            of_machine: of_machine.groups,
-            machines: of_rule.partners,
-            about_now: (about_now(of_rule, at), about_now(of_machine, at)),
-        };
-        let (new_here, new_rule) = (began.here == 0, began.of_rule == 0);
-        let surprise = surprise(age(self.since, at), began.here).max(0.0);
-        let group = Group::new(mark, began);
-        let (size, hour) = (group.log_size(), hour(at));
-        for tally in [of_rule, of_machine] {
-            tally.groups = tally.groups.saturating_add(1);
-            tally.partners = tally.partners.saturating_add(u32::from(new_here));
-            tally.last = Some(at);
-            tally.hours[hour] = tally.hours[hour].saturating_add(1);
-            tally.log_sizes += size;
-        }
-        match self.pairs.entry((machine, rule)) {
-            Entry::Occupied(mut pair) => pair.get_mut().reopen(group),
             Entry::Vacant(place) => {
-                place.insert(Pair { open: group, earlier: None });
+                place.insert(Pair { open: self.usual.begin(mark, None), earlier: None });
                 self.forget();
             }
         }
-        let (tool, stage) = (mark.tool, mark.stage);
-        let began = Beginning { at, rule, machine, tool, stage, new_here, new_rule, surprise };
-        self.recent.push(began, at.plus(Span::secs(-WINDOWS[3])));
+        true
     }
 
     /// Drops the half that has been silent longest once there are too many pairs.
@@ -135,15 +105,23 @@ impl Site {
         let keep_from = lasts[lasts.len() / 2];
         // Of a storm all were heard last at one time: half of those go too, or each new one would walk over all.
         let mut of_that_time = lasts[lasts.len() / 2..].iter().filter(|t| **t == keep_from).count();
-        self.pairs.retain(|_, p| match p.open.last.cmp(&keep_from) {
-            Ordering::Less => false,
-            Ordering::Equal => of_that_time.checked_sub(1).map(|left| of_that_time = left).is_some(),
-            Ordering::Greater => true,
-        });
+        // Built anew: taking out one after the other costs more, and leaves the rest spread out.
+        let mut kept = Vec::with_capacity(PAIRS / 2 + 1);
+        for (key, pair) in std::mem::take(&mut self.pairs) {
+            let keep = match pair.open.last.cmp(&keep_from) {
+                Ordering::Less => false,
+                Ordering::Equal => of_that_time.checked_sub(1).map(|left| of_that_time = left).is_some(),
+                Ordering::Greater => true,
+            };
+            if keep {
+                kept.push((key, pair));
+            }
+        }
+        self.pairs = kept.into_iter().collect();
         let rules: BTreeSet<u64> = self.pairs.keys().map(|(_, rule)| *rule).collect();
         let machines: BTreeSet<u64> = self.pairs.keys().map(|(machine, _)| *machine).collect();
-        self.rules.retain(|rule, _| rules.contains(rule));
-        self.machines.retain(|machine, _| machines.contains(machine));
+        self.usual.rules.retain(|rule, _| rules.contains(rule));
+        self.usual.machines.retain(|machine, _| machines.contains(machine));
     }
 
     /// A row in the order of [`super::COLUMNS`].
@@ -154,10 +132,10 @@ impl Site {
         let (gap, gap_spread) = g.gaps();
         let (earlier, sizes, rhythm) =
             pair.earlier.as_ref().map_or((0, 0.0, (-1.0, -1.0)), |e| (e.groups, e.log_sizes, e.rhythm));
-        let of_rule = self.rules.get(&rule);
+        let of_rule = self.usual.rules.get(&rule);
         let others = of_rule.map_or(0.0, |t| f64::from(t.groups) - 1.0);
         let mean = |sum: f64, n: f64| if n > 0.0 { size - sum / n } else { size };
-        let age = age(self.since, g.start);
+        let age = age(self.usual.since, g.start);
         let rate = |n: u32| ((f64::from(n) + 0.25) / (age + 0.25)).ln();
         let first = |n: u32| f64::from(u8::from(n == 0));
         let count = |n: u32| f64::from(n).ln_1p();
@@ -222,7 +200,7 @@ impl Site {
         };
         // Read off where a window ends, and asked for that only there: this walk is long.
         let mut end = from[0];
-        for (x, newest) in self.recent.latest_first().filter(|(x, _)| !itself(x)) {
+        for (x, newest) in self.usual.recent.latest_first().filter(|(x, _)| !itself(x)) {
             if x.at <= end {
                 if !read_off(Some(x.at), &around) {
                     break;
@@ -247,6 +225,47 @@ impl Site {
             yes(g.asset.outside),
         ]);
         windows.iter().for_each(|w| row.extend(w));
+    }
+}
+
+impl Usual {
+    /// An open group has one alert more.
+    fn grown(&mut self, mark: &Mark, by: f64) {
+        if let Some(t) = self.rules.get_mut(&mark.rule) {
+            t.log_sizes += by;
+            t.last = Some(mark.at);
+        }
+    }
+
+    /// A group begins; `known` is what was known of its pair: groups and last alert.
+    fn begin(&mut self, mark: &Mark, known: Option<(u32, Timestamp)>) -> Group {
+        let (at, rule, machine) = (mark.at, mark.rule, mark.machine);
+        let of_rule = self.rules.entry(rule).or_default();
+        let of_machine = self.machines.entry(machine).or_default();
+        let began = Began {
+            since_here: known.map_or_else(Ago::default, |k| Ago::new(at, k.1)),
+            since_rule: of_rule.last.map_or_else(Ago::default, |last| Ago::new(at, last)),
+            here: known.map_or(0, |k| k.0),
+            of_rule: of_rule.groups,
+            of_machine: of_machine.groups,
+            machines: of_rule.partners,
+            about_now: (about_now(of_rule, at), about_now(of_machine, at)),
+        };
+        let (new_here, new_rule) = (began.here == 0, began.of_rule == 0);
+        let surprise = surprise(age(self.since, at), began.here).max(0.0);
+        let group = Group::new(mark, began);
+        let (size, hour) = (group.log_size(), hour(at));
+        for tally in [of_rule, of_machine] {
+            tally.groups = tally.groups.saturating_add(1);
+            tally.partners = tally.partners.saturating_add(u32::from(new_here));
+            tally.last = Some(at);
+            tally.hours[hour] = tally.hours[hour].saturating_add(1);
+            tally.log_sizes += size;
+        }
+        let (tool, stage) = (mark.tool, mark.stage);
+        let began = Beginning { at, rule, machine, tool, stage, new_here, new_rule, surprise };
+        self.recent.push(began, at.plus(Span::secs(-WINDOWS[3])));
+        group
     }
 }
 

@@ -1,8 +1,9 @@
 //! Facts about what came in and what it was taken for.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use stanch_model::{AlertId, Fact, Failure, Flow, Observable, Severity, Timestamp};
 
 use crate::decided::Reason;
@@ -81,7 +82,7 @@ pub struct NewAlert(
     /// The source's severity.
     pub Severity,
     /// The entities it speaks of.
-    pub Ends,
+    pub Arc<Ends>,
     /// Fingerprint of the rule within its product.
     pub u64,
     /// Fingerprint of this very delivery, to tell a redelivery from a repeat.
@@ -101,11 +102,18 @@ pub struct Ends {
     #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
     pub port: u16,
     /// Machine names and accounts, as `host:web-1` and `user:root`.
-    #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty", deserialize_with = "tight")]
     pub who: Vec<String>,
     /// A full exchange was seen, so that the source address cannot be forged.
     #[serde(rename = "e", default, skip_serializing_if = "std::ops::Not::not")]
     pub established: bool,
+}
+
+/// A list with no room to grow: hundreds of thousands stay in memory, most of one text.
+fn tight<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let mut all = Vec::deserialize(from)?;
+    all.shrink_to_fit();
+    Ok(all)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
