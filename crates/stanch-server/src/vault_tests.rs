@@ -148,6 +148,25 @@ fn the_master_key_comes_from_a_command_too() {
     }
 }
 
+#[test]
+fn the_master_key_comes_from_the_kernels_keyring_too() {
+    use linux_keyutils::{KeyRing, KeyRingIdentifier};
+    let name = format!("stanch-test-{}", std::process::id());
+    let key = "cd".repeat(32);
+    let ring = KeyRing::from_special_id(KeyRingIdentifier::User, true);
+    let kept = match ring.and_then(|ring| ring.add_key(&name, key.as_bytes())) {
+        Ok(kept) => kept,
+        Err(e) => return eprintln!("SKIPPED: this kernel keeps no keys for us: {e}"),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let v = vault(dir.path(), MasterKey::Keyring(name.clone()));
+    set(&v, "edr", Some("edr"), &["h:443"], VALUE).unwrap();
+    assert!(v.open("edr", "edr", &to("h:443")).is_ok());
+    kept.invalidate().unwrap();
+    let gone = vault(dir.path(), MasterKey::Keyring(name)).open("edr", "edr", &to("h:443"));
+    assert!(matches!(gone, Err(Refused::Broken(why)) if why.contains("keyctl padd")));
+}
+
 /// Some secrets of several connectors, and what they are.
 fn several(v: &Vault) -> Vec<(String, String)> {
     let all: Vec<_> = (0..5).map(|n| (format!("s{n}"), format!("value-of-secret-{n}-0123456789"))).collect();

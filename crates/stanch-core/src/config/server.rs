@@ -15,6 +15,8 @@ pub enum MasterKey {
     File(Option<String>),
     /// A systemd credential (`LoadCredential=`, `LoadCredentialEncrypted=`), by its name.
     Credential(String),
+    /// A key of type `user` in the kernel's user keyring, by its description.
+    Keyring(String),
     /// A program and its arguments; what it prints is the key. For a KMS.
     Command(Vec<String>),
 }
@@ -167,15 +169,15 @@ fn master_keys(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<MasterKeys> {
 }
 
 fn master_key(key: &Node, mistakes: &mut Vec<Mistake>) -> Option<MasterKey> {
-    const HELP: &str =
-        "write { file: PATH }, { credential: NAME } or { command: [PROGRAM, ARGUMENT] } behind it";
+    const HELP: &str = "write { file: PATH }, { credential: NAME }, { keyring: NAME } or { command: [PROGRAM, ARGUMENT] } behind it";
     let fields = key.map(mistakes)?;
-    fields.finish(&["file", "credential", "command"], mistakes);
-    let found = (fields.optional("file"), fields.optional("credential"), fields.optional("command"));
-    match found {
-        (Some(file), None, None) => path(file, mistakes).map(|p| MasterKey::File(Some(p))),
-        (None, Some(name), None) => name.string(mistakes).map(MasterKey::Credential),
-        (None, None, Some(words)) => {
+    fields.finish(&["file", "credential", "keyring", "command"], mistakes);
+    let text = |name| fields.optional(name);
+    match (text("file"), text("credential"), text("keyring"), text("command")) {
+        (Some(file), None, None, None) => path(file, mistakes).map(|p| MasterKey::File(Some(p))),
+        (None, Some(name), None, None) => name.string(mistakes).map(MasterKey::Credential),
+        (None, None, Some(name), None) => name.string(mistakes).map(MasterKey::Keyring),
+        (None, None, None, Some(words)) => {
             words.list(mistakes, |n, m| n.string(m)).filter(|w| !w.is_empty()).map(MasterKey::Command)
         }
         _ => {

@@ -1,4 +1,5 @@
-//! Where the master key of the stored secrets is: a file, a systemd credential, or what a command prints.
+//! Where the master key of the stored secrets is: a file, a systemd credential, the kernel's keyring, or what a
+//! command prints.
 //!
 //! While it is changed there are two: the one in force, and the one before (named by the configuration) or the next one (a file
 //! beside the key's own). Both open what lies there; the one in force closes what comes.
@@ -6,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use linux_keyutils::{KeyRing, KeyRingIdentifier};
 use stanch_core::config::{MasterKey, MasterKeys};
 use zeroize::Zeroizing;
 
@@ -92,11 +94,27 @@ impl Masters {
                     read.map_err(|e| Refused::Broken(format!("the systemd credential {name}: {e}")))?,
                 )
             }
+            MasterKey::Keyring(name) => kept(name)?,
             MasterKey::Command(words) => asked(words)?,
         };
         let key = from_hex(text.trim()).map(Zeroizing::new);
         key.ok_or_else(|| Refused::Broken(format!("the {WHAT} is not 64 hexadecimal digits")))
     }
+}
+
+/// What the kernel keeps under a name in the keyring of our user. Source: keyrings(7).
+fn kept(name: &str) -> Result<Zeroizing<String>, Refused> {
+    let ring = KeyRing::from_special_id(KeyRingIdentifier::User, false);
+    let bytes = ring.and_then(|ring| ring.search(name)).and_then(|key| key.read_to_vec()).map_err(|e| {
+        Refused::Broken(format!(
+            "the key {name} cannot be read from the user keyring: {e}; put it there with \
+             `keyctl padd user {name} @u`, and set KeyringMode=shared in a systemd unit"
+        ))
+    })?;
+    let bytes = Zeroizing::new(bytes);
+    let text = std::str::from_utf8(&bytes);
+    let text = text.map_err(|_| Refused::Broken(format!("the key {name} in the keyring is not text")))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// What a command prints: 64 hexadecimal digits. No shell; its own error output goes to our log.

@@ -119,7 +119,7 @@ impl Vault {
 fn possible(keys: &stanch_core::config::MasterKeys) -> Result<(), Refused> {
     match (&keys.key, &keys.before) {
         (MasterKey::File(_), _) | (_, Some(_)) => Ok(()),
-        (MasterKey::Credential(_) | MasterKey::Command(_), None) => Err(Refused::Invalid(
+        (MasterKey::Credential(_) | MasterKey::Keyring(_) | MasterKey::Command(_), None) => Err(Refused::Invalid(
             "the key comes from outside, so that another one has to: name the new one as `key` and the old one as \
              `before` under `secrets` in stanch.yaml, then try again"
                 .into(),
