@@ -84,3 +84,43 @@ fn read(journal: &dyn Journal, hand_over: &SyncSender<Batch>) -> Result<(), Engi
         (Ok(()), None) => hand_over.send(batch).map_err(|_| gone(0).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stanch_core::journal::encode;
+    use stanch_core::journal::event::ByPerson;
+    use stanch_model::IncidentId;
+    use stanch_model::port::NewEntry;
+    use stanch_store::MemoryJournal;
+
+    use super::*;
+
+    fn note(text: &str) -> NewEntry {
+        let event = ByPerson { incident: IncidentId(1), by: "maria".into(), text: text.into() };
+        encode(&Event::Noted(event), None)
+    }
+
+    #[test]
+    fn entries_of_many_batches_are_folded_in_order_to_the_last() {
+        let mut journal = MemoryJournal::default();
+        for n in 0..200 {
+            let (head, text) = (journal.head(), "x".repeat(n * 37 % 5_000));
+            journal.append(Timestamp(head.seq as i64), &[note(&text), note("short")]).unwrap();
+        }
+        let state = recover(&journal).unwrap();
+        assert_eq!((state.seq, state.at), (400, Timestamp(398)));
+    }
+
+    #[test]
+    fn an_entry_of_another_program_is_told_by_its_number() {
+        for before in [0, 30] {
+            let mut journal = MemoryJournal::default();
+            let text = "x".repeat(BATCH / 8);
+            journal.append(Timestamp(1), &vec![note(&text); before]).unwrap();
+            let foreign = NewEntry { kind: "from the future".into(), ..note("?") };
+            journal.append(Timestamp(2), &[foreign, note("after")]).unwrap();
+            let told = recover(&journal).unwrap_err().to_string();
+            assert!(told.contains(&format!("entry {} (from the future)", before + 1)), "{told}");
+        }
+    }
+}
