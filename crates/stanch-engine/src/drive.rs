@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::command::{Command, CommandError, Done};
 use crate::engine::{Shared, fetch, read, write};
-use crate::input::{Ack, Input, Outcome, Outgoing, Received};
+use crate::input::{Ack, Input, Loader, Outcome, Outgoing, Received};
 use crate::lanes::Lanes;
 use crate::leases::held_back;
 use crate::outbox::carry_out;
@@ -156,7 +156,7 @@ impl Core {
         let mut state = write(&shared.state);
         let mut turn = Turn::new(&mut state, &rules, self.now(), self.journal.head().seq);
         if turn.state.config_hash != rules.config.hash {
-            turn.record(loaded(&rules, "start"));
+            turn.record(loaded(&rules, "start".into()));
         }
         turn.wake();
         turn.due();
@@ -206,9 +206,18 @@ impl Core {
                     }
                 }
                 Input::Reloaded(new, by, reply) => {
+                    // What came before is judged by the rules before; and who saved a playbook is known before
+                    // anything runs by it.
+                    if !deliveries.is_empty() {
+                        self.deliver(&rules, std::mem::take(&mut deliveries), &mut replies)?;
+                        bytes = 0;
+                    }
+                    if !rest.is_empty() {
+                        self.others(&rules, std::mem::take(&mut rest), &mut replies)?;
+                    }
                     rules = Arc::new(*new);
                     *write(&self.shared.rules) = rules.clone();
-                    rest.push(Other::Loaded(by));
+                    self.others(&rules, vec![Other::Loaded(by)], &mut replies)?;
                     replies.reloads.push(reply);
                 }
                 Input::Ordered(c, reply) => rest.push(Other::Ordered(Box::new(c), reply)),
@@ -268,7 +277,7 @@ impl Core {
         for other in rest {
             match other {
                 Other::Loaded(by) => {
-                    turn.record(loaded(rules, &by));
+                    turn.record(loaded(rules, by));
                     turn.lift_protected();
                 }
                 Other::Ordered(command, reply) => {
@@ -401,7 +410,7 @@ impl Core {
 }
 
 enum Other {
-    Loaded(String),
+    Loaded(Loader),
     Ordered(Box<Command>, oneshot::Sender<Result<Done, CommandError>>),
     Settled(EffectId, Outcome),
     Grown(u64, Grown),
@@ -442,7 +451,8 @@ fn replied(state: &State, run: RunId) -> Option<Replied> {
     Some(Replied { run, reply: r.reply(), ended })
 }
 
-fn loaded(rules: &Rules, by: &str) -> Event {
+fn loaded(rules: &Rules, by: Loader) -> Event {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Event::Loaded(Loaded { hash: rules.config.hash.clone(), version, by: by.to_owned() })
+    let Loader { by, saved } = by;
+    Event::Loaded(Loaded { hash: rules.config.hash.clone(), version, by, saved })
 }

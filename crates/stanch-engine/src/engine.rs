@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::command::{Command, CommandError, Done};
 use crate::drive::drive;
-use crate::input::{Ack, Answer, Busy, Input, Received};
+use crate::input::{Ack, Answer, Busy, Input, Loader, Received};
 use crate::queue::Queue;
 use crate::recover::recover;
 use crate::rules::Rules;
@@ -130,10 +130,10 @@ impl Engine {
     }
 
     /// Swaps rules and ports whole; what is under way goes on with what it began with.
-    pub async fn reload(&self, rules: Rules, ports: Ports, by: &str) {
+    pub async fn reload(&self, rules: Rules, ports: Ports, by: impl Into<Loader>) {
         *write(&self.shared.ports) = ports;
         let (reply, answer) = oneshot::channel();
-        if self.inputs.put(Input::Reloaded(Box::new(rules), by.to_owned(), reply)).is_ok() {
+        if self.inputs.put(Input::Reloaded(Box::new(rules), by.into(), reply)).is_ok() {
             answer.await.ok();
         }
     }
@@ -142,7 +142,7 @@ impl Engine {
     /// else.
     pub async fn rule(&self, rules: Rules, by: &str) {
         let (reply, answer) = oneshot::channel();
-        if self.inputs.put(Input::Reloaded(Box::new(rules), by.to_owned(), reply)).is_ok() {
+        if self.inputs.put(Input::Reloaded(Box::new(rules), by.into(), reply)).is_ok() {
             answer.await.ok();
         }
     }

@@ -1,6 +1,6 @@
 //! All that can ever wake the engine.
 
-use stanch_core::journal::event::Effect;
+use stanch_core::journal::event::{Effect, PlaybookSaved};
 use stanch_core::journal::learnt::Grown;
 use stanch_model::port::Record;
 use stanch_model::{EffectId, Fact, Failure, Observed, Span, Timestamp};
@@ -61,9 +61,24 @@ pub(crate) enum Input {
     /// Time has passed.
     Tick,
     /// New rules are in force.
-    Reloaded(Box<Rules>, String, oneshot::Sender<()>),
+    Reloaded(Box<Rules>, Loader, oneshot::Sender<()>),
     /// Finish what is in hand and stop.
     Stop,
+}
+
+/// Who puts rules in force, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loader {
+    /// In words, as the journal will show it.
+    pub by: String,
+    /// The playbook that was saved, where that is why.
+    pub saved: Option<PlaybookSaved>,
+}
+
+impl From<&str> for Loader {
+    fn from(by: &str) -> Loader {
+        Loader { by: by.to_owned(), saved: None }
+    }
 }
 
 /// What came of an effect.

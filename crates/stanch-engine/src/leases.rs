@@ -5,6 +5,7 @@ use stanch_core::config::May;
 use stanch_core::contain::approval::{self, ApprovalError, ApprovalState, Decision};
 use stanch_core::contain::guard::must_be_lifted;
 use stanch_core::contain::lease::{self, LetGo};
+use stanch_core::contain::parties;
 use stanch_core::contain::weigh::{self, Proposer};
 use stanch_core::contain::{Approval, ENCODING, Verdict, Vote};
 use stanch_core::journal::event::{
@@ -34,7 +35,7 @@ fn counts(e: ApprovalError) -> CommandError {
         ApprovalError::Machine { .. }
         | ApprovalError::Role { .. }
         | ApprovalError::Team { .. }
-        | ApprovalError::Requester { .. } => CommandError::Refused(e.to_string()),
+        | ApprovalError::Party { .. } => CommandError::Refused(e.to_string()),
     }
 }
 
@@ -63,6 +64,8 @@ impl Turn<'_> {
         reason: Option<String>,
     ) -> Answer {
         let asked = self.state.approvals.get(&id).ok_or_else(|| CommandError::NotFound(id.to_string()))?;
+        let yes: Vec<Vote> = asked.yes.iter().map(|(vote, _)| vote.clone()).collect();
+        let others = parties::who_may(self.config(), &asked.approval, &yes);
         let answer = approval::Answer {
             person: &who.name,
             machine: false,
@@ -71,8 +74,8 @@ impl Turn<'_> {
             digest,
             approve,
             reason: reason.as_deref(),
+            others: &others,
         };
-        let yes: Vec<Vote> = asked.yes.iter().map(|(vote, _)| vote.clone()).collect();
         let incident = Some(asked.approval.incident);
         let renewal = asked.approval.renewal;
         let decision = approval::decide(&asked.approval, &state_of(asked), &yes, &answer, self.now);
@@ -203,6 +206,7 @@ impl Turn<'_> {
             renewal: true,
             people: before.map_or(1, |q| q.people),
             asked_by: Some(who.name.clone()),
+            parties: parties::parties(self.config(), self.state, Some(run_id), Some(&who.name)),
             policy: self.config().hash.clone(),
             teams,
             requested_at: self.now,

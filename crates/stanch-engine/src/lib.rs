@@ -36,7 +36,7 @@ mod turn;
 pub use command::{Command, CommandError, Done};
 pub use engine::{Engine, EngineError, LookUp, Now, Ports};
 pub use hand::Hand;
-pub use input::{Ack, Answer, Busy, Outcome, Received};
+pub use input::{Ack, Answer, Busy, Loader, Outcome, Received};
 pub use look::{Occurrence, SharedReader};
 pub use recover::recover;
 pub use rules::{Lately, Rules};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum_server::tls_rustls::RustlsConfig;
 use stanch_core::config::Mistake;
 use stanch_core::contain::Mode;
-use stanch_engine::{Engine, Now};
+use stanch_engine::{Engine, Loader, Now};
 use stanch_model::port::Responder;
 
 use crate::api::manners::{Answers, Limits};
@@ -84,7 +84,7 @@ impl Live {
     /// All mistakes, when nothing was changed.
     pub(crate) async fn reload(&self, by: &str) -> Result<Reloaded, Vec<Mistake>> {
         let one = self.reloading.lock().await;
-        self.reload_alone(by, &one).await
+        self.reload_alone(by.into(), &one).await
     }
 
     /// The same for whoever holds the lock already, because they have just written into the folder.
@@ -93,9 +93,10 @@ impl Live {
     /// All mistakes, when nothing was changed.
     pub(crate) async fn reload_alone(
         &self,
-        by: &str,
+        loader: Loader,
         _one: &tokio::sync::MutexGuard<'_, ()>,
     ) -> Result<Reloaded, Vec<Mistake>> {
+        let by = loader.by.clone();
         let devices = self.responders.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let kept = Kept { devices, data: Some(self.data_dir.clone()), tenant: self.tenant.clone() };
         let (dir, now) = (self.config_dir.clone(), self.now.clone());
@@ -139,7 +140,7 @@ impl Live {
         let ports = loaded.connected.ports(self.now.clone());
         *self.responders.lock().unwrap_or_else(PoisonError::into_inner) = loaded.connected.responders.clone();
         self.vault.follow(loaded.config.server.master_keys.clone());
-        self.engine.reload(rules, ports, by).await;
+        self.engine.reload(rules, ports, loader).await;
         self.people.set(loaded.people);
         self.written.set(loaded.written);
         self.provider.set(loaded.provider);

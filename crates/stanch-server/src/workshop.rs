@@ -9,8 +9,10 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use stanch_core::config::{Mistake, PlaybookEdits, compile};
+use stanch_core::journal::event::PlaybookSaved;
 use stanch_core::playbook::Playbook;
 use stanch_core::playbook::load::load;
+use stanch_engine::Loader;
 
 use crate::config_dir;
 use crate::live::{Live, Reloaded};
@@ -86,16 +88,19 @@ fn in_git(dir: &Path) -> bool {
 }
 
 /// Saves a playbook and puts it in force, or changes nothing. `base` is the digest of the text that
-/// was edited, empty for a new one.
+/// was edited, empty for a new one. `who` is written down as the one who changed it.
 pub(crate) async fn save(
     live: &Live,
     name: &str,
     text: String,
     base: &str,
-    by: &str,
+    who: &str,
 ) -> Result<Reloaded, Problem> {
     let lock = live.reloading.lock().await;
     let (dir, edits) = (live.config_dir.clone(), live.engine.rules().config.server.playbook_edits);
+    let saved =
+        PlaybookSaved { playbook: name.to_owned(), hash: hex_digest(text.as_bytes()), by: who.to_owned() };
+    let by = Loader { by: format!("{who}, saving playbook {name}"), saved: Some(saved) };
     let (path, named, base) = (place(name), name.to_owned(), base.to_owned());
     let before = tokio::task::spawn_blocking(move || write(&dir, edits, &named, &text, &base)).await;
     let before = before.map_err(|_| Problem::internal("a bug ended the saving of the playbook"))??;

@@ -2222,6 +2222,11 @@ export interface components {
             because: string[];
             /** @description Whom it would hurt. */
             blast: components["schemas"]["Blast"];
+            /**
+             * @description Who may say yes now, by name: members of the teams who may decide, have no part in it, and have not said
+             *     yes before.
+             */
+            may_say_yes?: string[];
             /** @description Of which playbook. */
             playbook: string;
             /** @description SHA-256 of that playbook. */
@@ -2249,7 +2254,7 @@ export interface components {
         ApprovalSummary: {
             /** @description What would be done, in words: `block 203.0.113.9`. */
             action: string;
-            /** @description The person who asked for it; they cannot answer it. */
+            /** @description The person who asked for it; see `parties`. */
             asked_by?: string | null;
             /** @description Whom it would hurt: `low`, `medium` or `high`. */
             blast_radius: string;
@@ -2268,6 +2273,8 @@ export interface components {
             incident: string;
             /** @description True when the change cannot be undone. */
             lasting?: boolean;
+            /** @description Everybody with a part in it: who saved the playbook that asks, began its run, or let it go on. */
+            parties?: components["schemas"]["PartyView"][];
             /**
              * Format: int32
              * @description How many different people have to say yes.
@@ -3603,6 +3610,21 @@ export interface components {
              */
             status: string;
         };
+        /** @description Somebody with a part in a question. */
+        PartyView: {
+            /** @description True when their yes counts all the same: the policy says so, or nobody else may decide. A no always counts. */
+            counts: boolean;
+            /**
+             * @description Who.
+             * @example jon
+             */
+            person: string;
+            /**
+             * @description What they did, in words that follow their name.
+             * @example saved playbook c2-beacon
+             */
+            why: string;
+        };
         /** @description A name and a password. */
         PasswordRequest: {
             /** @description The name in the journal. */
@@ -4602,6 +4624,8 @@ export interface components {
             incident?: string | null;
             /** @description `decision` (yes or no, from an approver) or `work` (by hand, with a form). */
             kind: string;
+            /** @description For a decision: everybody with a part in it, and whether theirs counts. */
+            parties?: components["schemas"]["PartyView"][];
             /** @description Of which playbook. */
             playbook: string;
             /** @description Asked by which run. */
@@ -5081,6 +5105,7 @@ export type SchemaOccurrencePage = components['schemas']['OccurrencePage'];
 export type SchemaOccurrenceView = components['schemas']['OccurrenceView'];
 export type SchemaOutcomeCount = components['schemas']['OutcomeCount'];
 export type SchemaPagerDutyAnswer = components['schemas']['PagerDutyAnswer'];
+export type SchemaPartyView = components['schemas']['PartyView'];
 export type SchemaPasswordRequest = components['schemas']['PasswordRequest'];
 export type SchemaPeoplePage = components['schemas']['PeoplePage'];
 export type SchemaPersonView = components['schemas']['PersonView'];

@@ -35,6 +35,21 @@ function Said({ a }: { a: ApprovalSummary }) {
   );
 }
 
+/** Who has a part in it, and whether their yes counts. */
+function Parties({ a }: { a: ApprovalSummary }) {
+  const { parties = [] } = a;
+  return (
+    <>
+      {parties.map((p) => (
+        <span key={p.person}>
+          {p.counts ? "may answer all the same: " : "does not count: "}
+          <T>{`${p.person}, who ${p.why}`}</T>
+        </span>
+      ))}
+    </>
+  );
+}
+
 export function ApprovalCard({ a }: { a: ApprovalSummary }) {
   return (
     <div className="card card-ask">
@@ -55,6 +70,7 @@ export function ApprovalCard({ a }: { a: ApprovalSummary }) {
         <span>{a.lasting ? <strong className="blast-high">cannot be undone</strong> : "ends by itself"}</span>
         <Said a={a} />
         <span>may answer: {a.teams.join(", ")}</span>
+        <Parties a={a} />
         <span>
           code <span className="mono">{a.code}</span>
         </span>
@@ -177,6 +193,7 @@ function Review({ a, dry, onClose }: { a: ApprovalDetail; dry: DryRunView; onClo
             </span>
             <span>may answer: {a.teams.join(", ")}</span>
             <Said a={a} />
+            <Parties a={a} />
           </>
         ) : null}
         {a.renewal ? <span className="state tone-info">asks for a later end</span> : null}
@@ -235,7 +252,8 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
   const yes = useAct(() => ask(api.POST("/api/v1/approvals/{id}/approve", { ...path, body })), { quiet: true });
   const no = useAct(() => ask(api.POST("/api/v1/approvals/{id}/deny", { ...path, body })), { quiet: true });
   const mayAnswer = me?.may?.includes("decide") && a.teams.some((t) => me.teams.includes(t));
-  const own = me !== undefined && a.asked_by === me.name;
+  const part = (a.parties ?? []).find((p) => p.person === me?.name && !p.counts);
+  const others = a.may_say_yes ?? [];
   const said = me !== undefined && (a.yes ?? []).includes(me.name);
   const over = new Date(a.expires_at).getTime() <= now;
   const careful = a.blast_radius === "high";
@@ -249,10 +267,10 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
       </p>
     );
   }
-  if (own || said) {
+  if (said) {
     return (
       <p className="card" role="status">
-        {own ? "You asked for this: somebody else has to answer." : `Your yes is counted; ${(a.people ?? 1) - (a.yes ?? []).length} more to go.`}
+        {`Your yes is counted; ${(a.people ?? 1) - (a.yes ?? []).length} more to go.`}
       </p>
     );
   }
@@ -266,7 +284,12 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
     >
       <label htmlFor={`${id}r`}>Reason {denying ? "" : "(for a yes it may be left out)"}</label>
       <textarea id={`${id}r`} rows={2} value={reason} maxLength={8000} onChange={(e) => setReason(e.target.value)} />
-      {careful ? (
+      {part ? (
+        <p className="state tone-info" role="status">
+          <T>{`A yes of yours does not count: ${part.person} ${part.why}. ${others.length > 0 ? `May say yes instead: ${others.join(", ")}.` : "Nobody else may say yes now: put another approver into one of the teams."} Your no counts.`}</T>
+        </p>
+      ) : null}
+      {careful && !part ? (
         <>
           <label htmlFor={`${id}t`}>
             The blast radius is high. Type <code>{target}</code> to go on
@@ -281,9 +304,11 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
       ) : null}
       {yes.error || no.error ? <Failed error={yes.error ?? no.error} /> : null}
       <footer>
-        <button type="button" className="btn primary danger-ok" disabled={!ready || busy} onClick={() => yes.mutate(undefined as never)}>
-          {yes.isPending ? "Sending…" : `Yes: ${a.action} for ${a.ttl}`}
-        </button>
+        {part ? null : (
+          <button type="button" className="btn primary danger-ok" disabled={!ready || busy} onClick={() => yes.mutate(undefined as never)}>
+            {yes.isPending ? "Sending…" : `Yes: ${a.action} for ${a.ttl}`}
+          </button>
+        )}
         <button
           type="button"
           className="btn"

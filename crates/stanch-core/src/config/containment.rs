@@ -7,7 +7,9 @@ use stanch_model::Span;
 use super::common::{Known, path, refer, set};
 use super::policy::{days, span};
 use super::yaml::{Fields, Node};
-use super::{Autonomy, AutonomyRule, Caps, ContainmentPolicy, Drift, Mistake, Protected, Thing};
+use super::{
+    Autonomy, AutonomyRule, Caps, ContainmentPolicy, Drift, Mistake, Protected, SelfApproval, Thing,
+};
 use crate::contain::target;
 
 /// Kinds of change for which a responder can be named.
@@ -40,6 +42,7 @@ const KEYS: &[&str] = &[
     "management_vlans",
     "two_people_for",
     "two_people_when_high",
+    "self_approval",
     "new_playbooks",
     "autonomy",
     "drift",
@@ -130,9 +133,29 @@ fn people_asked(policy: &mut ContainmentPolicy, fields: &Fields<'_>, m: &mut Vec
     let two = fields.optional("two_people_for").and_then(|n| n.list(m, kind));
     policy.two_people_for = two.unwrap_or_default().into_iter().collect();
     set(&mut policy.two_people_when_high, fields.optional("two_people_when_high").and_then(|n| n.boolean(m)));
+    let own = fields.optional("self_approval").and_then(|n| self_approval(n, m));
+    set(&mut policy.self_approval, own);
     set(&mut policy.new_playbooks, fields.optional("new_playbooks").and_then(|n| level(n, m)));
     let rules = fields.optional("autonomy").and_then(|n| n.list(m, autonomy_rule));
     policy.autonomy = rules.unwrap_or_default();
+}
+
+fn self_approval(node: &Node, m: &mut Vec<Mistake>) -> Option<SelfApproval> {
+    let word = node.choice("self_approval", &["never", "when_alone", "allowed"], m)?;
+    let chosen =
+        match word {
+            "never" => SelfApproval::Never,
+            "allowed" => {
+                let message = "whoever writes a playbook or begins a run may approve what it asks, all alone";
+                m.push(node.warning(
+                    message,
+                    "write `when_alone`, so that a second person agrees where there is one",
+                ));
+                SelfApproval::Allowed
+            }
+            _ => SelfApproval::WhenAlone,
+        };
+    Some(chosen)
 }
 
 fn autonomy_rule(node: &Node, m: &mut Vec<Mistake>) -> Option<AutonomyRule> {

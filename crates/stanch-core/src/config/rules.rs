@@ -180,6 +180,8 @@ pub struct ContainmentPolicy {
     pub two_people_for: BTreeSet<String>,
     /// True: so must they when the blast radius is high or not known. Default false.
     pub two_people_when_high: bool,
+    /// Whether those who have a part in a question may answer it. Default [`SelfApproval::WhenAlone`].
+    pub self_approval: SelfApproval,
     /// How far the machine may go with a playbook of which this very version has never completed a
     /// run. Default [`Autonomy::Approve`].
     pub new_playbooks: Autonomy,
@@ -227,6 +229,7 @@ impl Default for ContainmentPolicy {
             management_vlans: BTreeSet::from([1]),
             two_people_for: BTreeSet::new(),
             two_people_when_high: false,
+            self_approval: SelfApproval::WhenAlone,
             new_playbooks: Autonomy::Approve,
             autonomy: Vec::new(),
             drift: Drift::Tell,
@@ -237,6 +240,17 @@ impl Default for ContainmentPolicy {
             seal_key: None,
         }
     }
+}
+
+/// May those answer a question who have a part in it: who saved its playbook, or began its run?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfApproval {
+    /// Never. Where one person is alone, nobody answers such a question.
+    Never,
+    /// Only where nobody else in the configuration may decide about changes.
+    WhenAlone,
+    /// Always.
+    Allowed,
 }
 
 /// How many changes of one kind.

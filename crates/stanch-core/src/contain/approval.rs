@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use stanch_model::{Action, ApprovalId, Timestamp};
 
+use super::parties::instead;
 pub use super::question::Approval;
 use crate::Reason;
 use crate::config::{May, Role};
@@ -59,6 +60,8 @@ pub struct Answer<'a> {
     pub approve: bool,
     /// In the person's words.
     pub reason: Option<&'a str>,
+    /// Who else may say yes, by name: for words only.
+    pub others: &'a [String],
 }
 
 /// One person's yes.
@@ -154,8 +157,9 @@ impl Approved {
         if let Some(v) = self.yes.iter().find(outside) {
             return refuse(format!("approval: {id} was answered outside its time, at {}", v.at));
         }
-        if self.yes.iter().any(|v| self.approval.asked_by.as_ref() == Some(&v.by)) {
-            return refuse(format!("approval: {id} was answered by the person who asked for it"));
+        if let Some((by, why)) = self.yes.iter().find_map(|v| Some((&v.by, self.approval.no_vote_of(&v.by)?)))
+        {
+            return refuse(format!("approval: {id} was answered by {by}, who {why}"));
         }
         let (have, need) = (self.people(), usize::from(self.approval.people.max(1)));
         if have < need {
@@ -216,12 +220,16 @@ pub enum ApprovalError {
         id: ApprovalId,
     },
     /// Nobody agrees with themselves.
-    #[error("{person} asked for {id}; somebody else has to say yes")]
-    Requester {
+    #[error("{person} {why}, so a yes of {person} does not count for {id}; {instead}")]
+    Party {
         /// Which question.
         id: ApprovalId,
         /// Who.
         person: String,
+        /// What they have to do with it.
+        why: String,
+        /// Who may answer instead, or how to mend it.
+        instead: String,
     },
     /// The same person again.
     #[error("{person} has said yes to {id} already; it takes {missing} more, of other people")]
@@ -317,8 +325,9 @@ pub fn decide(
     if !answer.approve {
         return Ok(Decision::Denied { by: person, reason: answer.reason.map(str::to_owned) });
     }
-    if approval.asked_by.as_deref() == Some(answer.person) {
-        return Err(ApprovalError::Requester { id, person });
+    if let Some(why) = approval.no_vote_of(answer.person) {
+        let instead = instead(answer.others, &approval.teams);
+        return Err(ApprovalError::Party { id, person, why, instead });
     }
     let people: BTreeSet<&str> = yes.iter().map(|v| v.by.as_str()).collect();
     let have = u8::try_from(people.len()).unwrap_or(u8::MAX);

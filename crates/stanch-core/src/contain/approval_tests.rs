@@ -1,9 +1,9 @@
 use stanch_model::{ActionKind, IncidentId, RunId, Span};
 
 use super::*;
-use crate::contain::ENCODING;
 use crate::contain::blast_radius::{BlastRadius, Level, WIDTH};
 use crate::contain::question::exact;
+use crate::contain::{ENCODING, Party};
 
 /// A name and a change to a question.
 type Change = (&'static str, fn(&mut Approval));
@@ -49,6 +49,7 @@ fn approval() -> Approval {
         renewal: false,
         people: 1,
         asked_by: None,
+        parties: vec![],
         policy: "cd".repeat(32),
         teams: vec!["netops".into(), "secops".into()],
         requested_at: Timestamp(1_772_575_800_000),
@@ -58,6 +59,10 @@ fn approval() -> Approval {
 
 fn vote(by: &str, at: Timestamp) -> Vec<Vote> {
     vec![Vote { by: by.to_owned(), at }]
+}
+
+fn party(person: &str, why: &str, counts: bool) -> Party {
+    Party { person: person.into(), why: why.into(), counts }
 }
 
 const NOW: Timestamp = Timestamp(1_772_576_000_000);
@@ -78,6 +83,7 @@ fn check(state: &ApprovalState, now: Timestamp, change: impl Fn(&mut Answer<'_>)
         digest: &digest,
         approve: true,
         reason: Some("seen it"),
+        others: &[],
     };
     change(&mut answer);
     let got = match decide(&question, state, &[], &answer, now) {
@@ -162,6 +168,10 @@ fn every_field_that_is_shown_changes_the_digest() {
         ("renewal", |a| a.renewal = true),
         ("people", |a| a.people = 2),
         ("asked_by", |a| a.asked_by = Some("eve".into())),
+        ("party", |a| a.parties = vec![party("eve", "saved playbook x", false)]),
+        ("party's name", |a| a.parties = vec![party("eva", "saved playbook x", false)]),
+        ("party's part", |a| a.parties = vec![party("eve", "saved playbook y", false)]),
+        ("party counts", |a| a.parties = vec![party("eve", "saved playbook x", true)]),
         ("policy", |a| a.policy.push('0')),
         ("before", |a| a.action.before = Some(String::new())),
         ("kind", |a| a.action.kind = ActionKind::LockAccount { account: "alice".into() }),
@@ -242,6 +252,7 @@ fn every_other_answer_is_refused_with_the_reason() {
             digest: &digest,
             approve: true,
             reason: None,
+            others: &[],
         };
         let got = decide(&question, &pending, &[], &answer, NOW).expect_err("team");
         assert_eq!(got.to_string(), in_none);
@@ -303,6 +314,7 @@ fn no_digest_but_the_exact_one_is_accepted() {
                 digest: &form,
                 approve,
                 reason: None,
+                others: &[],
             };
             let got = decide(&question, &ApprovalState::Pending, &[], &answer, NOW).expect_err(&form);
             assert_eq!(got.to_string(), wrong, "{form}");
@@ -401,6 +413,7 @@ fn second(before: &[&str], change: impl Fn(&mut Approval), who: &str, approve: b
         digest: &digest,
         approve,
         reason: None,
+        others: &["mira".to_owned()],
     };
     match decide(&question, &ApprovalState::Pending, &yes, &answer, NOW) {
         Ok(Decision::Approved(yes)) => format!("approved by {} ({})", yes.by(), yes.people()),
@@ -431,16 +444,18 @@ fn two_different_people_say_yes_and_one_says_no() {
     assert_eq!(second(&[], |a| a.people = 0, "jon", true), "approved by jon (1)", "never fewer than one");
 }
 
+const OWN: &str = "jon asked for it, so a yes of jon does not count for APR-1; mira may say yes instead";
+
 #[test]
 fn nobody_agrees_with_themselves() {
     let by_jon = |a: &mut Approval| a.asked_by = Some("jon".into());
-    assert_eq!(second(&[], by_jon, "jon", true), "jon asked for APR-1; somebody else has to say yes");
+    assert_eq!(second(&[], by_jon, "jon", true), OWN);
     assert_eq!(
         second(&[], by_jon, "jon", false),
         "denied by jon",
         "taking back what one asked for is always possible"
     );
-    assert_eq!(second(&["mira"], by_jon, "jon", true), "jon asked for APR-1; somebody else has to say yes");
+    assert_eq!(second(&["mira"], by_jon, "jon", true), OWN);
     assert_eq!(second(&["mira"], by_jon, "ada", true), "approved by mira and ada (2)");
 }
 
@@ -461,7 +476,7 @@ fn a_yes_read_back_counts_only_with_enough_other_people() {
     assert_eq!(why(|a| a.people = 2, &jon), one);
     assert_eq!(why(|a| a.people = 2, &twice), one);
     assert_eq!(why(|_| {}, &[]), Err("approval: APR-1 needs 1 people, and 0 said yes".to_owned()));
-    let own = Err("approval: APR-1 was answered by the person who asked for it".to_owned());
+    let own = Err("approval: APR-1 was answered by jon, who asked for it".to_owned());
     assert_eq!(why(|a| a.asked_by = Some("jon".into()), &jon), own);
     let early = [vote("mira", Timestamp(0)), vote("jon", NOW)].concat();
     assert!(why(|_| {}, &early).expect_err("early").contains("answered outside its time"));

@@ -118,6 +118,7 @@ impl Case {
             renewal: false,
             people: 1,
             asked_by: None,
+            parties: vec![],
             policy: "cd".into(),
             teams: vec!["secops".into()],
             requested_at: NOW,
@@ -144,6 +145,7 @@ impl Case {
             digest: &digest,
             approve: true,
             reason: None,
+            others: &[],
         };
         match decide(&question, &ApprovalState::Pending, before, &answer, NOW) {
             Ok(Decision::Approved(yes)) => self.approval = Some(*yes),

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use stanch_model::{Action, ActionKind, ApprovalId, IncidentId, RunId, Span, Timestamp};
 
 use super::blast_radius::{BlastRadius, WIDTH, fit};
+use super::parties::{self, Party};
 use crate::Reason;
 
 /// First field of every digest: a digest of one version never equals one of another.
@@ -63,6 +64,9 @@ pub struct Approval {
     /// The person who asked for it; none when the machine did. Nobody agrees with themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<String>,
+    /// Everybody with a part in it, and whether their yes counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parties: Vec<Party>,
     /// SHA-256 of the configuration in force when it was asked, in hexadecimal.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub policy: String,
@@ -90,7 +94,7 @@ impl Approval {
     pub fn canonical(&self) -> Vec<u8> {
         let Action { id, incident, responder, kind, ttl, before } = &self.action;
         let lines = |list: &[Reason]| list.iter().map(|r| r.0.clone()).collect::<Vec<_>>();
-        let value = serde_json::json!({
+        let mut value = serde_json::json!({
             "version": VERSION,
             "approval": self.id.to_string(),
             "incident": self.incident.to_string(),
@@ -119,6 +123,11 @@ impl Approval {
             "requested_at": self.requested_at.0.to_string(),
             "expires_at": self.expires_at.0.to_string(),
         });
+        // Questions of journals from before have no such name, and keep their digest.
+        if !self.parties.is_empty() {
+            value["parties"] =
+                serde_json::json!(self.parties.iter().map(canonical_party).collect::<Vec<_>>());
+        }
         // Texts, lists and maps only: nothing here can fail to be written.
         plain(&value).or_else(|| serde_json_canonicalizer::to_vec(&value).ok()).unwrap_or_default()
     }
@@ -164,6 +173,10 @@ impl Approval {
         out.extend(self.blast.lines().into_iter().map(|line| format!("  {line}")));
         out.push(String::new());
         wrap_words("may answer: ", &self.teams.join(", "), &mut out);
+        for party in &self.parties {
+            let first = if party.counts { "may answer all the same: " } else { "does not count: " };
+            wrap_words(first, &format!("{}, who {}", party.person, party.why), &mut out);
+        }
         out.push(format!("asked {}, open until {}", self.requested_at, self.expires_at));
         if self.people > 1 {
             out.push(format!("It takes {} different people to say yes, and one to say no.", self.people));
@@ -187,6 +200,12 @@ impl Approval {
 }
 
 impl Approval {
+    /// Why a yes of this person does not count, if it does not.
+    #[must_use]
+    pub fn no_vote_of(&self, person: &str) -> Option<String> {
+        parties::no_vote_of(&self.parties, self.asked_by.as_deref(), person)
+    }
+
     /// What would be done, in one line.
     #[must_use]
     pub fn headline(&self) -> String {
@@ -198,6 +217,10 @@ impl Approval {
             (false, false) => format!("{what} for {ttl} on {on}"),
         }
     }
+}
+
+fn canonical_party(p: &Party) -> serde_json::Value {
+    serde_json::json!({ "person": p.person, "why": p.why, "counts": p.counts })
 }
 
 const fn one() -> u8 {

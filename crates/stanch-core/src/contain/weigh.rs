@@ -11,6 +11,7 @@ use super::blast_radius::BlastRadius;
 use super::contacts::from_contacts;
 use super::guard::{Evidence, GuardFacts, Usage, Verdict, guard};
 use super::ladder::{Rung, classes, ladder};
+use super::parties::agreed_with_themselves;
 use super::preauthorised::{BUDGET_OVER, Preauthorised, Proposed};
 use super::target::observable;
 use super::{Approved, names};
@@ -250,7 +251,9 @@ fn preauthorised(
         let on_it = |a: &&ActionState| a.permitted_at > since && a.preauthorised.as_ref() == Some(&p.name);
         let used = count(world.state.actions.values().filter(on_it).count());
         let it = Proposed { playbook: by.playbook, kind: &action.kind, classes, facts, used, now: world.now };
-        p.covers(it).ok()
+        // Their own plan is not one that they can agree to, in advance as little as when it asks.
+        let own = agreed_with_themselves(world.config, world.state, (by.playbook, by.hash), &p.signed_by);
+        p.covers(it).ok().filter(|_| !own)
     })
 }
 

@@ -134,6 +134,7 @@ impl State {
                     self.health.configured = at;
                 }
                 self.config_hash.clone_from(&e.hash);
+                self.saved.loaded(at, e);
             }
         }
     }

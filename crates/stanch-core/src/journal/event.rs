@@ -108,6 +108,20 @@ pub struct Loaded {
     pub version: String,
     /// By whom.
     pub by: String,
+    /// The playbook that was saved, where that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<PlaybookSaved>,
+}
+
+/// A playbook was saved through the API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaybookSaved {
+    /// Its name.
+    pub playbook: String,
+    /// SHA-256 of its text, in hexadecimal: what runs are pinned to.
+    pub hash: String,
+    /// Who saved it.
+    pub by: String,
 }
 
 /// Changes to the outside world were stopped, or allowed again.

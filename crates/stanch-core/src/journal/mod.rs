@@ -19,6 +19,7 @@ pub mod learnt;
 pub mod ledger;
 pub mod opinion;
 pub mod posts;
+pub mod saved;
 pub mod second;
 pub mod seen;
 pub mod sightings;

@@ -105,6 +105,8 @@ pub struct State {
     pub stopped: BTreeSet<Stop>,
     /// The configuration in force when the last entry was written.
     pub config_hash: String,
+    /// Who saved which playbook.
+    pub saved: super::saved::Saved,
 }
 
 /// Next numbers to give out, from 1.

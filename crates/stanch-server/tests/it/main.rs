@@ -19,6 +19,7 @@ mod intake;
 mod judgement;
 mod manners;
 mod matrix;
+mod parties;
 mod people;
 mod playbook_edit;
 mod reload;

@@ -82,5 +82,7 @@ pub(crate) fn show(ctx: &Ctx, a: &ApprovalDetail) {
         ctx.out.line(safe(&format!("{} by {} at {}{reason}", s.how, s.by, s.at)));
     } else if a.summary.state != "pending" {
         ctx.out.line(safe(&a.summary.state));
+    } else if !a.summary.parties.is_empty() && !a.may_say_yes.is_empty() {
+        ctx.out.line(safe(&format!("may say yes now: {}", a.may_say_yes.join(", "))));
     }
 }

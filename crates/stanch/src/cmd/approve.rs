@@ -170,8 +170,13 @@ pub(crate) async fn answer(
 fn whose_turn(error: anyhow::Error, asked: &ApprovalDetail) -> anyhow::Error {
     match error.downcast::<Failure>() {
         Ok(failure) if failure.exit == Exit::Forbidden => {
-            let teams = asked.summary.teams.join(", ");
-            let mend = format!("answer as an approver of {teams}: --as PERSON, or --token-file FILE");
+            let mend = match &asked.may_say_yes[..] {
+                [] => {
+                    let teams = asked.summary.teams.join(", ");
+                    format!("answer as an approver of {teams}: --as PERSON, or --token-file FILE")
+                }
+                others => format!("one of these may answer: {}", others.join(", ")),
+            };
             Failure { mend, ..failure }.into()
         }
         Ok(failure) => failure.into(),

@@ -8,6 +8,9 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
+use stanch_core::Config;
+use stanch_core::config::{May, SelfApproval};
+
 use crate::cli::Ctx;
 use crate::client::Api;
 use crate::exit::{Exit, Failure};
@@ -91,6 +94,7 @@ pub(crate) async fn look(data: Option<&PathBuf>, ctx: &Ctx) -> Vec<Finding> {
     let mut findings = vec![configuration(dir.as_ref())];
     findings.push(store(data.as_ref(), dir.as_ref()).await);
     findings.extend(data.as_ref().map(|d| machine::disk(d)));
+    findings.extend(config.as_deref().map(second_person));
     findings.extend(machine::tools(config.as_deref()));
     findings.push(server(ctx).await);
     findings.extend(chats(ctx).await);
@@ -138,6 +142,34 @@ fn configuration(dir: Option<&PathBuf>) -> Finding {
             "run `stanch check`",
         ),
         (None, None) => Finding::ok(NAME, format!("{shown} has no mistakes")),
+    }
+}
+
+/// Does it take a second person where somebody wrote the playbook that asks, or began its run?
+fn second_person(config: &Config) -> Finding {
+    const NAME: &str = "approve";
+    let may: Vec<&str> =
+        config.people.values().filter(|p| p.role.may(May::Decide)).map(|p| p.name.as_str()).collect();
+    let mend = "write `self_approval: when_alone` into policies/containment.yaml";
+    match (config.containment.self_approval, &may[..]) {
+        (SelfApproval::Allowed, _) => Finding::warning(
+            NAME,
+            "ONE PERSON CAN DO EVERYTHING: whoever writes a playbook or begins a run may also approve what it asks",
+            mend,
+        ),
+        (SelfApproval::WhenAlone, [one]) => Finding::warning(
+            NAME,
+            format!("{one} is the only approver of the files, and so may approve what {one} wrote or began"),
+            "give a second person the role approver",
+        ),
+        (SelfApproval::Never, [one]) => Finding::warning(
+            NAME,
+            format!("{one} is the only approver of the files: nobody can approve what {one} wrote or began"),
+            "give a second person the role approver",
+        ),
+        (SelfApproval::WhenAlone | SelfApproval::Never, _) => {
+            Finding::ok(NAME, "nobody approves what their own playbook or their own run asks")
+        }
     }
 }
 

@@ -344,6 +344,7 @@ impl Step<'_> {
             renewal: false,
             people,
             asked_by: run.asked_by().cloned(),
+            parties: contain::parties::parties(world.config, world.state, Some(run.id), None),
             policy: world.config.hash.clone(),
             teams: self.plan.approvers.clone(),
             requested_at: world.now,

@@ -12,6 +12,7 @@ use super::task::{Ask, Field, Task};
 use super::walk::{At, Done, Next, WaitsFor, Walk};
 use super::{Run, being_verified, inputs, intended, tell};
 use crate::config::DEFAULT_SITE;
+use crate::contain::parties::parties;
 use crate::expr::{Expr, Text};
 use crate::journal::event::{Answered, Caller, Effect, Event, RunEnd, RunStarted, TaskAnswered};
 use crate::journal::incident::Status;
@@ -268,6 +269,10 @@ impl<'a> Walk<'a> {
             Err(e) => return Next::Failed(format!("what to ask cannot be written: {e}")),
         };
         let now = self.world.now;
+        let parties = match ask {
+            Ask::Decision => parties(self.world.config, self.world.state, Some(self.run.id), None),
+            Ask::Work { .. } => Vec::new(),
+        };
         let task = Task {
             id: TaskId(self.world.state.next.task),
             run: self.run.id,
@@ -280,6 +285,7 @@ impl<'a> Walk<'a> {
             ask,
             teams: teams.to_vec(),
             requested_by: self.run.asked_by().cloned(),
+            parties,
             asked_at: now,
             expires_at: now.plus(expires),
         };

@@ -10,6 +10,7 @@ use stanch_model::{IncidentId, RunId, TaskId, Timestamp};
 
 use super::inputs;
 use crate::config::{May, Role};
+use crate::contain::parties::{self, Party};
 use crate::playbook::{Param, Type};
 
 /// First part of every digest: a digest of one version never equals one of another.
@@ -42,6 +43,9 @@ pub struct Task {
     /// Who asked for the run, and so may not decide here; none when a trigger did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
+    /// Everybody with a part in a decision, and whether theirs counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parties: Vec<Party>,
     /// When it was asked.
     pub asked_at: Timestamp,
     /// An answer counts only before this. Silence is never a yes.
@@ -98,6 +102,13 @@ impl Field {
 }
 
 impl Task {
+    /// Why this person does not decide it, if they do not. Work by hand anybody may do.
+    #[must_use]
+    pub fn no_vote_of(&self, person: &str) -> Option<String> {
+        let why = parties::no_vote_of(&self.parties, self.requested_by.as_deref(), person);
+        why.filter(|_| self.ask == Ask::Decision)
+    }
+
     /// SHA-256 over everything that is shown, 64 hexadecimal digits.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -167,9 +178,9 @@ pub fn weigh(task: &Task, r: &Reply<'_>, now: Timestamp) -> Result<Json, TaskErr
             r.person
         )));
     }
-    if task.ask == Ask::Decision && task.requested_by.as_deref() == Some(r.person) {
+    if let Some(why) = task.no_vote_of(r.person) {
         return Err(TaskError::Refused(format!(
-            "{} asked for this run and cannot decide {id} too; another approver has to",
+            "{} {why} and cannot decide {id} too; another approver has to",
             r.person
         )));
     }

@@ -24,7 +24,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "policies/people.yaml",
-        "teams:\n  secops: { notifier: mail, to: [secops@example.com] }\npeople:\n  lead: { token: { env: X }, teams: [secops], role: approver }\n",
+        "teams:\n  secops: { notifier: mail, to: [secops@example.com] }\npeople:\n  lead: { token: { env: X }, teams: [secops], role: approver }\n  boss: { token: { env: Y }, teams: [secops], role: approver }\n",
     ),
     ("policies/routing.yaml", "route:\n  team: secops\n"),
 ];

@@ -1,7 +1,9 @@
 //! Questions to people. Looking never decides: an answer is a POST that names what was shown.
 
 use axum::Json;
-use stanch_core::contain::Approval;
+use stanch_core::Config;
+use stanch_core::contain::parties::who_may;
+use stanch_core::contain::{Approval, Party, Vote};
 use stanch_core::journal::event::Answered;
 use stanch_core::journal::state::{Asked, State};
 use stanch_engine::Command;
@@ -9,7 +11,7 @@ use stanch_model::{ActionKind, ApprovalId, IncidentId, Timestamp};
 
 use super::types::{
     ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, DoneView, ErrorBody,
-    SettledView, TouchedAssetView,
+    PartyView, SettledView, TouchedAssetView,
 };
 use super::{Answer, Failures, done};
 use crate::api::extract::{Body, Named, Query, limit, named, page, time};
@@ -64,6 +66,7 @@ fn summary(asked: &Asked, now: Timestamp) -> ApprovalSummary {
         renewal: a.renewal,
         lasting: a.lasting,
         asked_by: a.asked_by.clone(),
+        parties: a.parties.iter().map(party).collect(),
         settled: asked.settled.as_ref().map(|(at, s)| SettledView {
             at: time(*at),
             how: word(s.answer).to_owned(),
@@ -73,9 +76,15 @@ fn summary(asked: &Asked, now: Timestamp) -> ApprovalSummary {
     }
 }
 
-fn detail(asked: &Asked, now: Timestamp) -> ApprovalDetail {
+pub(super) fn party(p: &Party) -> PartyView {
+    PartyView { person: p.person.clone(), why: p.why.clone(), counts: p.counts }
+}
+
+fn detail(asked: &Asked, config: Option<&Config>, now: Timestamp) -> ApprovalDetail {
     let a = &asked.approval;
     let b = &a.blast;
+    let yes: Vec<Vote> = asked.yes.iter().map(|(vote, _)| vote.clone()).collect();
+    let may = |config: &Config| who_may(config, a, &yes);
     let assets = b.own_assets.iter().map(|t| TouchedAssetView {
         name: t.name.clone(),
         address: t.address.to_string(),
@@ -102,6 +111,7 @@ fn detail(asked: &Asked, now: Timestamp) -> ApprovalDetail {
             unknown: b.unknown.clone(),
             lines: b.lines(),
         },
+        may_say_yes: config.filter(|_| pending(asked, now)).map(may).unwrap_or_default(),
         shown: a.shown(),
     }
 }
@@ -139,8 +149,8 @@ pub(super) async fn list(viewer: Viewer, Query(asked): Query<ApprovalQuery>) -> 
     params(("id" = String, Path, description = "For example APR-1")),
     responses((status = 200, description = "The question", body = ApprovalDetail), Failures))]
 pub(super) async fn one(viewer: Viewer, Named(id): Named<ApprovalId>) -> Answer<ApprovalDetail> {
-    let now = viewer.books().now();
-    let found = viewer.books().read(|s| s.approvals.get(&id).map(|a| detail(a, now)));
+    let (now, config) = (viewer.books().now(), viewer.books().config());
+    let found = viewer.books().read(|s| s.approvals.get(&id).map(|a| detail(a, config.as_deref(), now)));
     let mend = "list them with GET /api/v1/approvals";
     found.map(Json).ok_or_else(|| Problem::not_found(format!("there is no {id}"), mend))
 }
@@ -162,11 +172,16 @@ async fn decide(
     let DecideRequest { digest, reason } = asked;
     let digest = digest.to_ascii_lowercase();
     let decided = approver.command(|who| Command::Decide { approval, who, digest, approve, reason }).await;
-    // Refused to somebody who was asked: then it is the question that has moved on, not the person.
+    // Refused to somebody who was asked and has no part in it: then it is the question that has moved on, not
+    // the person.
     let was_asked = || {
         approver.books().read(|s| {
             let asked = s.approvals.get(&approval);
-            asked.is_some_and(|a| a.approval.teams.iter().any(|t| approver.who().teams.contains(t)))
+            let who = approver.who();
+            asked.is_some_and(|a| {
+                a.approval.teams.iter().any(|t| who.teams.contains(t))
+                    && a.approval.no_vote_of(&who.name).is_none()
+            })
         })
     };
     match decided {

@@ -6,6 +6,7 @@ use axum::Json;
 use serde_json::Value;
 use stanch_core::config::{May, Role};
 use stanch_core::contain::approval::has_authority;
+use stanch_core::contain::parties::{instead, who_may};
 use stanch_engine::command::Who;
 use stanch_model::ApprovalId;
 
@@ -80,6 +81,23 @@ fn by_team(viewer: &Viewer, who: &Who, path: &str, mut because: Vec<String>) -> 
     let allowed = has_authority(&approval, who.role, &who.teams);
     let verdict = if allowed { "one of them is theirs" } else { "none of them is theirs" };
     because.push(format!("{} is answered by {teams}; {verdict}", approval.id));
+    let part = approval.parties.iter().find(|p| p.person == who.name);
+    match approval.no_vote_of(&who.name) {
+        Some(why) if allowed && path.ends_with("/approve") => {
+            let config = viewer.books().config();
+            let others = config.map(|c| who_may(&c, &approval, &[])).unwrap_or_default();
+            because.push(format!(
+                "{} {why}, so their yes does not count; {}",
+                who.name,
+                instead(&others, &approval.teams)
+            ));
+            return (false, because);
+        }
+        Some(why) => because.push(format!("{} {why}: their no counts, and a yes would not", who.name)),
+        None => {
+            because.extend(part.map(|p| format!("{} {}, and their yes counts all the same", who.name, p.why)))
+        }
+    }
     (allowed, because)
 }
 

@@ -230,8 +230,7 @@ pub(super) async fn save(
     let name = proper(name)?;
     sized(&asked.text)?;
     let hash = workshop::hex_digest(asked.text.as_bytes());
-    let by = format!("{}, saving playbook {name}", author.who().name);
-    let saved = workshop::save(author.running()?, &name, asked.text, &asked.base, &by).await?;
+    let saved = workshop::save(author.running()?, &name, asked.text, &asked.base, &author.who().name).await?;
     Ok(Json(PlaybookSaved {
         message: format!("{name} is in force; runs under way go on with the version they began with"),
         hash,

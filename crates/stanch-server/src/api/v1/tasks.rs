@@ -7,6 +7,7 @@ use stanch_core::playbook::run::task::Ask;
 use stanch_engine::{Command, TaskReply};
 use stanch_model::{TaskId, Timestamp};
 
+use super::approvals::party;
 use super::types::{DoneView, ErrorBody, FieldView, TaskAnswer, TaskPage, TaskQuery, TaskView};
 use super::{Answer, Failures, done};
 use crate::api::extract::{Body, Named, Query, limit, named, page, time};
@@ -51,6 +52,7 @@ fn shown(t: &TaskState, now: Timestamp) -> TaskView {
         text: task.text.clone(),
         form: form.into_iter().map(field).collect(),
         teams: task.teams.clone(),
+        parties: task.parties.iter().map(party).collect(),
         asked_at: time(task.asked_at),
         expires_at: time(task.expires_at),
         digest: task.digest(),

@@ -36,8 +36,8 @@ pub use alerts::{
     ObservableView, OccurrencePage, OccurrenceView, SplitOccurrenceRequest,
 };
 pub use approvals::{
-    ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, SettledView,
-    TouchedAssetView,
+    ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, PartyView,
+    SettledView, TouchedAssetView,
 };
 pub use blocks::{
     AnnouncedView, BlockEnd, BlockPage, BlockQuery, BlockView, ReleaseRequest, RenewRequest, VetoRequest,

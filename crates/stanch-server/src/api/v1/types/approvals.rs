@@ -79,12 +79,28 @@ pub struct ApprovalSummary {
     /// True when the change cannot be undone.
     #[serde(default)]
     pub lasting: bool,
-    /// The person who asked for it; they cannot answer it.
+    /// The person who asked for it; see `parties`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<String>,
+    /// Everybody with a part in it: who saved the playbook that asks, began its run, or let it go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parties: Vec<PartyView>,
     /// How it was settled, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<SettledView>,
+}
+
+/// Somebody with a part in a question.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PartyView {
+    /// Who.
+    #[schema(example = "jon")]
+    pub person: String,
+    /// What they did, in words that follow their name.
+    #[schema(example = "saved playbook c2-beacon")]
+    pub why: String,
+    /// True when their yes counts all the same: the policy says so, or nobody else may decide. A no always counts.
+    pub counts: bool,
 }
 
 /// How a question was settled.
@@ -120,6 +136,10 @@ pub struct ApprovalDetail {
     pub because: Vec<String>,
     /// Whom it would hurt.
     pub blast: Blast,
+    /// Who may say yes now, by name: members of the teams who may decide, have no part in it, and have not said
+    /// yes before.
+    #[serde(default)]
+    pub may_say_yes: Vec<String>,
     /// What a person is shown, exactly; the digest covers it.
     pub shown: String,
 }

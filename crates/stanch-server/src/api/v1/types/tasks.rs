@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::PartyView;
+
 /// How long to wait for a hook's answer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +93,9 @@ pub struct TaskView {
     pub form: Vec<FieldView>,
     /// Members of these teams may answer.
     pub teams: Vec<String>,
+    /// For a decision: everybody with a part in it, and whether theirs counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parties: Vec<PartyView>,
     /// When it was asked.
     pub asked_at: String,
     /// An answer counts only before this.
