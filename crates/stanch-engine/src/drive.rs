@@ -1,6 +1,6 @@
 //! The threads: one that owns the state, and a task for each effect on its way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use stanch_model::port::{Journal, JournalError, JournalReader, NewEntry};
 use stanch_model::{ActionId, EffectId, Failure, RunId, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::backlog::{Backlog, Most};
 use crate::command::{Command, CommandError, Done};
 use crate::engine::{Shared, fetch, read, write};
 use crate::input::{Ack, Input, Loader, Outcome, Outgoing, Received};
@@ -24,11 +25,10 @@ use crate::rules::Rules;
 use crate::runs::{Replied, Waiter};
 use crate::turn::Turn;
 
-/// Inputs taken into one commit at most.
-const GROUP: usize = 512;
-/// Bytes of bodies taken into one commit at most; the rest waits for the next, and what is written is
-/// answered meanwhile. Larger groups spare no more: at 1,000 alerts a commit costs some 0.1 µs for each.
-const GROUP_BYTES: usize = 384 << 10;
+/// What is taken into one commit: as many deliveries at most (and as many other inputs into the one after
+/// it), and so many bytes of bodies. The rest waits for the next, and what is written is answered meanwhile.
+/// Larger groups spare no more: at 1,000 alerts a commit costs some 0.1 µs for each.
+const GROUP: Most = Most { many: 512, bytes: 384 << 10 };
 /// The longest that senders just answered are waited for, so that they share the next commit.
 const COMING_BACK: Duration = Duration::from_micros(500);
 /// How often the clock is looked at.
@@ -56,6 +56,10 @@ pub(crate) fn drive(
         journal,
         reader,
         inputs: inputs.clone(),
+        backlog: Backlog::new(),
+        others: VecDeque::new(),
+        stopping: false,
+        turns: 0,
         last: Spent::default(),
         runtime: runtime.clone(),
         in_flight: BTreeSet::new(),
@@ -85,6 +89,13 @@ struct Core {
     journal: Box<dyn Journal>,
     reader: Box<dyn JournalReader>,
     inputs: Arc<Queue<Input>>,
+    /// Deliveries beyond what one commit holds.
+    backlog: Backlog<Delivery>,
+    /// Other inputs, in order; empty but while there are more than one turn takes.
+    others: VecDeque<Input>,
+    stopping: bool,
+    /// How often was taken what had come in.
+    turns: u64,
     /// What the last commit cost, in time.
     last: Spent,
     runtime: tokio::runtime::Handle,
@@ -98,6 +109,7 @@ struct Core {
 }
 
 type Ordered = Result<Done, CommandError>;
+type Delivery = ((Received, Timestamp), oneshot::Sender<Ack>, tokio::sync::OwnedSemaphorePermit);
 
 /// What is answered once the disk has the commit.
 #[derive(Default)]
@@ -127,15 +139,21 @@ impl Core {
         self.wake()?;
         let mut hope = None;
         loop {
-            let taken = self.inputs.take(GROUP, hope);
+            let taken = if self.waits() { self.inputs.take_now() } else { self.inputs.take(hope) };
+            self.turns += 1;
             self.last = Spent::default();
             let begun = Instant::now();
-            let (answered, stop) = self.turn(taken)?;
-            if stop {
+            let answered = self.turn(taken)?;
+            if self.stopping && !self.waits() {
                 return Ok(());
             }
             hope = self.hope(answered, begun);
         }
+    }
+
+    /// True while more is taken out of the queue than one turn deals with.
+    fn waits(&self) -> bool {
+        !self.backlog.is_empty() || !self.others.is_empty()
     }
 
     /// Senders that were just answered are about to deliver again, and a sync costs the same for one as
@@ -187,24 +205,60 @@ impl Core {
         }
     }
 
-    /// One turn over what has come in: how many deliveries were answered, and true when it is time to stop.
-    fn turn(&mut self, inputs: Vec<Input>) -> Result<(usize, bool), JournalError> {
-        let mut rules = self.rules();
+    /// One turn over what has come in: how many were answered.
+    fn turn(&mut self, inputs: Vec<Input>) -> Result<usize, JournalError> {
         let mut replies = Replies::default();
-        let mut stop = false;
-        let (mut deliveries, mut rest) = (Vec::new(), Vec::new());
-        let mut bytes = 0;
+        let deliveries = self.sort(inputs);
+        let (rules, rest) = self.next_others(&mut replies);
+        if !deliveries.is_empty() {
+            self.deliver(&rules, deliveries, &mut replies)?;
+        }
+        if !rest.is_empty() {
+            self.others(&rules, rest, &mut replies)?;
+        }
+        // Whoever waited for a run comes back as senders do.
+        let answered = replies.acks.len() + replies.runs.len();
+        self.answer(replies);
+        Ok(answered)
+    }
+
+    /// Sets other inputs aside, and says which deliveries go into this commit: all of them, as they came,
+    /// unless that is too much. Only then it matters whose they are.
+    fn sort(&mut self, inputs: Vec<Input>) -> Vec<Delivery> {
+        let (mut deliveries, mut bytes, mut before_last) = (Vec::new(), 0, 0);
         for input in inputs {
             match input {
                 Input::Received(r, reply, permit) => {
+                    before_last = bytes;
                     bytes += r.0.body.len();
                     deliveries.push((r, reply, permit));
-                    if bytes > GROUP_BYTES {
-                        self.deliver(&rules, std::mem::take(&mut deliveries), &mut replies)?;
-                        self.answer(std::mem::take(&mut replies));
-                        bytes = 0;
-                    }
                 }
+                Input::Stop => self.stopping = true,
+                Input::Reloaded(..)
+                | Input::Ordered(..)
+                | Input::Settled(..)
+                | Input::Grown(..)
+                | Input::Tick => self.others.push_back(input),
+            }
+        }
+        if self.backlog.is_empty() && deliveries.len() <= GROUP.many && before_last <= GROUP.bytes {
+            return deliveries;
+        }
+        for one in deliveries {
+            let received = &one.0.0;
+            let (source, bytes) = (received.source.clone(), received.body.len());
+            self.backlog.put(&source, bytes, one);
+        }
+        let rules = self.rules();
+        let weight = |source: &str| rules.config.sources.get(source).map_or(1, |s| s.share.weight);
+        self.backlog.take(GROUP, weight)
+    }
+
+    /// The rules that are in force from now on, and what else is dealt with in this turn.
+    fn next_others(&mut self, replies: &mut Replies) -> (Arc<Rules>, Vec<Other>) {
+        let (mut rules, mut rest) = (self.rules(), Vec::new());
+        for input in self.others.drain(..self.others.len().min(GROUP.many)) {
+            match input {
                 Input::Reloaded(new, by, reply) => {
                     // What came before is judged by the rules before; and who saved a playbook is known before
                     // anything runs by it.
@@ -224,19 +278,11 @@ impl Core {
                 Input::Settled(id, outcome) => rest.push(Other::Settled(id, outcome)),
                 Input::Grown(upto, model) => rest.push(Other::Grown(upto, model)),
                 Input::Tick => rest.push(Other::Tick),
-                Input::Stop => stop = true,
+                // Set aside before.
+                Input::Received(..) | Input::Stop => {}
             }
         }
-        if !deliveries.is_empty() {
-            self.deliver(&rules, deliveries, &mut replies)?;
-        }
-        if !rest.is_empty() {
-            self.others(&rules, rest, &mut replies)?;
-        }
-        // Whoever waited for a run comes back as senders do.
-        let answered = replies.acks.len() + replies.runs.len();
-        self.answer(replies);
-        Ok((answered, stop))
+        (rules, rest)
     }
 
     /// Lets answers out: one wake-up of the runtime for all of them, not one for each.
@@ -249,7 +295,7 @@ impl Core {
     fn deliver(
         &mut self,
         rules: &Rules,
-        deliveries: Vec<((Received, Timestamp), oneshot::Sender<Ack>, tokio::sync::OwnedSemaphorePermit)>,
+        deliveries: Vec<Delivery>,
         replies: &mut Replies,
     ) -> Result<(), JournalError> {
         let (mut bodies, mut waiting) = (Vec::new(), Vec::new());
@@ -257,22 +303,25 @@ impl Core {
             bodies.push(r);
             waiting.push((reply, permit));
         }
-        let shared = self.shared.clone();
+        // Asked before the state is held: a clock is a call into the world.
+        let (shared, now) = (self.shared.clone(), self.now());
         let mut state = write(&shared.state);
-        let mut turn = Turn::new(&mut state, rules, self.now(), self.journal.head().seq);
+        let mut turn = Turn::new(&mut state, rules, now, self.journal.head().seq);
         let acks = turn.receive(bodies);
         let (at, entries, outgoing) = (turn.now, turn.entries, turn.outgoing);
         drop(state);
         self.commit(at, &entries)?;
         self.dispatch(outgoing);
-        replies.acks.extend(waiting.into_iter().zip(acks).map(|((reply, permit), ack)| (reply, ack, permit)));
+        let waited = self.turns;
+        let told = waiting.into_iter().zip(acks);
+        replies.acks.extend(told.map(|((reply, permit), ack)| (reply, Ack { waited, ..ack }, permit)));
         Ok(())
     }
 
     fn others(&mut self, rules: &Rules, rest: Vec<Other>, replies: &mut Replies) -> Result<(), JournalError> {
-        let shared = self.shared.clone();
+        let (shared, now) = (self.shared.clone(), self.now());
         let mut state = write(&shared.state);
-        let mut turn = Turn::new(&mut state, rules, self.now(), self.journal.head().seq);
+        let mut turn = Turn::new(&mut state, rules, now, self.journal.head().seq);
         let mut ticked = false;
         for other in rest {
             match other {

@@ -115,8 +115,16 @@ impl Engine {
         let permit = self.room.clone().try_acquire_owned().map_err(|_| busy)?;
         let (reply, answer) = oneshot::channel();
         let received = (received, self.now());
-        self.inputs.put(Input::Received(received, reply, permit)).map_err(|_| busy)?;
-        answer.await.map_err(|_| busy)
+        let before = self.inputs.put(Input::Received(received, reply, permit)).map_err(|_| busy)?;
+        let mut ack = answer.await.map_err(|_| busy)?;
+        ack.waited = ack.waited.saturating_sub(before);
+        Ok(ack)
+    }
+
+    /// How many deliveries more may wait for the disk now.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.room.available_permits()
     }
 
     /// Does what a person asked for.

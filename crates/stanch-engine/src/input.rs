@@ -41,6 +41,9 @@ pub struct Ack {
     pub entry: u64,
     /// Names of the new alerts, at most 32.
     pub alerts: Vec<String>,
+    /// Commits it waited for, its own among them: 1 where it did not have to wait behind others.
+    #[serde(skip)]
+    pub waited: u64,
 }
 
 /// The disk cannot keep up: nothing was taken in.

@@ -6,6 +6,7 @@
 //! for the threads, `engine` for what others see of it.
 
 mod again;
+mod backlog;
 mod chats;
 pub mod command;
 mod drift;

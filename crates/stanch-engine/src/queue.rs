@@ -18,6 +18,8 @@ struct Inner<T> {
     waiting: Vec<T>,
     /// The bell rings when so many wait; 0 while nobody listens.
     wanted: usize,
+    /// How often what waited was taken.
+    takes: u64,
     closed: bool,
 }
 
@@ -31,7 +33,7 @@ pub(crate) struct Hope {
 impl<T> Queue<T> {
     pub(crate) fn new() -> Queue<T> {
         Queue {
-            inner: Mutex::new(Inner { waiting: Vec::new(), wanted: 0, closed: false }),
+            inner: Mutex::new(Inner { waiting: Vec::new(), wanted: 0, takes: 0, closed: false }),
             bell: Condvar::new(),
         }
     }
@@ -41,11 +43,11 @@ impl<T> Queue<T> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts one in.
+    /// Puts one in, and says how often all was taken before: it goes with the next.
     ///
     /// # Errors
     /// Gives it back when nobody will take it any more.
-    pub(crate) fn put(&self, one: T) -> Result<(), T> {
+    pub(crate) fn put(&self, one: T) -> Result<u64, T> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(one);
@@ -55,11 +57,12 @@ impl<T> Queue<T> {
         if ring {
             inner.wanted = 0;
         }
+        let takes = inner.takes;
         drop(inner);
         if ring {
             self.bell.notify_one();
         }
-        Ok(())
+        Ok(takes)
     }
 
     /// How many wait.
@@ -67,17 +70,17 @@ impl<T> Queue<T> {
         self.lock().waiting.len()
     }
 
-    /// Takes at most `most`, in order, and waits for the first of them. With a hope it waits until that
-    /// many are there or the time is over, and only then for the first.
-    pub(crate) fn take(&self, most: usize, hope: Option<Hope>) -> Vec<T> {
+    /// Takes all, in order, and waits for the first of them. With a hope it waits until that many are there
+    /// or the time is over, and only then for the first.
+    pub(crate) fn take(&self, hope: Option<Hope>) -> Vec<T> {
         let mut inner = self.lock();
         if let Some(Hope { many, until }) = hope {
-            while inner.waiting.len() < many.min(most) {
+            while inner.waiting.len() < many {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     break;
                 }
-                inner.wanted = many.min(most);
+                inner.wanted = many;
                 inner = self.bell.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
             }
         }
@@ -85,12 +88,12 @@ impl<T> Queue<T> {
             inner.wanted = 1;
             inner = self.bell.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
-        inner.wanted = 0;
-        if inner.waiting.len() <= most {
-            return std::mem::take(&mut inner.waiting);
-        }
-        let rest = inner.waiting.split_off(most);
-        std::mem::replace(&mut inner.waiting, rest)
+        inner.take()
+    }
+
+    /// Takes all there is now, which may be nothing.
+    pub(crate) fn take_now(&self) -> Vec<T> {
+        self.lock().take()
     }
 
     /// Takes nothing more in, and lets go of what waits: whoever put it in learns so by its reply.
@@ -103,6 +106,14 @@ impl<T> Queue<T> {
     }
 }
 
+impl<T> Inner<T> {
+    fn take(&mut self) -> Vec<T> {
+        self.wanted = 0;
+        self.takes += 1;
+        std::mem::take(&mut self.waiting)
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 mod tests {
@@ -112,13 +123,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_put_in_comes_out_in_order_and_no_more_than_asked() {
+    fn what_is_put_in_comes_out_in_order_and_is_told_how_often_was_taken_before() {
         let queue = Queue::new();
-        for n in 0..5 {
-            queue.put(n).unwrap();
-        }
-        assert_eq!(queue.take(3, None), [0, 1, 2]);
-        assert_eq!((queue.len(), queue.take(3, None)), (2, vec![3, 4]));
+        let puts: Vec<u64> = (0..3).map(|n| queue.put(n).unwrap()).collect();
+        assert_eq!((puts, queue.len()), (vec![0, 0, 0], 3));
+        assert_eq!(queue.take(None), [0, 1, 2]);
+        assert_eq!((queue.take_now(), queue.len()), (vec![], 0));
+        assert_eq!((queue.put(3).unwrap(), queue.take_now()), (2, vec![3]));
     }
 
     #[test]
@@ -126,7 +137,7 @@ mod tests {
         let queue = Arc::new(Queue::new());
         let taker = queue.clone();
         let hope = Hope { many: 3, until: Instant::now() + Duration::from_secs(600) };
-        let taken = std::thread::spawn(move || taker.take(8, Some(hope)));
+        let taken = std::thread::spawn(move || taker.take(Some(hope)));
         for n in 0..3 {
             queue.put(n).unwrap();
         }
@@ -137,15 +148,7 @@ mod tests {
     fn a_hope_that_is_over_takes_what_there_is() {
         let queue = Queue::new();
         queue.put(1).unwrap();
-        assert_eq!(queue.take(8, Some(Hope { many: 2, until: Instant::now() })), [1]);
-    }
-
-    #[test]
-    fn a_hope_for_more_than_can_be_taken_ends_with_as_many_as_can() {
-        let queue = Queue::new();
-        queue.put(1).unwrap();
-        let hope = Hope { many: 9, until: Instant::now() + Duration::from_secs(600) };
-        assert_eq!(queue.take(1, Some(hope)), [1]);
+        assert_eq!(queue.take(Some(Hope { many: 2, until: Instant::now() })), [1]);
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl Desk {
             Books::Live(live) => live.tenant.as_deref(),
             Books::Offline(_) => None,
         };
-        Ok(metrics::render(&numbers, self.0.metrics(), tenant))
+        Ok(metrics::render(&numbers, self.0.metrics(), self.0.doors().as_deref(), tenant))
     }
 }
 

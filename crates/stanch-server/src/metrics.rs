@@ -12,13 +12,13 @@ use stanch_core::journal::incident::Status;
 use stanch_core::journal::{Ledger, State};
 use stanch_model::Timestamp;
 
-use crate::intake::Refusal;
+use crate::intake::{Doors, Refusal};
 
 /// Upper bounds of the latency histogram, in microseconds.
 const BOUNDS: [u64; 13] =
     [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 /// Outcomes of a delivery, in the order of [`outcome`].
-const OUTCOMES: [&str; 9] = [
+const OUTCOMES: [&str; 11] = [
     "accepted",
     "denied",
     "too_large",
@@ -28,6 +28,8 @@ const OUTCOMES: [&str; 9] = [
     "interrupted",
     "replayed",
     "busy",
+    "share",
+    "limit",
 ];
 
 /// What is counted beside the journal: only what the journal does not hold.
@@ -51,6 +53,8 @@ fn outcome(refusal: Option<&Refusal>) -> usize {
         Some(Refusal::Interrupted) => 6,
         Some(Refusal::Replayed) => 7,
         Some(Refusal::Busy) => 8,
+        Some(Refusal::Share) => 9,
+        Some(Refusal::Limit(_)) => 10,
     }
 }
 
@@ -168,8 +172,29 @@ impl Numbers {
     }
 }
 
+/// What was refused to each source, and how long it waited.
+fn shares(out: &mut Page, doors: &Doors) {
+    let all: Vec<_> = doors.all().into_iter().map(|d| (d.name.as_str(), d.share.told())).collect();
+    let name = "stanch_source_refused_total";
+    out.family(name, "counter", "Deliveries that a source was told to send again later, by why.");
+    for (source, [share, limit, _]) in &all {
+        out.line(name, &[("source", source), ("why", "share")], share);
+        out.line(name, &[("source", source), ("why", "limit")], limit);
+    }
+    let name = "stanch_source_commits_waited_max";
+    out.family(name, "gauge", "The most commits that a delivery of a source waited for, its own among them.");
+    for (source, [.., waited]) in &all {
+        out.line(name, &[("source", source)], waited);
+    }
+}
+
 /// The page.
-pub(crate) fn render(numbers: &Numbers, metrics: Option<&Metrics>, tenant: Option<&str>) -> String {
+pub(crate) fn render(
+    numbers: &Numbers,
+    metrics: Option<&Metrics>,
+    doors: Option<&Doors>,
+    tenant: Option<&str>,
+) -> String {
     let mut out = Page { tenant: tenant.map(str::to_owned), ..Page::default() };
     out.family("stanch_build_info", "gauge", "The version that runs.");
     out.line("stanch_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -220,6 +245,9 @@ pub(crate) fn render(numbers: &Numbers, metrics: Option<&Metrics>, tenant: Optio
     if let Some(metrics) = metrics {
         metrics.write(&mut out);
     }
+    if let Some(doors) = doors {
+        shares(&mut out, doors);
+    }
     out.text
 }
 
@@ -233,7 +261,7 @@ mod tests {
         metrics.delivered(Duration::from_micros(300), None);
         metrics.delivered(Duration::from_secs(60), None);
         metrics.delivered(Duration::from_micros(10), Some(&Refusal::Denied));
-        let page = render(&Numbers::of(&State::default()), Some(&metrics), None);
+        let page = render(&Numbers::of(&State::default()), Some(&metrics), None, None);
         for line in page.lines().filter(|l| !l.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();
             let family =

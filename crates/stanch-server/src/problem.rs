@@ -114,6 +114,23 @@ impl Problem {
         problem
     }
 
+    /// A source has sent more than its limit.
+    pub(crate) fn beyond_limit(seconds: u64) -> Problem {
+        let message =
+            format!("this source has sent more than its limit; nothing was taken in, wait {seconds} s");
+        let mend = "send it again after Retry-After, or raise `limit` in the source's file";
+        let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "ST0431", message, mend);
+        problem.wait = Some(seconds);
+        problem
+    }
+
+    /// A source has as much in hand as one source may.
+    pub(crate) fn beyond_share() -> Problem {
+        let message = "this source has as many deliveries in hand as one source may; nothing was taken in";
+        let mend = "try again in a moment; send fewer at a time and more in each, or raise intake_queue in stanch.yaml";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ST0504", message, mend)
+    }
+
     /// What was to be changed is not what the caller has read.
     pub(crate) fn changed(path: &str) -> Problem {
         let message =

@@ -13981,7 +13981,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Full; try again */
+            /** @description More than this source's `limit`; nothing was taken in */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Full, or this source holds its share; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -14126,7 +14135,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Full; try again */
+            /** @description More than this source's `limit`; nothing was taken in */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Full, or this source holds its share; try again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -14247,7 +14265,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Full; try again */
+            /** @description More than this source's `limit`; nothing was taken in */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Full, or this source holds its share; try again */
             503: {
                 headers: {
                     [name: string]: unknown;

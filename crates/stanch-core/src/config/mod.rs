@@ -26,6 +26,7 @@ mod role;
 mod routing;
 mod rules;
 mod server;
+mod share;
 mod sources;
 pub mod yaml;
 
@@ -46,6 +47,7 @@ pub use responders::{LdapResponder, OvsResponder, ResponderConfig, RpzResponder}
 pub use role::{May, Role};
 pub use rules::*;
 pub use server::{AuditFiles, MasterKey, MasterKeys};
+pub use share::Share;
 pub use sources::{DEFAULT_SITE, FORMATS, MAPPED_FIELDS, SAMPLE_SITE};
 pub use yaml::is_name;
 
@@ -153,7 +155,8 @@ pub struct ServerConfig {
     pub max_body: u64,
     /// Largest ratio of decompressed to compressed size. Default 100.
     pub max_inflate_ratio: u64,
-    /// Deliveries waiting for the disk before intake answers 503. Default 1024.
+    /// Deliveries waiting for the disk before intake answers 503; one source may have as many there as
+    /// places are still free, so half of them at most. Default 1024.
     pub intake_queue: usize,
     /// Longest wait for all look-ups of one alert. Default 2 s.
     pub enrich_deadline: Span,

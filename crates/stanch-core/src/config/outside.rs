@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use stanch_model::Span;
 
-use super::{CallConfig, ResponderConfig, SecretRef};
+use super::{CallConfig, ResponderConfig, SecretRef, Share};
 use crate::chat::{ChannelRules, ChatBudget};
 
 /// One sender of alerts.
@@ -26,6 +26,8 @@ pub struct SourceConfig {
     pub authenticated: bool,
     /// Silence longer than this is worth an alert of its own; none by default.
     pub silent_after: Option<Span>,
+    /// How much of intake it may take.
+    pub share: Share,
 }
 
 /// The generic mapping as written.

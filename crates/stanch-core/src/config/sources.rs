@@ -3,6 +3,7 @@
 use stanch_model::Span;
 
 use super::common::{secret, set};
+use super::share::{self, Share};
 use super::yaml::{Fields, Node};
 use super::{Credential, GenericMapping, Mistake, SecretRef, SourceConfig, programs};
 use crate::expr::Expr;
@@ -46,7 +47,8 @@ pub const SAMPLE_SITE: &str = "sample";
 /// The site of a source that names none.
 pub const DEFAULT_SITE: &str = "default";
 
-const KEYS: &[&str] = &["format", "mapping", "credential", "site", "authenticated", "silent_after"];
+const KEYS: &[&str] =
+    &["format", "mapping", "credential", "site", "authenticated", "silent_after", "weight", "limit"];
 
 /// Reads one source.
 pub(super) fn read(name: &str, root: &Node, mistakes: &mut Vec<Mistake>) -> Option<SourceConfig> {
@@ -75,6 +77,11 @@ pub(super) fn read(name: &str, root: &Node, mistakes: &mut Vec<Mistake>) -> Opti
     set(&mut authenticated, fields.optional("authenticated").and_then(|n| n.boolean(m)));
     let range = Span::mins(1)..=Span::hours(24 * 30);
     let silent_after = fields.optional("silent_after").and_then(|n| n.span_within(range, m));
+    let mut shared = Share::default();
+    set(&mut shared.weight, fields.optional("weight").and_then(|n| share::weight(n, m)));
+    if let Some((alerts, bytes)) = fields.optional("limit").and_then(|n| share::limit(n, m)) {
+        shared = Share { alerts, bytes, ..shared };
+    }
     fields.finish(KEYS, m);
     let format = format?.to_owned();
     Some(SourceConfig {
@@ -85,6 +92,7 @@ pub(super) fn read(name: &str, root: &Node, mistakes: &mut Vec<Mistake>) -> Opti
         site,
         authenticated,
         silent_after,
+        share: shared,
     })
 }
 

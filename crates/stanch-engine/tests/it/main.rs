@@ -7,6 +7,7 @@ mod budgets;
 mod chat;
 mod containment;
 mod earned;
+mod fair;
 mod health;
 mod law;
 mod learning;

@@ -94,7 +94,23 @@ impl World {
         World::made(extra, None).await
     }
 
+    /// A firm whose journal lies on another disk.
+    pub async fn on(
+        extra: &[(&'static str, &str)],
+        disk: impl FnOnce(MemoryJournal) -> Box<dyn Journal>,
+    ) -> World {
+        World::built(extra, None, disk).await
+    }
+
     async fn made(extra: &[(&'static str, &str)], chat: Option<Chat>) -> World {
+        World::built(extra, chat, |rows| Box::new(rows)).await
+    }
+
+    async fn built(
+        extra: &[(&'static str, &str)],
+        chat: Option<Chat>,
+        disk: impl FnOnce(MemoryJournal) -> Box<dyn Journal>,
+    ) -> World {
         let extra: Vec<(&str, String)> = extra.iter().map(|(p, t)| (*p, (*t).to_owned())).collect();
         let clock = Arc::new(AtomicI64::new(START.0));
         let time = clock.clone();
@@ -102,7 +118,7 @@ impl World {
             Faulty::new(Simulated::new("edge", Arc::new(move || Timestamp(time.load(Ordering::SeqCst)))));
         let mail = Sink::start().await.unwrap();
         let journal = MemoryJournal::new();
-        let engine = start(&journal, &extra, ports(&device, &mail, chat.as_ref(), &clock));
+        let engine = start(disk(journal.clone()), &extra, ports(&device, &mail, chat.as_ref(), &clock));
         World { engine, journal, device, mail, chat, restarts: 0, clock, extra }
     }
 
@@ -111,7 +127,7 @@ impl World {
         self.engine.stop().await;
         self.journal = self.journal.reopen();
         self.restarts += 1;
-        self.engine = start(&self.journal, &self.extra, self.ports());
+        self.engine = start(Box::new(self.journal.clone()), &self.extra, self.ports());
         self
     }
 
@@ -132,7 +148,7 @@ impl World {
         let entries: Vec<NewEntry> = forged.iter().map(|e| encode(e, None)).collect();
         let at = Timestamp(self.clock.load(Ordering::SeqCst));
         self.journal.append(at, &entries).unwrap();
-        self.engine = start(&self.journal, &self.extra, self.ports());
+        self.engine = start(Box::new(self.journal.clone()), &self.extra, self.ports());
         self
     }
 
@@ -147,6 +163,12 @@ impl World {
 
     pub async fn order(&self, command: Command) -> Result<Done, CommandError> {
         self.engine.command(command).await
+    }
+
+    /// The kinds of all entries in the journal, in order.
+    pub fn kinds(&self) -> Vec<String> {
+        let entries = self.journal.reader().unwrap().entries(0, 100_000).unwrap();
+        entries.into_iter().map(|e| e.kind.to_string()).collect()
     }
 
     /// Waits until something holds; the engine works on its own threads.
@@ -195,9 +217,9 @@ pub fn rules_of(extra: &[(&'static str, String)]) -> Rules {
     rules
 }
 
-fn start(journal: &MemoryJournal, extra: &[(&'static str, String)], ports: Ports) -> Engine {
+fn start(journal: Box<dyn Journal>, extra: &[(&'static str, String)], ports: Ports) -> Engine {
     let rules = rules_of(extra);
-    Engine::start(Box::new(journal.clone()), rules, ports, tokio::runtime::Handle::current()).unwrap()
+    Engine::start(journal, rules, ports, tokio::runtime::Handle::current()).unwrap()
 }
 
 fn ports(device: &Faulty<Simulated>, mail: &Sink, chat: Option<&Chat>, clock: &Arc<AtomicI64>) -> Ports {

@@ -11,6 +11,7 @@ use stanch_model::Timestamp;
 use stanch_model::port::{Delivery, Format, Record, Rejected};
 
 use super::lock::Lock;
+use super::share::Share;
 use crate::secrets::TokenDigest;
 
 /// One source, ready to take deliveries.
@@ -22,6 +23,7 @@ pub(crate) struct Door {
     pub(crate) lock: Lock,
     /// Why nothing can be sent to it over HTTP.
     pub(crate) shut: Option<String>,
+    pub(crate) share: Share,
 }
 
 /// All sources.
@@ -49,12 +51,29 @@ impl Doors {
                 format_name: source.format.clone(),
                 lock,
                 shut,
+                share: Share::new(&source.share),
             };
             by_name.insert(source.name.clone(), Arc::new(door));
         }
         let doors =
             Doors { by_name, max_body: config.server.max_body, max_ratio: config.server.max_inflate_ratio };
         (doors, mistakes)
+    }
+
+    /// Goes on with what the sources before held and had used.
+    pub(crate) fn follow(&mut self, before: &Doors) {
+        for (name, door) in &mut self.by_name {
+            if let (Some(door), Some(before)) = (Arc::get_mut(door), before.by_name.get(name)) {
+                door.share.follow(&before.share);
+            }
+        }
+    }
+
+    /// All sources, in order of name.
+    pub(crate) fn all(&self) -> Vec<&Arc<Door>> {
+        let mut all: Vec<_> = self.by_name.values().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     /// The source of this name.
@@ -215,6 +234,7 @@ mod tests {
             format_name: "bug".to_owned(),
             lock: Lock::Shut,
             shut: None,
+            share: Share::default(),
         };
         let records = door.parse(b"some body", Timestamp(0));
         assert_eq!(records.len(), 1);

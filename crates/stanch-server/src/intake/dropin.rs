@@ -28,12 +28,12 @@ impl Intake {
     ) -> Result<(Taken, Option<String>), Refusal> {
         check_length(headers, doors.max_body)?;
         let gzip = is_gzip(headers)?;
-        let (body, room) = self.read(doors, headers, body, false).await?;
+        let (body, held) = self.read(doors, headers, body, None).await?;
         let key = routing_key(&body).ok_or(Refusal::Denied)?;
         let door = doors.by_routing_key(&key).ok_or(Refusal::Denied)?;
         let dedup_key = dedup_key(&body);
         let verified = door.lock.verify(None, headers, body, (self.now)())?;
-        let taken = self.accept(doors, door, verified, gzip, room, true).await?;
+        let taken = self.accept(doors, door, verified, gzip, held, true).await?;
         Ok((taken, dedup_key))
     }
 
@@ -41,9 +41,9 @@ impl Intake {
         check_length(headers, doors.max_body)?;
         let gzip = is_gzip(headers)?;
         let door = bearer(headers).and_then(|t| doors.by_token("alertmanager", t)).ok_or(Refusal::Denied)?;
-        let (body, room) = self.read(doors, headers, body, true).await?;
+        let (body, held) = self.read(doors, headers, body, Some(door)).await?;
         let verified = door.lock.verify(None, headers, body, (self.now)())?;
-        self.accept(doors, door, verified, gzip, room, false).await
+        self.accept(doors, door, verified, gzip, held, false).await
     }
 }
 
@@ -77,7 +77,8 @@ fn invalid(errors: Vec<String>) -> Response {
         (status = 400, description = "Not a valid event, or an unknown routing key", body = PagerDutyAnswer),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The Content-Encoding is not read", body = ErrorBody),
-        (status = 503, description = "Full; try again", body = ErrorBody),
+        (status = 429, description = "More than this source's `limit`; nothing was taken in", body = ErrorBody),
+        (status = 503, description = "Full, or this source holds its share; try again", body = ErrorBody),
     ),
     security(("routing_key" = []))
 )]
@@ -118,7 +119,8 @@ pub(super) async fn enqueue(State(intake): State<Arc<Intake>>, request: Request)
         (status = 401, description = "The token is not that of such a source", body = ErrorBody),
         (status = 413, description = "The body is too large", body = ErrorBody),
         (status = 415, description = "The Content-Encoding is not read", body = ErrorBody),
-        (status = 503, description = "Full; try again", body = ErrorBody),
+        (status = 429, description = "More than this source's `limit`; nothing was taken in", body = ErrorBody),
+        (status = 503, description = "Full, or this source holds its share; try again", body = ErrorBody),
     ),
     security(("source" = []))
 )]

@@ -12,6 +12,7 @@ mod front;
 mod inflate;
 mod lock;
 mod replay;
+mod share;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ use bytes::Bytes;
 use stanch_engine::{Ack, Engine, Now, Received};
 use stanch_model::Timestamp;
 use stanch_model::port::Record;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -42,6 +43,7 @@ use crate::swap::Swap;
 use inflate::inflate;
 use lock::{Denied, Verified};
 use replay::{Again, Replays};
+use share::{Beyond, Held, Share, Spent};
 
 /// Bodies up to this size are taken apart where they arrive; larger ones would hold up others.
 const INLINE: usize = 64 * 1024;
@@ -60,6 +62,8 @@ pub(crate) struct Intake {
     replays: Replays,
     room: Arc<Semaphore>,
     pieces: u32,
+    /// What those hold whose bodies are read before they have proven who they are.
+    strangers: Share,
     now: Now,
     clients: Arc<Swap<Authorities>>,
     pub(crate) metrics: Metrics,
@@ -78,6 +82,10 @@ pub(crate) enum Refusal {
     Interrupted,
     Replayed,
     Busy,
+    /// This source holds as much of intake as one source may.
+    Share,
+    /// This source has sent more than its limit; for so many seconds.
+    Limit(u64),
 }
 
 /// What became of a delivery.
@@ -87,15 +95,13 @@ pub(crate) struct Taken {
     pub(crate) reasons: Vec<String>,
 }
 
-/// Memory set aside for a body until it is answered.
-type Room = Option<OwnedSemaphorePermit>;
-
 impl Intake {
     pub(crate) fn new(engine: Engine, doors: Doors, clients: Arc<Swap<Authorities>>, now: Now) -> Intake {
         let pieces = u32::try_from(ROOM.max(doors.max_body * 4) / PIECE).unwrap_or(u32::MAX >> 4);
         let room = Arc::new(Semaphore::new(pieces as usize));
         let (doors, replays, metrics) = (Swap::new(doors), Replays::default(), Metrics::default());
-        Intake { engine, doors, replays, room, pieces, now, clients, metrics }
+        let strangers = Share::default();
+        Intake { engine, doors, replays, room, pieces, strangers, now, clients, metrics }
     }
 
     /// The sources as they are now.
@@ -104,7 +110,8 @@ impl Intake {
     }
 
     /// Swaps the sources whole.
-    pub(crate) fn swap(&self, doors: Doors) {
+    pub(crate) fn swap(&self, mut doors: Doors) {
+        doors.follow(&self.doors.now());
         self.doors.set(doors);
     }
 
@@ -123,9 +130,10 @@ impl Intake {
         let names = self.names(parts).map_err(Refusal::Certificate)?;
         let door = door.ok_or(Refusal::Denied)?;
         let proven = door.lock.before_body(headers, names.as_deref())?;
-        let (body, room) = self.read(doors, headers, body, proven.is_some()).await?;
+        let known = proven.as_ref().map(|_| door);
+        let (body, held) = self.read(doors, headers, body, known).await?;
         let verified = door.lock.verify(proven, headers, body, (self.now)())?;
-        self.accept(doors, door, verified, gzip, room, false).await
+        self.accept(doors, door, verified, gzip, held, false).await
     }
 
     /// The names that the connection's certificate proves, where nothing else is shown.
@@ -139,28 +147,43 @@ impl Intake {
     }
 
     /// Reads a body within its limits. Whoever has not proven who they are is not told which limit.
-    async fn read(
-        &self,
+    async fn read<'a>(
+        &'a self,
         doors: &Doors,
         headers: &HeaderMap,
         body: Body,
-        proven: bool,
-    ) -> Result<(Bytes, Room), Refusal> {
-        let room = self.set_aside(doors, headers)?;
+        proven: Option<&'a Arc<Door>>,
+    ) -> Result<(Bytes, Held<'a>), Refusal> {
+        let share = match proven {
+            Some(door) => {
+                door.share.open((self.now)())?;
+                &door.share
+            }
+            None => &self.strangers,
+        };
+        let held = self.set_aside(doors, headers, share).map_err(|refusal| match refusal {
+            Refusal::Share if proven.is_none() => Refusal::Busy,
+            refusal => refusal,
+        })?;
         let limit = usize::try_from(doors.max_body).unwrap_or(usize::MAX);
         let read = tokio::time::timeout(BODY_TAKES, axum::body::to_bytes(body, limit)).await;
         match read
             .unwrap_or_else(|_| Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut))))
         {
-            Ok(bytes) => Ok((bytes, room)),
-            Err(e) if is_too_long(&e) && proven => Err(Refusal::TooLarge(doors.max_body)),
+            Ok(bytes) => Ok((bytes, held)),
+            Err(e) if is_too_long(&e) && proven.is_some() => Err(Refusal::TooLarge(doors.max_body)),
             Err(e) if is_too_long(&e) => Err(Refusal::Denied),
             Err(_) => Err(Refusal::Interrupted),
         }
     }
 
-    /// Sets memory aside for a body that may become large.
-    fn set_aside(&self, doors: &Doors, headers: &HeaderMap) -> Result<Room, Refusal> {
+    /// A place for a body, with memory set aside for one that may become large.
+    fn set_aside<'a>(
+        &self,
+        doors: &Doors,
+        headers: &HeaderMap,
+        share: &'a Share,
+    ) -> Result<Held<'a>, Refusal> {
         let declared = content_length(headers);
         let gzip = headers.contains_key(header::CONTENT_ENCODING);
         let bytes = match declared {
@@ -169,10 +192,18 @@ impl Intake {
             None => doors.max_body,
         };
         if bytes <= PIECE {
-            return Ok(None);
+            return Ok(share.hold(self.engine.free(), 0, 0)?);
         }
         let pieces = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX).min(self.pieces);
-        self.room.clone().try_acquire_many_owned(pieces).map(Some).map_err(|_| Refusal::Busy)
+        let held = share.hold(self.engine.free(), pieces, self.room.available_permits())?;
+        let room = self.room.clone().try_acquire_many_owned(pieces).map_err(|_| Refusal::Busy)?;
+        Ok(held.with(Some(room)))
+    }
+
+    /// The place of a body whose sender has been proven by the body, on that sender's account.
+    fn moved<'a>(&self, held: Held<'_>, to: &'a Share) -> Result<Held<'a>, Refusal> {
+        to.open((self.now)())?;
+        Ok(held.moved(to, self.engine.free(), self.room.available_permits())?)
     }
 
     /// Takes a verified body in: decompress, take apart, commit.
@@ -182,10 +213,11 @@ impl Intake {
         door: &Arc<Door>,
         verified: Verified,
         gzip: bool,
-        room: Room,
+        held: Held<'_>,
         tell: bool,
     ) -> Result<Taken, Refusal> {
         let now = (self.now)();
+        let held = if held.is_of(&door.share) { held } else { self.moved(held, &door.share)? };
         let once = verified.once;
         let packed = verified.into_body();
         if packed.is_empty() {
@@ -205,7 +237,7 @@ impl Intake {
         if let (Err(_), Some(signature)) = (&taken, once) {
             self.replays.give_back(signature);
         }
-        drop(room);
+        drop(held);
         taken
     }
 
@@ -225,7 +257,15 @@ impl Intake {
         }
         let received =
             Received { source: door.name.clone(), site: door.site.clone(), body, records, retry_of: None };
-        let ack = self.engine.receive(received).await.map_err(|_| Refusal::Busy)?;
+        let (alerts, bytes) = (received.records.len(), received.body.len());
+        let _place = door.share.queue(self.engine.free())?;
+        door.share.charge(alerts, bytes);
+        let taken = self.engine.receive(received).await;
+        let ack = taken.map_err(|_| {
+            door.share.refund(alerts, bytes);
+            Refusal::Busy
+        })?;
+        door.share.waited(ack.waited);
         Ok(Taken { ack, reasons })
     }
 }
@@ -299,6 +339,18 @@ fn is_too_long(error: &axum::Error) -> bool {
     false
 }
 
+impl From<Beyond> for Refusal {
+    fn from(_: Beyond) -> Refusal {
+        Refusal::Share
+    }
+}
+
+impl From<Spent> for Refusal {
+    fn from(Spent(seconds): Spent) -> Refusal {
+        Refusal::Limit(seconds)
+    }
+}
+
 impl From<Denied> for Refusal {
     fn from(_: Denied) -> Refusal {
         Refusal::Denied
@@ -326,13 +378,15 @@ impl From<Refusal> for Problem {
             Refusal::Interrupted => Problem::invalid("the body ended early", "send it again, whole"),
             Refusal::Replayed => Problem::replayed(),
             Refusal::Busy => Problem::busy("intake is full; nothing was taken in"),
+            Refusal::Share => Problem::beyond_share(),
+            Refusal::Limit(seconds) => Problem::beyond_limit(seconds),
         }
     }
 }
 
 /// The answer to a delivery that was taken in.
 pub(crate) fn ack_view(ack: Ack) -> AckView {
-    let Ack { accepted, new, merged, context, quarantined, entry, alerts } = ack;
+    let Ack { accepted, new, merged, context, quarantined, entry, alerts, waited: _ } = ack;
     AckView { accepted, new, merged, context, quarantined, entry, alerts }
 }
 
@@ -365,7 +419,8 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
         (status = 409, description = "This very signed delivery was accepted before", body = crate::api::v1::types::ErrorBody),
         (status = 413, description = "The body is too large", body = crate::api::v1::types::ErrorBody),
         (status = 415, description = "The Content-Encoding is not read", body = crate::api::v1::types::ErrorBody),
-        (status = 503, description = "Full; try again", body = crate::api::v1::types::ErrorBody),
+        (status = 429, description = "More than this source's `limit`; nothing was taken in", body = crate::api::v1::types::ErrorBody),
+        (status = 503, description = "Full, or this source holds its share; try again", body = crate::api::v1::types::ErrorBody),
     ),
     security(("source" = []))
 )]

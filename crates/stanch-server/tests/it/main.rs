@@ -25,6 +25,7 @@ mod playbook_edit;
 mod reload;
 mod secrets;
 mod secure;
+mod shares;
 mod socket;
 mod storm;
 mod tenants;
