@@ -57,7 +57,7 @@ pub(crate) fn drive(
         reader,
         inputs: inputs.clone(),
         backlog: Backlog::new(),
-        others: VecDeque::new(),
+        aside: VecDeque::new(),
         stopping: false,
         turns: 0,
         last: Spent::default(),
@@ -92,7 +92,7 @@ struct Core {
     /// Deliveries beyond what one commit holds.
     backlog: Backlog<Delivery>,
     /// Other inputs, in order; empty but while there are more than one turn takes.
-    others: VecDeque<Input>,
+    aside: VecDeque<Input>,
     stopping: bool,
     /// How often was taken what had come in.
     turns: u64,
@@ -153,7 +153,7 @@ impl Core {
 
     /// True while more is taken out of the queue than one turn deals with.
     fn waits(&self) -> bool {
-        !self.backlog.is_empty() || !self.others.is_empty()
+        !self.backlog.is_empty() || !self.aside.is_empty()
     }
 
     /// Senders that were just answered are about to deliver again, and a sync costs the same for one as
@@ -209,13 +209,11 @@ impl Core {
     fn turn(&mut self, inputs: Vec<Input>) -> Result<usize, JournalError> {
         let mut replies = Replies::default();
         let deliveries = self.sort(inputs);
-        let (rules, rest) = self.next_others(&mut replies);
         if !deliveries.is_empty() {
+            let rules = self.rules();
             self.deliver(&rules, deliveries, &mut replies)?;
         }
-        if !rest.is_empty() {
-            self.others(&rules, rest, &mut replies)?;
-        }
+        self.rest(&mut replies)?;
         // Whoever waited for a run comes back as senders do.
         let answered = replies.acks.len() + replies.runs.len();
         self.answer(replies);
@@ -238,7 +236,7 @@ impl Core {
                 | Input::Ordered(..)
                 | Input::Settled(..)
                 | Input::Grown(..)
-                | Input::Tick => self.others.push_back(input),
+                | Input::Tick => self.aside.push_back(input),
             }
         }
         if self.backlog.is_empty() && deliveries.len() <= GROUP.many && before_last <= GROUP.bytes {
@@ -254,35 +252,35 @@ impl Core {
         self.backlog.take(GROUP, weight)
     }
 
-    /// The rules that are in force from now on, and what else is dealt with in this turn.
-    fn next_others(&mut self, replies: &mut Replies) -> (Arc<Rules>, Vec<Other>) {
+    /// What was set aside, in order, as much as one turn takes.
+    fn rest(&mut self, replies: &mut Replies) -> Result<(), JournalError> {
         let (mut rules, mut rest) = (self.rules(), Vec::new());
-        for input in self.others.drain(..self.others.len().min(GROUP.many)) {
+        let now: Vec<Input> = self.aside.drain(..self.aside.len().min(GROUP.many)).collect();
+        for input in now {
             match input {
                 Input::Reloaded(new, by, reply) => {
                     // What came before is judged by the rules before; and who saved a playbook is known before
                     // anything runs by it.
-                    if !deliveries.is_empty() {
-                        self.deliver(&rules, std::mem::take(&mut deliveries), &mut replies)?;
-                        bytes = 0;
-                    }
                     if !rest.is_empty() {
-                        self.others(&rules, std::mem::take(&mut rest), &mut replies)?;
+                        self.others(&rules, std::mem::take(&mut rest), replies)?;
                     }
                     rules = Arc::new(*new);
                     *write(&self.shared.rules) = rules.clone();
-                    self.others(&rules, vec![Other::Loaded(by)], &mut replies)?;
+                    self.others(&rules, vec![Other::Loaded(by)], replies)?;
                     replies.reloads.push(reply);
                 }
                 Input::Ordered(c, reply) => rest.push(Other::Ordered(Box::new(c), reply)),
                 Input::Settled(id, outcome) => rest.push(Other::Settled(id, outcome)),
                 Input::Grown(upto, model) => rest.push(Other::Grown(upto, model)),
                 Input::Tick => rest.push(Other::Tick),
-                // Set aside before.
+                // Never set aside.
                 Input::Received(..) | Input::Stop => {}
             }
         }
-        (rules, rest)
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.others(&rules, rest, replies)
     }
 
     /// Lets answers out: one wake-up of the runtime for all of them, not one for each.

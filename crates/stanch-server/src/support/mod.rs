@@ -105,7 +105,8 @@ pub(crate) fn gather(
     );
     part("files", "sizes of the files in the data folder", machine::files(books.data_dir()));
     part("ledger", "where everything received is", books.read(|s| numbers::ledger(s, &mut mask)));
-    let page = metrics::render(&books.read(Numbers::of), books.metrics(), around.tenant);
+    let page =
+        metrics::render(&books.read(Numbers::of), books.metrics(), books.doors().as_deref(), around.tenant);
     part("metrics", "the page of metrics", map([("lines", numbers::metrics(&page, &mut mask))]));
     part("tables", "how much is held in memory", books.read(numbers::tables));
     part("errors", "errors by code, failures by kind", errors::of(books)?);

@@ -28,10 +28,12 @@ const METRICS: &[&str] = &[
     "stanch_records",
     "stanch_records_received_total",
     "stanch_runs_under_way",
+    "stanch_source_commits_waited_max",
     "stanch_source_last_heard_timestamp_seconds",
+    "stanch_source_refused_total",
 ];
 /// Labels on it.
-const LABELS: &[&str] = &["le", "outcome", "place", "source", "status", "tenant", "version"];
+const LABELS: &[&str] = &["le", "outcome", "place", "source", "status", "tenant", "version", "why"];
 /// Words behind them.
 const VALUES: &[&str] = &[
     env!("CARGO_PKG_VERSION"),
@@ -60,11 +62,13 @@ const VALUES: &[&str] = &[
     "encoding",
     "in_incidents",
     "interrupted",
+    "limit",
     "merged",
     "open",
     "quarantined",
     "replayed",
     "resolved",
+    "share",
     "suppressed",
     "too_large",
     "triggered",
@@ -207,7 +211,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_page_is_allowed_and_names_on_it_are_hidden() {
-        let page = render(&Numbers::of(&State::default()), Some(&Metrics::default()), Some("a-tenant"));
+        let page = render(&Numbers::of(&State::default()), Some(&Metrics::default()), None, Some("a-tenant"));
         let page = page + "stanch_records_received_total{source=\"core-switch\"} 3\n";
         let lines = page.lines().filter(|l| !l.starts_with('#')).count();
         let Safe::List(shown) = metrics(&page, &mut Mask::default()) else { panic!("a list") };
