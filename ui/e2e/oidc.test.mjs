@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { after, before, test } from "node:test";
 import Provider from "oidc-provider";
 import { chromium } from "playwright-core";
 import { accessible, calm } from "./parts.mjs";
-import { patience, program, run, watched } from "./world.mjs";
+import { beacon, patience, program, root, run, watched } from "./world.mjs";
 
 const SECRET = "a-secret-of-the-test-and-of-nothing-else";
 /** What groups people of the provider have; changed by the tests. */
@@ -83,6 +83,9 @@ before(async () => {
 `;
   await writeFile(people, `${await readFile(people, "utf8")}\n${provider}`);
   await writeFile(join(config, "secrets/sso.secret"), `${SECRET}\n`, { mode: 0o600 });
+  // A question that takes a fresh proof of the person.
+  await copyFile(join(root, "playbooks/c2-beacon.yaml"), join(config, "playbooks/c2-beacon.yaml"));
+  await appendFile(join(config, "policies/containment.yaml"), "fresh_proof_for: [block_address]\napproval_expires: 1h\n");
   await run(program, ["check", "--config", config]);
   const words = ["serve", "--config", config, "--data", join(dir, "data"), "--listen", `127.0.0.1:${own}`];
   server = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"] });
@@ -210,6 +213,56 @@ test("when the provider changes its keys, people come in as before", { timeout: 
   await through(page, "maria");
   await page.locator("nav.nav").waitFor({ state: "attached" });
   assert.equal((await me(page)).name, "maria");
+  await page.context().close();
+});
+
+/** Through the provider's pages once more, where the browser has a session of the provider already. */
+async function anew(page, who) {
+  await page.getByRole("button", { name: "Prove it with the test provider" }).click();
+  const login = page.locator('input[name="login"]');
+  await login.waitFor();
+  await login.fill(who);
+  await page.locator('input[name="password"]').fill("anything");
+  await page.getByRole("button", { name: /sign-in/i }).click();
+  const consent = page.getByRole("button", { name: /continue/i });
+  const back = page.waitForURL((url) => url.origin === base && url.pathname.startsWith("/approvals/"));
+  await Promise.race([back, consent.waitFor().then(() => consent.click())]);
+  await back;
+}
+
+test("a yes takes a new sign-in at the provider, of the same person, and nothing less", { timeout: patience(120_000) }, async () => {
+  groups.maria = ["leads", "soc"];
+  groups.nora = ["leads"];
+  const token = (await readFile(join(dir, "config/secrets/suricata.token"), "utf8")).trim();
+  const headers = { authorization: `Bearer ${token}` };
+  const record = beacon(1, { src_ip: "10.0.0.5", dest_ip: "203.0.113.9" });
+  const sent = await fetch(`${base}/in/suricata`, { method: "POST", headers, body: JSON.stringify(record) });
+  assert.ok(sent.ok, await sent.text());
+  const page = await window();
+  await through(page, "maria");
+  await page.goto("/approvals");
+  await page.getByRole("link", { name: "Review and decide…" }).click();
+  const dialog = page.getByRole("dialog");
+  const yes = dialog.getByRole("button", { name: /^Yes:/ });
+  await yes.waitFor();
+  const high = dialog.getByLabel(/Type/);
+  const ready = async () => {
+    if (await high.count()) await high.fill("203.0.113.9");
+  };
+  await ready();
+  assert.ok(await yes.isDisabled(), "the session alone is not enough");
+  // Somebody else at the same browser proves nothing about maria.
+  await anew(page, "nora");
+  await page.getByRole("alert").filter({ hasText: "was not taken" }).waitFor();
+  assert.equal((await me(page)).name, "maria");
+  await ready();
+  assert.ok(await yes.isDisabled(), "another person's proof is none");
+  await anew(page, "maria");
+  await dialog.getByText("You have proved that it is you").waitFor();
+  await ready();
+  await yes.click();
+  await dialog.getByRole("status").filter({ hasText: "by maria" }).waitFor();
+  calm(page);
   await page.context().close();
 });
 

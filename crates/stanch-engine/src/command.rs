@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use stanch_core::config::Role;
+use stanch_core::contain::FreshProof;
 use stanch_core::journal::event::Access;
 use stanch_core::stage::health::Ailment;
 use stanch_model::{ActionId, AlertId, ApprovalId, IncidentId, RunId, SilenceId, Span, Timestamp};
@@ -115,6 +116,8 @@ pub enum Command {
         approve: bool,
         /// In their words.
         reason: Option<String>,
+        /// What they have proved just now, for this very question.
+        proof: Option<FreshProof>,
     },
     /// Lift a change before its end.
     Release {
@@ -285,6 +288,9 @@ pub enum CommandError {
     /// The rules forbid it.
     #[error("{0}")]
     Refused(String),
+    /// It takes a fresh proof of the person.
+    #[error("{0}")]
+    Unproved(String),
     /// What was asked makes no sense.
     #[error("{0}")]
     Invalid(String),

@@ -7,7 +7,7 @@ use stanch_core::contain::guard::must_be_lifted;
 use stanch_core::contain::lease::{self, LetGo};
 use stanch_core::contain::parties;
 use stanch_core::contain::weigh::{self, Proposer};
-use stanch_core::contain::{Approval, ENCODING, Verdict, Vote};
+use stanch_core::contain::{Approval, ENCODING, FreshProof, Verdict, Vote, fresh};
 use stanch_core::journal::event::{
     Answered, ApprovalReminded, ApprovalSettled, ApprovalVoted, ByPerson, Effect, Event, KillSwitch,
     LeaseLeft, LeaseRenewed, Settled, Vetoed,
@@ -36,6 +36,7 @@ fn counts(e: ApprovalError) -> CommandError {
         | ApprovalError::Role { .. }
         | ApprovalError::Team { .. }
         | ApprovalError::Party { .. } => CommandError::Refused(e.to_string()),
+        ApprovalError::Unproved { .. } => CommandError::Unproved(e.to_string()),
     }
 }
 
@@ -62,6 +63,7 @@ impl Turn<'_> {
         digest: &str,
         approve: bool,
         reason: Option<String>,
+        proof: Option<FreshProof>,
     ) -> Answer {
         let asked = self.state.approvals.get(&id).ok_or_else(|| CommandError::NotFound(id.to_string()))?;
         let yes: Vec<Vote> = asked.yes.iter().map(|(vote, _)| vote.clone()).collect();
@@ -74,6 +76,7 @@ impl Turn<'_> {
             digest,
             approve,
             reason: reason.as_deref(),
+            proof,
             others: &others,
         };
         let incident = Some(asked.approval.incident);
@@ -82,13 +85,13 @@ impl Turn<'_> {
         let (by, digest, reason) = (who.name.clone(), digest.to_owned(), reason.unwrap_or_default());
         match decision.map_err(counts)? {
             Decision::Counted { missing, .. } => {
-                self.record(Event::ApprovalVoted(ApprovalVoted { approval: id, by, digest, reason }));
+                self.record(Event::ApprovalVoted(ApprovalVoted { approval: id, by, digest, reason, proof }));
                 said(format!("{id}: your yes counts; it takes {missing} more, of other people"), incident)
             }
             Decision::Approved(approved) => {
                 let seal = self.rules.seal.of_yes(id, &digest, approved.yes());
                 let answer = Answered::Approved;
-                let settled = ApprovalSettled { approval: id, answer, by, digest, reason, seal };
+                let settled = ApprovalSettled { approval: id, answer, by, digest, reason, seal, proof };
                 self.record(Event::ApprovalSettled(settled));
                 if renewal {
                     self.renewed(id);
@@ -97,7 +100,7 @@ impl Turn<'_> {
             }
             Decision::Denied { .. } => {
                 let (answer, seal) = (Answered::Denied, String::new());
-                let settled = ApprovalSettled { approval: id, answer, by, digest, reason, seal };
+                let settled = ApprovalSettled { approval: id, answer, by, digest, reason, seal, proof: None };
                 self.record(Event::ApprovalSettled(settled));
                 said(format!("{id} denied"), incident)
             }
@@ -158,7 +161,15 @@ impl Turn<'_> {
     pub(crate) fn settle_question(&mut self, approval: ApprovalId, answer: Answered, reason: &str) {
         let (digest, seal) = (String::new(), String::new());
         let (by, reason) = ("stanch".to_owned(), reason.to_owned());
-        self.record(Event::ApprovalSettled(ApprovalSettled { approval, answer, by, digest, reason, seal }));
+        self.record(Event::ApprovalSettled(ApprovalSettled {
+            approval,
+            answer,
+            by,
+            digest,
+            reason,
+            seal,
+            proof: None,
+        }));
     }
 
     // ------------------------------------------------------------------------------ renewals
@@ -189,6 +200,8 @@ impl Turn<'_> {
         let Some(i) = self.state.incidents.get(&incident) else {
             return Err(CommandError::NotFound(incident.to_string()));
         };
+        let blast = self.world(|w| weigh::blast(w, i, &action));
+        let fresh_within = fresh::wanted(policy, &action.kind, blast.level);
         let approval = Approval {
             encoding: ENCODING,
             id: ApprovalId(self.state.next.approval),
@@ -199,7 +212,7 @@ impl Turn<'_> {
             playbook_hash: hash,
             step,
             simulated: self.rules.responders.get(&action.responder).copied().unwrap_or(false),
-            blast: self.world(|w| weigh::blast(w, i, &action)),
+            blast,
             action,
             because: vec![stanch_core::Reason(format!("renewal: {} wants it to go on: {reason}", who.name))],
             lasting: false,
@@ -207,6 +220,7 @@ impl Turn<'_> {
             people: before.map_or(1, |q| q.people),
             asked_by: Some(who.name.clone()),
             parties: parties::parties(self.config(), self.state, Some(run_id), Some(&who.name)),
+            fresh_within,
             policy: self.config().hash.clone(),
             teams,
             requested_at: self.now,

@@ -42,8 +42,8 @@ impl Turn<'_> {
             Command::Merge { from, into, who, because } => self.merge(from, into, &who, because),
             Command::Unmerge { incident, who } => self.unmerge(incident, &who),
             Command::Split { from, alerts, to, who } => self.split(from, alerts, to, &who),
-            Command::Decide { approval, who, digest, approve, reason } => {
-                self.decide(approval, &who, &digest, approve, reason)
+            Command::Decide { approval, who, digest, approve, reason, proof } => {
+                self.decide(approval, &who, &digest, approve, reason, proof)
             }
             Command::Release { action, who, reason, only } => self.release(action, &who, &reason, only),
             Command::Renew { action, ttl, who, reason } => self.renew(action, ttl, &who, &reason),

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use stanch_core::config::{Config, May};
+use stanch_core::contain::FreshProof;
+use stanch_core::contain::fresh::How;
 use stanch_core::journal::event::{Effect, RunEnd};
 use stanch_core::law;
 use stanch_core::playbook::run::task::{Ask, Field};
@@ -213,7 +215,10 @@ impl Stage<'_> {
             let approve = self.yes(&a.step);
             self.say("asked", format!("{text} {} says {}", who.name, if approve { "yes" } else { "no" }));
             let (approval, digest) = (a.id, a.digest());
-            let answer = Command::Decide { approval, who, digest, approve, reason: Some("rehearsal".into()) };
+            // Somebody who would prove that it is them, where that is asked.
+            let proof = Some(FreshProof { how: How::Password, at: self.now });
+            let reason = Some("rehearsal".into());
+            let answer = Command::Decide { approval, who, digest, approve, reason, proof };
             return Ok(self.hand.order(self.now, answer)?.is_ok());
         }
         let open = s.tasks.values().find(|t| t.answered.is_none()).map(|t| t.task.clone());

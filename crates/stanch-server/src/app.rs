@@ -301,6 +301,7 @@ impl App {
             identity,
             provider: Swap::new(loaded.provider),
             sessions: Sessions::new(place),
+            proofs: crate::auth::Proofs::default(),
             desks: Desks::default(),
             places,
             pulse,

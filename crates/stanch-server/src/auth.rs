@@ -14,6 +14,7 @@
 
 mod clicks;
 pub(crate) mod door;
+mod fresh;
 mod hook;
 mod keys;
 mod knock;
@@ -43,10 +44,11 @@ use crate::problem::Problem;
 use crate::secrets::TokenDigest;
 use crate::sse::Pulse;
 
+pub(crate) use fresh::{Holder, Proofs, Shows};
 pub(crate) use hook::{HookCaller, HookRoom};
 pub(crate) use keys::Change;
 pub(crate) use knock::{CameIn, Knock};
-pub(crate) use provided::Back;
+pub(crate) use provided::{Back, Came};
 
 /// What handlers share. Holds everything and gives nothing away without a check.
 #[derive(Clone)]

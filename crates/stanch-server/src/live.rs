@@ -12,7 +12,7 @@ use stanch_model::port::Responder;
 use crate::api::manners::{Answers, Limits};
 use crate::assist::Assist;
 use crate::audit::Audit;
-use crate::auth::HookRoom;
+use crate::auth::{HookRoom, Proofs};
 use crate::certificate::Authorities;
 use crate::chat::Links;
 use crate::config_dir::{self, Loaded, Written};
@@ -39,6 +39,8 @@ pub(crate) struct Live {
     pub(crate) identity: Identity,
     pub(crate) provider: Swap<Option<Arc<Provider>>>,
     pub(crate) sessions: Sessions,
+    /// What people have proved just now, each for one question.
+    pub(crate) proofs: Proofs,
     /// From where those who act are connected.
     pub(crate) desks: Desks,
     /// Where the names lead that we depend on.

@@ -57,6 +57,11 @@ impl Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "ST0401", "name or password is wrong", mend)
     }
 
+    /// It takes a fresh proof of the person, and there is none that holds.
+    pub(crate) fn unproved(message: impl Into<String>, mend: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "ST0426", message, mend)
+    }
+
     /// A link or set-up token that cannot be used: the same words for every cause.
     pub(crate) fn spent() -> Problem {
         let mend = "links to set a password hold for 24 hours and once: ask an administrator for a new one; \
@@ -185,6 +190,11 @@ impl Problem {
         } else {
             format!("Nothing was changed: {message}. {mend}")
         }
+    }
+
+    /// True when a fresh proof of the person is wanted.
+    pub(crate) fn is_unproved(&self) -> bool {
+        self.code == "ST0426"
     }
 
     /// True when the rules forbid what was asked.
@@ -325,6 +335,10 @@ impl From<CommandError> for Problem {
                 Problem::new(StatusCode::FORBIDDEN, "ST0403", message, "the rules in policies/ say why")
             }
             CommandError::Invalid(_) => Problem::invalid(message, ""),
+            CommandError::Unproved(_) => Problem::unproved(
+                message,
+                "open the question in the console and prove there that it is you; a chat and a command line cannot",
+            ),
             CommandError::Stopping => Problem::busy(message),
         }
     }

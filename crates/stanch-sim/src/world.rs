@@ -177,7 +177,7 @@ impl World {
                 let approval = c.pick(&open)?;
                 let digest = self.hand.state().approvals[&approval].approval.digest();
                 let approve = !self.chance.once_in(4);
-                Command::Decide { approval, who, digest, approve, reason: None }
+                Command::Decide { approval, who, digest, approve, reason: None, proof: None }
             }
             6..=8 => {
                 let task = c.pick(&tasks)?;

@@ -316,6 +316,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/approvals/{id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove that it is you, for one yes to exactly what was shown
+         * @description Holds from where it was given: this session, or this token together with the password. It is used up by the
+         *     next yes to this question, and a restart forgets it.
+         */
+        post: operations["post_approvals_id_proof"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approvals/{id}/proof/provider": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go to the provider to prove that it is you, for one yes to exactly what was shown
+         * @description For browsers: open `to` in the same browser. The provider asks for a new sign-in, whatever session somebody has there,
+         *     and sends back to the question.
+         */
+        post: operations["post_approvals_id_proof_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -2222,6 +2264,7 @@ export interface components {
             because: string[];
             /** @description Whom it would hurt. */
             blast: components["schemas"]["Blast"];
+            fresh?: components["schemas"]["FreshView"] | null;
             /**
              * @description Who may say yes now, by name: members of the teams who may decide, have no part in it, and have not said
              *     yes before.
@@ -3009,6 +3052,20 @@ export interface components {
              * @description Records taken in from it.
              */
             received: number;
+        };
+        /** @description The fresh proof of the person that each yes takes, for whoever looks. */
+        FreshView: {
+            /** @description True when you have just proved it for this question, from here. */
+            proved: boolean;
+            /** @description By what you can prove that it is you, from where you are signed in: `password`, `provider`, `token`. */
+            ways: string[];
+            /** @description The same in words. */
+            within: string;
+            /**
+             * Format: int64
+             * @description How old it may be when it is used.
+             */
+            within_ms: number;
         };
         /** @description One card. */
         GraphCard: {
@@ -3804,12 +3861,33 @@ export interface components {
             /** @description One line. */
             summary: string;
         };
+        /** @description A proof that it is you: one of both. */
+        ProofRequest: {
+            /** @description The `digest` of what was shown, all 64 digits: the proof is for nothing else. */
+            digest: string;
+            /** @description The password of your account. */
+            password?: string | null;
+            /** @description For a session that was opened with a token: the token, again. */
+            token?: string | null;
+        };
+        /** @description What was proved. */
+        ProofView: {
+            /** @description By what: `password` or `token`. */
+            how: string;
+            /** @description A yes to this question has to be said before. */
+            until: string;
+        };
         /** @description Something never to be touched. */
         ProtectedView: {
             /** @description What: an address or prefix, an account, a group, a name or a port. */
             net: string;
             /** @description Why. */
             why: string;
+        };
+        /** @description Which question somebody goes to the provider for. */
+        ProviderProofRequest: {
+            /** @description The `digest` of what was shown, all 64 digits: the proof is for nothing else. */
+            digest: string;
         };
         /** @description One record that could not be read. */
         QuarantineItem: {
@@ -4723,6 +4801,11 @@ export interface components {
             /** @description When it was last used, to the hour; none: never. */
             used?: string | null;
         };
+        /** @description Where to go, in the same browser. */
+        ToProviderView: {
+            /** @description The provider's address. */
+            to: string;
+        };
         /** @description One of our machines that would be touched. */
         TouchedAssetView: {
             /** @description Its address. */
@@ -5069,6 +5152,7 @@ export type SchemaFilterRequest = components['schemas']['FilterRequest'];
 export type SchemaFilterView = components['schemas']['FilterView'];
 export type SchemaFirstRunView = components['schemas']['FirstRunView'];
 export type SchemaFirstSourceView = components['schemas']['FirstSourceView'];
+export type SchemaFreshView = components['schemas']['FreshView'];
 export type SchemaGraphCard = components['schemas']['GraphCard'];
 export type SchemaGraphLink = components['schemas']['GraphLink'];
 export type SchemaGraphPair = components['schemas']['GraphPair'];
@@ -5122,7 +5206,10 @@ export type SchemaPlaybookText = components['schemas']['PlaybookText'];
 export type SchemaPlaybookVersion = components['schemas']['PlaybookVersion'];
 export type SchemaPlaybookVersions = components['schemas']['PlaybookVersions'];
 export type SchemaPlaybookView = components['schemas']['PlaybookView'];
+export type SchemaProofRequest = components['schemas']['ProofRequest'];
+export type SchemaProofView = components['schemas']['ProofView'];
 export type SchemaProtectedView = components['schemas']['ProtectedView'];
+export type SchemaProviderProofRequest = components['schemas']['ProviderProofRequest'];
 export type SchemaQuarantineItem = components['schemas']['QuarantineItem'];
 export type SchemaQuarantinePage = components['schemas']['QuarantinePage'];
 export type SchemaQueueFilter = components['schemas']['QueueFilter'];
@@ -5178,6 +5265,7 @@ export type SchemaTimelineRow = components['schemas']['TimelineRow'];
 export type SchemaTimelineView = components['schemas']['TimelineView'];
 export type SchemaTokenPage = components['schemas']['TokenPage'];
 export type SchemaTokenView = components['schemas']['TokenView'];
+export type SchemaToProviderView = components['schemas']['ToProviderView'];
 export type SchemaTouchedAssetView = components['schemas']['TouchedAssetView'];
 export type SchemaUndecided = components['schemas']['Undecided'];
 export type SchemaUnmergeRequest = components['schemas']['UnmergeRequest'];
@@ -6657,6 +6745,207 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_approvals_id_proof: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description For example APR-1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "digest": "0000000000000000000000000000000000000000000000000000000000000000",
+                 *       "password": "four words of it"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProofRequest"];
+            };
+        };
+        responses: {
+            /** @description Proved */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It takes no proof, or something else was shown */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            422: components["responses"]["KeyReused"];
+            /** @description Too many wrong ones */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_approvals_id_proof_provider: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description For example APR-1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "digest": "0000000000000000000000000000000000000000000000000000000000000000"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderProofRequest"];
+            };
+        };
+        responses: {
+            /** @description Where to go */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToProviderView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It takes no proof, or something else was shown */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooFast"];
             /** @description Stopping, or not running */
             503: {

@@ -12,6 +12,7 @@ import { countdown } from "../lib/time";
 import { useLive } from "../live/stream";
 import { Failed, Loading, Name, Simulated, State, T, Time } from "../parts/basics";
 import { Dialog } from "../parts/dialog";
+import { missing, Prove, proveFirst } from "./prove";
 
 export function TimeLeft({ until }: { until: string }) {
   const now = useNow();
@@ -249,7 +250,14 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
   const [denying, setDenying] = useState(false);
   const path = { params: { path: { id: a.id } } };
   const body = { digest: dry.digest, ...(reason.trim() ? { reason: reason.trim() } : {}) };
-  const yes = useAct(() => ask(api.POST("/api/v1/approvals/{id}/approve", { ...path, body })), { quiet: true });
+  const [proof, setProof] = useState("");
+  const yes = useAct(
+    async () => {
+      await proveFirst(a, dry.digest, proof);
+      return ask(api.POST("/api/v1/approvals/{id}/approve", { ...path, body }));
+    },
+    { quiet: true },
+  );
   const no = useAct(() => ask(api.POST("/api/v1/approvals/{id}/deny", { ...path, body })), { quiet: true });
   const mayAnswer = me?.may?.includes("decide") && a.teams.some((t) => me.teams.includes(t));
   const part = (a.parties ?? []).find((p) => p.person === me?.name && !p.counts);
@@ -258,7 +266,7 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
   const over = new Date(a.expires_at).getTime() <= now;
   const careful = a.blast_radius === "high";
   const target = dry.targets[0] ?? "";
-  const ready = live.state !== "offline" && !over && (!careful || typed.trim() === target);
+  const ready = live.state !== "offline" && !over && (!careful || typed.trim() === target) && (!missing(a.fresh) || proof !== "");
   const busy = yes.isPending || no.isPending;
   if (me && !mayAnswer) {
     return (
@@ -297,6 +305,7 @@ function Decide({ a, dry }: { a: ApprovalDetail; dry: DryRunView }) {
           <input id={`${id}t`} value={typed} onChange={(e) => setTyped(e.target.value)} autoComplete="off" spellCheck={false} />
         </>
       ) : null}
+      {part ? null : <Prove a={a} digest={dry.digest} typed={proof} setTyped={setProof} />}
       {denying && reason.trim() === "" ? (
         <p role="alert" className="mute">
           A no needs a reason: write it above, then say no again.

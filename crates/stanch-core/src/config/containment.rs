@@ -42,6 +42,9 @@ const KEYS: &[&str] = &[
     "management_vlans",
     "two_people_for",
     "two_people_when_high",
+    "fresh_proof_for",
+    "fresh_proof_when_high",
+    "fresh_proof_within",
     "self_approval",
     "new_playbooks",
     "autonomy",
@@ -133,6 +136,11 @@ fn people_asked(policy: &mut ContainmentPolicy, fields: &Fields<'_>, m: &mut Vec
     let two = fields.optional("two_people_for").and_then(|n| n.list(m, kind));
     policy.two_people_for = two.unwrap_or_default().into_iter().collect();
     set(&mut policy.two_people_when_high, fields.optional("two_people_when_high").and_then(|n| n.boolean(m)));
+    let fresh = fields.optional("fresh_proof_for").and_then(|n| n.list(m, kind));
+    policy.fresh_proof_for = fresh.unwrap_or_default().into_iter().collect();
+    let when_high = fields.optional("fresh_proof_when_high").and_then(|n| n.boolean(m));
+    set(&mut policy.fresh_proof_when_high, when_high);
+    span(&mut policy.fresh_proof_within, fields, "fresh_proof_within", Span::secs(30)..=Span::hours(1), m);
     let own = fields.optional("self_approval").and_then(|n| self_approval(n, m));
     set(&mut policy.self_approval, own);
     set(&mut policy.new_playbooks, fields.optional("new_playbooks").and_then(|n| level(n, m)));

@@ -180,6 +180,12 @@ pub struct ContainmentPolicy {
     pub two_people_for: BTreeSet<String>,
     /// True: so must they when the blast radius is high or not known. Default false.
     pub two_people_when_high: bool,
+    /// Kinds of change to which a yes takes a fresh proof of the person. Default none.
+    pub fresh_proof_for: BTreeSet<String>,
+    /// True: so it does when the blast radius is high or not known. Default false.
+    pub fresh_proof_when_high: bool,
+    /// How old a proof may be when it is used. Default 5 min.
+    pub fresh_proof_within: Span,
     /// Whether those who have a part in a question may answer it. Default [`SelfApproval::WhenAlone`].
     pub self_approval: SelfApproval,
     /// How far the machine may go with a playbook of which this very version has never completed a
@@ -229,6 +235,9 @@ impl Default for ContainmentPolicy {
             management_vlans: BTreeSet::from([1]),
             two_people_for: BTreeSet::new(),
             two_people_when_high: false,
+            fresh_proof_for: BTreeSet::new(),
+            fresh_proof_when_high: false,
+            fresh_proof_within: Span::mins(5),
             self_approval: SelfApproval::WhenAlone,
             new_playbooks: Autonomy::Approve,
             autonomy: Vec::new(),

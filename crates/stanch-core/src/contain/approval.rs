@@ -9,8 +9,9 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use stanch_model::{Action, ApprovalId, Timestamp};
+use stanch_model::{Action, ApprovalId, Span, Timestamp};
 
+use super::fresh::FreshProof;
 use super::parties::instead;
 pub use super::question::Approval;
 use crate::Reason;
@@ -60,6 +61,8 @@ pub struct Answer<'a> {
     pub approve: bool,
     /// In the person's words.
     pub reason: Option<&'a str>,
+    /// What they have proved just now for this very question. Whose and for what it is has been found out.
+    pub proof: Option<FreshProof>,
     /// Who else may say yes, by name: for words only.
     pub others: &'a [String],
 }
@@ -71,6 +74,9 @@ pub struct Vote {
     pub by: String,
     /// When.
     pub at: Timestamp,
+    /// The fresh proof of the person that it came with, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<FreshProof>,
 }
 
 /// A yes: to exactly one question, usable once. Made by [`decide`] or read back from the journal.
@@ -161,6 +167,11 @@ impl Approved {
         {
             return refuse(format!("approval: {id} was answered by {by}, who {why}"));
         }
+        if let Some(within) = self.approval.fresh_within
+            && let Some(v) = self.yes.iter().find(|v| !v.proof.is_some_and(|p| p.holds(within, v.at)))
+        {
+            return refuse(format!("approval: {id} was answered by {} without a fresh proof", v.by));
+        }
         let (have, need) = (self.people(), usize::from(self.approval.people.max(1)));
         if have < need {
             return refuse(format!("approval: {id} needs {need} people, and {have} said yes"));
@@ -230,6 +241,16 @@ pub enum ApprovalError {
         why: String,
         /// Who may answer instead, or how to mend it.
         instead: String,
+    },
+    /// Nobody knows that it is them.
+    #[error("a yes to {id} takes a fresh proof that it is {person}, not older than {within}")]
+    Unproved {
+        /// Which question.
+        id: ApprovalId,
+        /// Who.
+        person: String,
+        /// How old it may be.
+        within: Span,
     },
     /// The same person again.
     #[error("{person} has said yes to {id} already; it takes {missing} more, of other people")]
@@ -335,11 +356,16 @@ pub fn decide(
     if people.contains(answer.person) {
         return Err(ApprovalError::Twice { id, person, missing });
     }
+    if let Some(within) = approval.fresh_within
+        && !answer.proof.is_some_and(|p| p.holds(within, now))
+    {
+        return Err(ApprovalError::Unproved { id, person, within });
+    }
     if missing > 1 {
         return Ok(Decision::Counted { by: person, missing: missing - 1 });
     }
     let mut yes = yes.to_vec();
-    yes.push(Vote { by: person, at: now });
+    yes.push(Vote { by: person, at: now, proof: answer.proof });
     Ok(Decision::Approved(Box::new(Approved { approval: approval.clone(), digest, yes, used: false })))
 }
 

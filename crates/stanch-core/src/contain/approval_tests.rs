@@ -2,6 +2,7 @@ use stanch_model::{ActionKind, IncidentId, RunId, Span};
 
 use super::*;
 use crate::contain::blast_radius::{BlastRadius, Level, WIDTH};
+use crate::contain::fresh::{FreshProof, How};
 use crate::contain::question::exact;
 use crate::contain::{ENCODING, Party};
 
@@ -50,6 +51,7 @@ fn approval() -> Approval {
         people: 1,
         asked_by: None,
         parties: vec![],
+        fresh_within: None,
         policy: "cd".repeat(32),
         teams: vec!["netops".into(), "secops".into()],
         requested_at: Timestamp(1_772_575_800_000),
@@ -58,7 +60,7 @@ fn approval() -> Approval {
 }
 
 fn vote(by: &str, at: Timestamp) -> Vec<Vote> {
-    vec![Vote { by: by.to_owned(), at }]
+    vec![Vote { by: by.to_owned(), at, proof: None }]
 }
 
 fn party(person: &str, why: &str, counts: bool) -> Party {
@@ -83,6 +85,7 @@ fn check(state: &ApprovalState, now: Timestamp, change: impl Fn(&mut Answer<'_>)
         digest: &digest,
         approve: true,
         reason: Some("seen it"),
+        proof: None,
         others: &[],
     };
     change(&mut answer);
@@ -168,6 +171,8 @@ fn every_field_that_is_shown_changes_the_digest() {
         ("renewal", |a| a.renewal = true),
         ("people", |a| a.people = 2),
         ("asked_by", |a| a.asked_by = Some("eve".into())),
+        ("fresh proof", |a| a.fresh_within = Some(Span::mins(5))),
+        ("fresh proof's age", |a| a.fresh_within = Some(Span::mins(6))),
         ("party", |a| a.parties = vec![party("eve", "saved playbook x", false)]),
         ("party's name", |a| a.parties = vec![party("eva", "saved playbook x", false)]),
         ("party's part", |a| a.parties = vec![party("eve", "saved playbook y", false)]),
@@ -252,6 +257,7 @@ fn every_other_answer_is_refused_with_the_reason() {
             digest: &digest,
             approve: true,
             reason: None,
+            proof: None,
             others: &[],
         };
         let got = decide(&question, &pending, &[], &answer, NOW).expect_err("team");
@@ -314,6 +320,7 @@ fn no_digest_but_the_exact_one_is_accepted() {
                 digest: &form,
                 approve,
                 reason: None,
+                proof: None,
                 others: &[],
             };
             let got = decide(&question, &ApprovalState::Pending, &[], &answer, NOW).expect_err(&form);
@@ -413,6 +420,7 @@ fn second(before: &[&str], change: impl Fn(&mut Approval), who: &str, approve: b
         digest: &digest,
         approve,
         reason: None,
+        proof: None,
         others: &["mira".to_owned()],
     };
     match decide(&question, &ApprovalState::Pending, &yes, &answer, NOW) {
@@ -521,4 +529,51 @@ fn what_is_special_about_a_question_is_shown() {
         a.action.kind = ActionKind::Call { call: "edr".into(), subject: "web-1".into(), inputs };
     });
     assert!(call.contains("\nEdr for web-1 for 4h on edge-fw\n  host: web-1\n"), "{call}");
+}
+
+/// A yes of jon to a question that takes a fresh proof, with this one.
+fn proved(proof: Option<FreshProof>, people: u8) -> String {
+    let mut question = approval();
+    (question.fresh_within, question.people) = (Some(Span::mins(5)), people);
+    let (digest, secops) = (question.digest(), teams(&["secops"]));
+    let answer = Answer {
+        person: "jon",
+        machine: false,
+        role: Role::Approver,
+        teams: &secops,
+        digest: &digest,
+        approve: true,
+        reason: None,
+        proof,
+        others: &[],
+    };
+    match decide(&question, &ApprovalState::Pending, &[], &answer, NOW) {
+        Ok(Decision::Approved(yes)) => format!("approved: {:?}", yes.covers(&question.action, NOW)),
+        Ok(Decision::Counted { by, missing }) => format!("{by} counts, {missing} missing"),
+        Ok(Decision::Denied { by, .. }) => format!("denied by {by}"),
+        Err(e) => e.to_string(),
+    }
+}
+
+#[test]
+fn where_it_takes_a_fresh_proof_each_yes_has_one_and_a_no_needs_none() {
+    let none = "a yes to APR-1 takes a fresh proof that it is jon, not older than 5m";
+    let at = |ago: i64| Some(FreshProof { how: How::Password, at: NOW.plus(Span(-ago)) });
+    assert_eq!(proved(at(0), 1), "approved: Ok(())");
+    assert_eq!(proved(at(300_000), 2), "jon counts, 1 missing");
+    for (proof, people) in [(None, 1), (None, 2), (at(300_001), 1), (at(-1), 1)] {
+        assert_eq!(proved(proof, people), none, "{proof:?}");
+    }
+    assert_eq!(second(&[], |a| a.fresh_within = Some(Span::mins(5)), "jon", false), "denied by jon");
+    // What was written past `decide` is weighed again when it is used.
+    let mut question = approval();
+    question.fresh_within = Some(Span::mins(5));
+    let why = |proof| {
+        let yes = [Vote { by: "jon".into(), at: NOW, proof }];
+        Approved::from_journal(&question, &question.digest(), &yes, false).covers(&question.action, NOW)
+    };
+    assert_eq!(why(at(0)), Ok(()));
+    let without = Err(Reason("approval: APR-1 was answered by jon without a fresh proof".into()));
+    assert_eq!((why(None), why(at(300_001)), why(at(-1))), (without.clone(), without.clone(), without));
+    assert!(question.shown().contains("each yes takes: a fresh proof that it is you, not older than 5m"));
 }

@@ -119,6 +119,7 @@ impl Case {
             people: 1,
             asked_by: None,
             parties: vec![],
+            fresh_within: None,
             policy: "cd".into(),
             teams: vec!["secops".into()],
             requested_at: NOW,
@@ -134,7 +135,8 @@ impl Case {
     /// Asks that many people, who all say yes.
     fn approved_by(mut self, people: &[&str]) -> Case {
         let question = Approval { people: people.len() as u8, ..self.question() };
-        let yes: Vec<Vote> = people.iter().map(|by| Vote { by: (*by).to_owned(), at: NOW }).collect();
+        let yes: Vec<Vote> =
+            people.iter().map(|by| Vote { by: (*by).to_owned(), at: NOW, proof: None }).collect();
         let Some((last, before)) = yes.split_last() else { return self };
         let (digest, teams) = (question.digest(), BTreeSet::from(["secops".to_owned()]));
         let answer = Answer {
@@ -145,6 +147,7 @@ impl Case {
             digest: &digest,
             approve: true,
             reason: None,
+            proof: None,
             others: &[],
         };
         match decide(&question, &ApprovalState::Pending, before, &answer, NOW) {

@@ -67,6 +67,9 @@ pub struct Approval {
     /// Everybody with a part in it, and whether their yes counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parties: Vec<Party>,
+    /// How old the proof of the person may be that each yes takes; none where it takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_within: Option<Span>,
     /// SHA-256 of the configuration in force when it was asked, in hexadecimal.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub policy: String,
@@ -123,6 +126,9 @@ impl Approval {
             "requested_at": self.requested_at.0.to_string(),
             "expires_at": self.expires_at.0.to_string(),
         });
+        if let Some(within) = self.fresh_within {
+            value["fresh_within_ms"] = within.0.to_string().into();
+        }
         // Questions of journals from before have no such name, and keep their digest.
         if !self.parties.is_empty() {
             value["parties"] =
@@ -180,6 +186,10 @@ impl Approval {
         out.push(format!("asked {}, open until {}", self.requested_at, self.expires_at));
         if self.people > 1 {
             out.push(format!("It takes {} different people to say yes, and one to say no.", self.people));
+        }
+        if let Some(within) = self.fresh_within {
+            let what = format!("a fresh proof that it is you, not older than {within}, in the console");
+            wrap_words("each yes takes: ", &what, &mut out);
         }
         out.push(
             if self.lasting {

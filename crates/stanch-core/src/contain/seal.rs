@@ -145,7 +145,10 @@ fn join<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
 
 fn yes_bytes(approval: ApprovalId, digest: &str, yes: &[Vote]) -> Vec<u8> {
     let id = approval.to_string();
-    let votes: Vec<String> = yes.iter().flat_map(|v| [v.by.clone(), v.at.0.to_string()]).collect();
+    // No name has a space. Yeses without a proof keep the seal they have.
+    let proof = |v: &Vote| v.proof.map(|p| format!("proved by {} at {}", p.how.word(), p.at.0));
+    let vote = |v: &Vote| [Some(v.by.clone()), Some(v.at.0.to_string()), proof(v)].into_iter().flatten();
+    let votes: Vec<String> = yes.iter().flat_map(vote).collect();
     let head = ["stanch yes v1".as_bytes(), id.as_bytes(), digest.as_bytes()];
     join(head.into_iter().chain(votes.iter().map(String::as_bytes)))
 }
@@ -190,7 +193,7 @@ mod tests {
     }
 
     fn vote(by: &str, at: i64) -> Vote {
-        Vote { by: by.into(), at: Timestamp(at) }
+        Vote { by: by.into(), at: Timestamp(at), proof: None }
     }
 
     fn action() -> Action {

@@ -30,7 +30,7 @@ impl State {
 
     pub(super) fn approval_voted(&mut self, at: Timestamp, e: &ApprovalVoted) {
         let Some(asked) = self.approvals.get_mut(&e.approval) else { return };
-        asked.yes.push((Vote { by: e.by.clone(), at }, e.digest.clone()));
+        asked.yes.push((Vote { by: e.by.clone(), at, proof: e.proof }, e.digest.clone()));
         let (incident, have, need) = (asked.approval.incident, asked.yes.len(), asked.approval.people);
         let why = if e.reason.is_empty() { String::new() } else { format!(": {}", e.reason) };
         let text = format!("{}: {} said yes, {have} of {need}{why}", e.approval, e.by);
@@ -44,7 +44,7 @@ impl State {
             return;
         }
         if e.answer == Answered::Approved {
-            asked.yes.push((Vote { by: e.by.clone(), at }, e.digest.clone()));
+            asked.yes.push((Vote { by: e.by.clone(), at, proof: e.proof }, e.digest.clone()));
         }
         asked.settled = Some((at, e.clone()));
         let (incident, run) = (asked.approval.incident, asked.approval.run);

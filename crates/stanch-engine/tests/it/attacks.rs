@@ -74,7 +74,7 @@ async fn abuse_14_rows_written_into_the_journal_by_hand_change_nothing() {
     for seal in [String::new(), "00".repeat(32), "theirs".into()] {
         let (w, a) = asked("").await;
         let now = w.engine.now();
-        let yes = [Vote { by: "secops-lead".into(), at: now }];
+        let yes = [Vote { by: "secops-lead".into(), at: now, proof: None }];
         let seal = if seal == "theirs" { forger.of_yes(a.id, &a.digest(), &yes) } else { seal };
         let settled = ApprovalSettled {
             approval: a.id,
@@ -83,6 +83,7 @@ async fn abuse_14_rows_written_into_the_journal_by_hand_change_nothing() {
             digest: a.digest(),
             reason: String::new(),
             seal,
+            proof: None,
         };
         let w = w.forge(&[Event::ApprovalSettled(settled)]).await;
         w.until("handed over", |s| s.runs[&RunId(1)].ended.is_some()).await;
@@ -137,7 +138,8 @@ async fn abuse_14_a_permit_with_its_intention_written_by_hand_is_not_performed()
 async fn a_vote_written_by_hand_does_not_make_two_of_one() {
     let (w, a) = asked("two_people_for: [block_address]\n").await;
     let digest = a.digest();
-    let vote = ApprovalVoted { approval: a.id, by: "ghost".into(), digest, reason: String::new() };
+    let vote =
+        ApprovalVoted { approval: a.id, by: "ghost".into(), digest, reason: String::new(), proof: None };
     let w = w.forge(&[Event::ApprovalVoted(vote)]).await;
     // The last yes is honest, and seals what was counted: but a ghost is nobody who may approve.
     w.order(answer(&a, lead(), true)).await.unwrap();
@@ -179,7 +181,8 @@ async fn wrong_people_wrong_digests_and_wrong_times_never_count() {
         let mut wrong = digest.clone().into_bytes();
         wrong[i] = if wrong[i] == b'0' { b'1' } else { b'0' };
         let digest = String::from_utf8(wrong).unwrap();
-        let command = Command::Decide { approval: a.id, who: lead(), digest, approve: true, reason: None };
+        let command =
+            Command::Decide { approval: a.id, who: lead(), digest, approve: true, reason: None, proof: None };
         assert!(matches!(w.order(command).await, Err(CommandError::Conflict(_))));
     }
     // Our clock jumps back before the question: an answer from the past is no answer.

@@ -17,7 +17,14 @@ async fn asked(w: &World) -> Approval {
 }
 
 fn yes(a: &Approval) -> Command {
-    Command::Decide { approval: a.id, who: lead(), digest: a.digest(), approve: true, reason: None }
+    Command::Decide {
+        approval: a.id,
+        who: lead(),
+        digest: a.digest(),
+        approve: true,
+        reason: None,
+        proof: None,
+    }
 }
 
 async fn contained() -> World {
@@ -56,12 +63,25 @@ async fn an_answer_counts_once_for_exactly_what_was_shown_and_in_time() {
     let a = asked(&w).await;
     let mut wrong = a.digest();
     wrong.replace_range(0..1, if wrong.starts_with('0') { "1" } else { "0" });
-    let other = Command::Decide { approval: a.id, who: lead(), digest: wrong, approve: true, reason: None };
+    let other = Command::Decide {
+        approval: a.id,
+        who: lead(),
+        digest: wrong,
+        approve: true,
+        reason: None,
+        proof: None,
+    };
     assert!(matches!(w.order(other).await, Err(CommandError::Conflict(_))));
     let mut stranger = lead();
     stranger.teams = ["netops".to_owned()].into();
-    let not_asked =
-        Command::Decide { approval: a.id, who: stranger, digest: a.digest(), approve: true, reason: None };
+    let not_asked = Command::Decide {
+        approval: a.id,
+        who: stranger,
+        digest: a.digest(),
+        approve: true,
+        reason: None,
+        proof: None,
+    };
     assert!(matches!(w.order(not_asked).await, Err(CommandError::Refused(_))));
     assert!(w.device.ledger().is_empty(), "nothing was changed");
     w.order(yes(&a)).await.unwrap();
@@ -79,8 +99,14 @@ async fn silence_is_a_no_and_a_no_changes_nothing() {
 
     let w = World::new().await;
     let a = asked(&w).await;
-    let no =
-        Command::Decide { approval: a.id, who: lead(), digest: a.digest(), approve: false, reason: None };
+    let no = Command::Decide {
+        approval: a.id,
+        who: lead(),
+        digest: a.digest(),
+        approve: false,
+        reason: None,
+        proof: None,
+    };
     w.order(no).await.unwrap();
     w.until("declined", |s| matches!(s.runs[&RunId(1)].ended, Some((_, RunEnd::Declined, _)))).await;
     assert!(w.device.ledger().is_empty());

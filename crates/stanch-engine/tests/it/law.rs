@@ -85,8 +85,14 @@ async fn play(mut w: World, moves: Vec<Move>) -> Result<(), TestCaseError> {
             Move::Approve(n) => {
                 let id = stanch_model::ApprovalId(n);
                 if let Some(digest) = w.engine.read(|s| s.approvals.get(&id).map(|a| a.approval.digest())) {
-                    let yes =
-                        Command::Decide { approval: id, who: lead(), digest, approve: true, reason: None };
+                    let yes = Command::Decide {
+                        approval: id,
+                        who: lead(),
+                        digest,
+                        approve: true,
+                        reason: None,
+                        proof: None,
+                    };
                     drop(w.order(yes).await);
                 }
             }

@@ -38,7 +38,7 @@ pub async fn question(w: &World, id: u64) -> Approval {
 }
 
 pub fn answer(a: &Approval, who: Who, approve: bool) -> Command {
-    Command::Decide { approval: a.id, who, digest: a.digest(), approve, reason: None }
+    Command::Decide { approval: a.id, who, digest: a.digest(), approve, reason: None, proof: None }
 }
 
 async fn asked(w: &World) -> Approval {

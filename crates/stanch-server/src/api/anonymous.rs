@@ -20,7 +20,7 @@ use super::extract::{Body, Query};
 use super::manners;
 use super::v1::session::with_cookie;
 use super::v1::types::{ErrorBody, PasswordRequest, SetUpRequest, WaysView, WelcomeRequest, Whoami};
-use crate::auth::{Back, CameIn, Desk, Knock};
+use crate::auth::{Back, Came, CameIn, Desk, Knock};
 use crate::problem::Problem;
 
 /// The paths of this file: all that answer without a person.
@@ -177,9 +177,12 @@ struct FromProvider {
 async fn from_provider(knock: Knock, Query(asked): Query<FromProvider>) -> Response {
     let state = asked.state.as_deref().unwrap_or_default();
     let back = Back { code: asked.code.as_deref(), state, issuer: asked.iss.as_deref() };
-    let (to, cookie) = match knock.by_provider(back).await {
-        Ok(came) => ("/queue".to_owned(), Some(came.cookie)),
-        Err(refused) => (format!("/signin?failed={}", refused.word()), None),
+    let about = knock.about(state);
+    let (to, cookie) = match (knock.by_provider(back).await, about) {
+        (Ok(Came::In(came)), _) => ("/queue".to_owned(), Some(came.cookie)),
+        (Ok(Came::Proved(id)), _) => (format!("/approvals/{id}"), None),
+        (Err(refused), Some(id)) => (format!("/approvals/{id}?failed={}", refused.word()), None),
+        (Err(refused), None) => (format!("/signin?failed={}", refused.word()), None),
     };
     let mut answer = Redirect::to(&to).into_response();
     for cookie in cookie.into_iter().chain([knock.errand_done()]) {

@@ -85,6 +85,21 @@ impl Desk {
         Ok(Authorised { who, proof: None, books: self.0.clone(), rank: PhantomData })
     }
 
+    /// Where people of this chat reach the console, if that is configured.
+    pub(crate) fn console(&self, notifier: &str) -> Option<String> {
+        let Books::Live(live) = &self.0 else { return None };
+        let config = live.engine.rules().config.clone();
+        config.connectors.notifiers.iter().find_map(|n| match n {
+            NotifierConfig::Slack { name, console, .. } if name == notifier => console.clone(),
+            NotifierConfig::Slack { .. }
+            | NotifierConfig::Webhook { .. }
+            | NotifierConfig::Teams { .. }
+            | NotifierConfig::Rt { .. }
+            | NotifierConfig::Smtp { .. }
+            | NotifierConfig::Log { .. } => None,
+        })
+    }
+
     /// The chat under this name, to answer whoever clicked there.
     pub(crate) fn chat(&self, notifier: &str) -> Option<Arc<Slack>> {
         let Books::Live(live) = &self.0 else { return None };

@@ -9,25 +9,36 @@ use std::collections::BTreeSet;
 use axum::http::HeaderValue;
 use stanch_core::config::Role;
 use stanch_core::config::yaml::is_name;
+use stanch_core::contain::FreshProof;
+use stanch_core::contain::fresh::How;
 use stanch_core::journal::event::Access;
 use stanch_engine::command::Who;
+use stanch_model::ApprovalId;
 
 use super::knock::{CameIn, Knock};
 use crate::identity::Note;
 use crate::identity::book::{Account, Subject};
 use crate::identity::who::Credential;
-use crate::oidc::id_token::Came;
-use crate::oidc::{Provider, Refused};
+use crate::oidc::id_token::Came as Told;
+use crate::oidc::{Errand, Provider, Refused};
 use crate::problem::Problem;
 
 /// How long the cookie of somebody at the provider is kept, in seconds: as long as we wait for them.
-const ERRAND: i64 = 600;
+pub(super) const ERRAND: i64 = 600;
 
 /// What comes back from the provider.
 pub(crate) struct Back<'a> {
     pub(crate) code: Option<&'a str>,
     pub(crate) state: &'a str,
     pub(crate) issuer: Option<&'a str>,
+}
+
+/// What came of it.
+pub(crate) enum Came {
+    /// Somebody came in.
+    In(CameIn),
+    /// Somebody has proved, for this question, that it is still them.
+    Proved(ApprovalId),
 }
 
 impl Knock {
@@ -42,7 +53,7 @@ impl Knock {
             let mend = "add `provider` to policies/people.yaml, then reload";
             return Err(Problem::not_found("there is no sign-in through a provider here", mend));
         };
-        let sent = provider.begin((self.live.now)()).await;
+        let sent = provider.begin(Errand::SignIn, (self.live.now)()).await;
         let sent = sent.map_err(|_| Problem::busy("the provider does not answer; the log says why"))?;
         let secure = provider.config.url.starts_with("https://");
         Ok((sent.to, self.live.sessions.errand(&sent.cookie, ERRAND, secure)))
@@ -54,7 +65,7 @@ impl Knock {
     }
 
     /// Somebody comes back from the provider.
-    pub(crate) async fn by_provider(&self, back: Back<'_>) -> Result<CameIn, Refused> {
+    pub(crate) async fn by_provider(&self, back: Back<'_>) -> Result<Came, Refused> {
         let provider = (*self.live.provider.now()).clone().ok_or(Refused::Stale)?;
         let cookie = self.live.sessions.on_errand(&self.headers).ok_or(Refused::Stale)?;
         let now = (self.live.now)();
@@ -64,8 +75,18 @@ impl Knock {
             provider.forget(back.state);
             return Err(Refused::Said);
         }
-        let came = provider.finish(code, back.state, back.issuer, &cookie, now).await?;
+        let (came, errand) = provider.finish(code, back.state, back.issuer, &cookie, now).await?;
         let name = self.admit(&provider, &came).await?;
+        if let Errand::Prove { holder, person, digest, approval } = errand {
+            // The session from which they went is the only one that gets anything from it.
+            let there = holder.session.is_some_and(|s| self.live.sessions.alive(&s, now));
+            if name != person || !there {
+                return Err(Refused::Said);
+            }
+            let proof = FreshProof { how: How::Provider, at: now };
+            self.live.proofs.put(*holder, &digest, proof, now);
+            return Ok(Came::Proved(approval));
+        }
         let since = self.live.identity.look(|b| b.accounts.get(&name).map(|a| a.since));
         let credential = Credential::Account { name, since: since.ok_or(Refused::Said)? };
         let who = self.live.whose(&credential).ok_or(Refused::Said)?;
@@ -80,11 +101,16 @@ impl Knock {
         let opened = self.live.sessions.begin(credential, &who.name, &self.headers, secure, now);
         let cookie = opened.map_err(|_| Refused::Provider)?;
         tracing::info!(person = who.name, "signed in through the provider");
-        Ok(CameIn { who, cookie })
+        Ok(Came::In(CameIn { who, cookie }))
+    }
+
+    /// The question that somebody comes back for, if they did not want to come in.
+    pub(crate) fn about(&self, state: &str) -> Option<ApprovalId> {
+        (*self.live.provider.now()).as_ref().and_then(|p| p.about(state))
     }
 
     /// Who somebody of the provider is here; makes or mends their account first.
-    async fn admit(&self, provider: &Provider, came: &Came) -> Result<String, Refused> {
+    async fn admit(&self, provider: &Provider, came: &Told) -> Result<String, Refused> {
         let (live, config) = (&self.live, &provider.config);
         let subject = Subject { issuer: config.issuer.clone(), subject: came.subject.clone() };
         let written = live.written.now();

@@ -174,8 +174,22 @@ async fn decide(desk: &Desk, notifier: &str, verified: &Verified, click: &Click)
         return Err(Problem::not_found("no question has this digest", MEND));
     };
     let (digest, reason) = (click.digest.clone(), Some(reason));
-    let done = approver.command(|who| Command::Decide { approval, who, digest, approve, reason }).await?;
-    Ok(done.message)
+    let proof = None;
+    let decided =
+        approver.command(|who| Command::Decide { approval, who, digest, approve, reason, proof }).await;
+    match decided {
+        Ok(done) => Ok(done.message),
+        // A click proves nothing of the kind: the console is where it is answered.
+        Err(problem) if problem.is_unproved() => {
+            let at = desk
+                .console(notifier)
+                .map(|url| format!("{}/", url.trim_end_matches('/')))
+                .unwrap_or_default();
+            let mend = format!("answer it in the console: {at}approvals/{approval}");
+            Err(Problem::unproved(problem.message(), mend))
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Takes a change back, for somebody who may decide about changes: the same as `stanch release`.

@@ -45,6 +45,8 @@ pub(crate) enum Wrong {
     NotYet,
     Nonce,
     Subject,
+    /// They signed in there before we asked, or it does not say when.
+    Before,
 }
 
 /// Who came.
@@ -82,6 +84,13 @@ impl Came {
     /// A claim that is a text.
     pub(crate) fn text(&self, claim: &str) -> Option<&str> {
         self.rest.get(claim)?.as_str()
+    }
+
+    /// True when they signed in there after this, as far as the clocks agree; false when it does not say when.
+    /// Source: OpenID Connect Core 1.0 §2 (`auth_time`).
+    pub(crate) fn signed_in_since(&self, begun: Timestamp) -> bool {
+        let at = self.rest.get("auth_time").and_then(Value::as_i64).and_then(|s| s.checked_mul(1_000));
+        at.is_some_and(|at| at >= begun.0.saturating_sub(SKEW.0))
     }
 
     /// A claim that is a text or a list of texts.

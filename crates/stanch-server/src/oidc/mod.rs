@@ -19,8 +19,9 @@ use sha2::{Digest, Sha256};
 use stanch_connectors::egress::{Ask, Egress, encoded};
 use stanch_connectors::notifier::Secret;
 use stanch_core::config::{Mistake, ProviderConfig};
-use stanch_model::{Span, Timestamp};
+use stanch_model::{ApprovalId, Span, Timestamp};
 
+use crate::auth::Holder;
 use crate::identity::book::same;
 use crate::identity::random;
 use crate::secrets;
@@ -43,8 +44,28 @@ pub(crate) struct Provider {
     waiting: Mutex<BTreeMap<String, Waiting>>,
 }
 
+/// What somebody is at the provider for.
+#[derive(Clone)]
+pub(crate) enum Errand {
+    /// To come in.
+    SignIn,
+    /// To prove, for one question, that it is still them.
+    Prove {
+        /// From where they are signed in.
+        holder: Box<Holder>,
+        /// Who they are here.
+        person: String,
+        /// Of the question.
+        digest: String,
+        /// The question.
+        approval: ApprovalId,
+    },
+}
+
 /// Somebody who is at the provider.
 struct Waiting {
+    errand: Errand,
+    begun: Timestamp,
     nonce: String,
     verifier: String,
     /// Digest of what the browser's cookie holds: the answer has to come from the same browser.
@@ -130,7 +151,7 @@ impl Provider {
     ///
     /// # Errors
     /// When the provider cannot be asked what it is.
-    pub(crate) async fn begin(&self, now: Timestamp) -> Result<Sent, Refused> {
+    pub(crate) async fn begin(&self, errand: Errand, now: Timestamp) -> Result<Sent, Refused> {
         let found = self.found(now).await?;
         let fresh = || random().map_err(|_| Refused::Provider);
         let (state, nonce, verifier, cookie) = (fresh()?, fresh()?, fresh()?, fresh()?);
@@ -138,7 +159,7 @@ impl Provider {
         let challenge = base64(&Sha256::digest(verifier.as_bytes()));
         let redirect = self.redirect();
         let scopes = self.config.scopes.join(" ");
-        let query = [
+        let mut query = vec![
             ("response_type", "code"),
             ("client_id", self.config.client_id.as_str()),
             ("redirect_uri", redirect.as_str()),
@@ -148,6 +169,10 @@ impl Provider {
             ("code_challenge", challenge.as_str()),
             ("code_challenge_method", "S256"),
         ];
+        if matches!(errand, Errand::Prove { .. }) {
+            // A session that they have there proves nothing. Source: OpenID Connect Core 1.0 §3.1.2.1.
+            query.extend([("prompt", "login"), ("max_age", "0")]);
+        }
         let query: Vec<String> = query.iter().map(|(n, v)| format!("{n}={}", encoded(v))).collect();
         let mark = if found.authorization_endpoint.contains('?') { '&' } else { '?' };
         let to = format!("{}{mark}{}", found.authorization_endpoint, query.join("&"));
@@ -158,7 +183,8 @@ impl Provider {
             waiting.remove(&oldest.unwrap_or_default());
         }
         let browser = digest(&cookie);
-        waiting.insert(digest(&state), Waiting { nonce, verifier, browser, until: now.plus(PATIENCE) });
+        let until = now.plus(PATIENCE);
+        waiting.insert(digest(&state), Waiting { errand, begun: now, nonce, verifier, browser, until });
         Ok(Sent { to, cookie })
     }
 
@@ -173,7 +199,7 @@ impl Provider {
         issuer: Option<&str>,
         cookie: &str,
         now: Timestamp,
-    ) -> Result<Came, Refused> {
+    ) -> Result<(Came, Errand), Refused> {
         let waited = self.waiting().remove(&digest(state));
         let mine = waited.filter(|w| now < w.until && same(&w.browser, &digest(cookie)));
         let Some(waited) = mine else { return Err(Refused::Stale) };
@@ -190,10 +216,23 @@ impl Provider {
             Err(Wrong::NoKey) => id_token::read(&token, &self.keys(now, true).await?, &expected),
             read => read,
         };
-        read.map_err(|why| {
+        let refused = |why: Wrong| {
             tracing::warn!(issuer = self.config.issuer, cause = ?why, "an ID token was refused");
             Refused::Said
-        })
+        };
+        let came = read.map_err(refused)?;
+        if matches!(waited.errand, Errand::Prove { .. }) && !came.signed_in_since(waited.begun) {
+            return Err(refused(Wrong::Before));
+        }
+        Ok((came, waited.errand))
+    }
+
+    /// The question for which somebody is there, if they are not there to come in.
+    pub(crate) fn about(&self, state: &str) -> Option<ApprovalId> {
+        match self.waiting().get(&digest(state))?.errand {
+            Errand::Prove { approval, .. } => Some(approval),
+            Errand::SignIn => None,
+        }
     }
 
     /// Somebody was refused there: what waited for them is over.

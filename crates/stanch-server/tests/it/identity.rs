@@ -6,10 +6,16 @@ use serde_json::{Value, json};
 
 use crate::house::{Answer, House, call};
 
-const PASSWORD: &str = "four words of it";
+pub(crate) const PASSWORD: &str = "four words of it";
 
 /// A request of our own page, with a cookie if there is one.
-async fn page(house: &House, method: Method, path: &str, cookie: Option<&str>, body: Value) -> Answer {
+pub(crate) async fn page(
+    house: &House,
+    method: Method,
+    path: &str,
+    cookie: Option<&str>,
+    body: Value,
+) -> Answer {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -27,7 +33,7 @@ async fn post(house: &House, path: &str, body: Value) -> Answer {
     page(house, Method::POST, path, None, body).await
 }
 
-fn cookie(headers: &HeaderMap) -> String {
+pub(crate) fn cookie(headers: &HeaderMap) -> String {
     headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned()
 }
 
@@ -43,7 +49,7 @@ async fn by_token(house: &House, token: &str, method: Method, path: &str, body: 
 }
 
 /// Makes an account and a link for it; returns what the link holds.
-async fn invited(house: &House, name: &str, role: &str) -> String {
+pub(crate) async fn invited(house: &House, name: &str, role: &str) -> String {
     let made = house
         .post("admin", "/api/v1/people", json!({ "name": name, "role": role, "teams": ["secops"] }))
         .await;
@@ -57,11 +63,11 @@ async fn link(house: &House, name: &str) -> String {
     made.json()["path"].as_str().unwrap().strip_prefix("/welcome#").unwrap().to_owned()
 }
 
-async fn welcome(house: &House, token: &str, password: &str) -> Answer {
+pub(crate) async fn welcome(house: &House, token: &str, password: &str) -> Answer {
     post(house, "/api/v1/session/welcome", json!({ "token": token, "password": password })).await
 }
 
-async fn sign_in(house: &House, name: &str, password: &str) -> Answer {
+pub(crate) async fn sign_in(house: &House, name: &str, password: &str) -> Answer {
     post(house, "/api/v1/session/password", json!({ "name": name, "password": password })).await
 }
 

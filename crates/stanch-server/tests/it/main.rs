@@ -22,6 +22,7 @@ mod matrix;
 mod parties;
 mod people;
 mod playbook_edit;
+mod proofs;
 mod reload;
 mod secrets;
 mod secure;

@@ -254,3 +254,58 @@ async fn one_person_alone_can_answer_unless_the_policy_says_never_and_everybody_
     );
     house.until("/api/v1/blocks", |v| v["blocks"][0]["state"] == "in_force").await;
 }
+
+#[tokio::test]
+async fn an_author_begins_a_containment_by_hand_and_others_answer_it_whatever_they_become_meanwhile() {
+    let house = House::with(|config| {
+        furnish(config, &["other", "second"], "");
+        let people = config.join("policies/people.yaml");
+        let text = std::fs::read_to_string(&people).unwrap();
+        let author =
+            "  author:\n    token: { file: secrets/author.token }\n    teams: [secops]\n    role: author\n";
+        std::fs::write(people, text + author).unwrap();
+        std::fs::write(config.join("secrets/author.token"), House::secret("author.token")).unwrap();
+    })
+    .await;
+    let text = json!({ "text": PLAN, "base": "" });
+    // Whoever may only look neither writes nor begins; an author does both.
+    assert_eq!(
+        house.ask("watcher", Method::PUT, "/api/v1/playbooks/by-hand", Some(text.clone())).await.status,
+        StatusCode::FORBIDDEN
+    );
+    let saved = house.ask("author", Method::PUT, "/api/v1/playbooks/by-hand", Some(text)).await;
+    assert_eq!(saved.status, StatusCode::OK, "{}", saved.text());
+    let nothing =
+        json!({ "playbook": "by-hand", "incident": "INC-1", "inputs": { "address": "203.0.113.9" } });
+    assert_eq!(house.post("watcher", "/api/v1/runs", nothing).await.status, StatusCode::FORBIDDEN);
+    let question = begun(&house, "author", 1).await;
+    let part =
+        json!([{ "person": "author", "why": "saved playbook by-hand and began RUN-1", "counts": false }]);
+    assert_eq!((&question["parties"], &question["asked_by"]), (&part, &json!("author")));
+    assert_eq!(question["may_say_yes"], json!(["other", "second"]));
+    assert_eq!(house.get("/api/v1/runs/RUN-1").await["by"], "author");
+    let digest = &question["digest"];
+    for verb in ["approve", "deny"] {
+        let answer = answers(&house, "author", Way::CommandLine, verb, digest).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{verb}: {}", answer.text());
+        assert!(answer.text().contains("needs the role approver"), "{}", answer.text());
+    }
+    // Made an approver while it waits: it is still their own plan.
+    let people = house.config().join("policies/people.yaml");
+    let text = std::fs::read_to_string(&people).unwrap();
+    std::fs::write(&people, text.replace("role: author", "role: admin")).unwrap();
+    assert_eq!(house.ask("other", Method::POST, "/api/v1/admin/reload", None).await.status, StatusCode::OK);
+    refused(&house, "author", Way::CommandLine, digest, "author saved playbook by-hand and began RUN-1")
+        .await;
+    let yes = answers(&house, "other", Way::CommandLine, "approve", digest).await;
+    assert_eq!(yes.status, StatusCode::OK, "{}", yes.text());
+    house.until("/api/v1/blocks", |v| v["blocks"][0]["state"] == "in_force").await;
+    // A later end is a question of its own, and the author has the same part in it, whoever asks.
+    let later = house
+        .post("second", "/api/v1/blocks/ACT-1/renew", json!({ "ttl_ms": 7_200_000, "reason": "still there" }))
+        .await;
+    assert_eq!(later.status, StatusCode::OK, "{}", later.text());
+    house.until("/api/v1/approvals?pending=true", |v| v["approvals"][0]["id"] == "APR-2").await;
+    let renewal = house.get("/api/v1/approvals/APR-2").await;
+    assert_eq!(renewal["may_say_yes"], json!(["other"]), "{}", renewal["parties"]);
+}

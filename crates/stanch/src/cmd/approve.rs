@@ -79,6 +79,7 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
     }
     still_open(&asked)?;
     args.seen.fits(&asked)?;
+    in_the_console(&asked, &ctx.globals.server)?;
     if !args.yes {
         ctx.out.ask("Type yes to approve: ");
         let mut answer = String::new();
@@ -95,6 +96,20 @@ pub(crate) async fn run(args: &Args, ctx: &Ctx) -> Result<Exit> {
             Ok(exit)
         }
     }
+}
+
+/// A token in a file proves nothing about who sits here.
+///
+/// # Errors
+/// When a yes takes a fresh proof of the person.
+fn in_the_console(asked: &ApprovalDetail, server: &str) -> Result<()> {
+    let Some(fresh) = &asked.fresh else { return Ok(()) };
+    let (id, within) = (&asked.summary.id, &fresh.within);
+    let message = format!(
+        "a yes to {id} takes a fresh proof that it is you, not older than {within}; nothing was approved"
+    );
+    let mend = format!("answer it in the console: {}/approvals/{id}", server.trim_end_matches('/'));
+    Err(Failure::new(Exit::Refused, message, mend).into())
 }
 
 /// Waits until the device shows the change, or it has failed.

@@ -8,7 +8,7 @@ use stanch_model::{
     RunId, Timestamp,
 };
 
-use crate::contain::Permit;
+use crate::contain::{FreshProof, Permit};
 use crate::decided::Reason;
 
 /// One yes of several that a question takes.
@@ -23,6 +23,9 @@ pub struct ApprovalVoted {
     /// What they said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// The fresh proof of the person that it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<FreshProof>,
 }
 
 /// A question waited, and more people were told. They may only answer if they might before.
@@ -117,6 +120,9 @@ pub struct ApprovalSettled {
     /// Our seal on a yes: without it the yes is not acted upon.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub seal: String,
+    /// The fresh proof of the person that it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<FreshProof>,
 }
 
 /// How a question was settled.

@@ -67,6 +67,7 @@ fn expired(approval: ApprovalId) -> Event {
         digest: String::new(),
         reason: String::new(),
         seal: String::new(),
+        proof: None,
     })
 }
 
@@ -111,6 +112,14 @@ pub fn executable(world: World<'_>, asked: &Asked, settled: &ApprovalSettled) ->
     }
     if let Some((vote, _)) = asked.yes.iter().find(|(_, digest)| *digest != settled.digest) {
         return Err(Reason(format!("approval: {} agreed to something else than {id} as it stands", vote.by)));
+    }
+    let a = &asked.approval;
+    // The policy as it is now counts, as it does for how many people it takes.
+    let policy = &world.config.containment;
+    if a.fresh_within.is_none() && contain::fresh::wanted(policy, &a.action.kind, a.blast.level).is_some() {
+        return Err(Reason(format!(
+            "approval: {id} was answered without a fresh proof, and it takes one now"
+        )));
     }
     let used = world.state.actions.values().any(|action| action.approval == Some(id));
     let approved = Approved::from_journal(&asked.approval, &settled.digest, &yes, used);
@@ -327,13 +336,15 @@ impl Step<'_> {
             let guess = "inventory: it knows none of these machines, so which side is ours is a guess";
             because.insert(0, Reason::new(guess));
         }
+        let blast = blast(world, incident, &action);
+        let fresh_within = contain::fresh::wanted(&world.config.containment, &action.kind, blast.level);
         let approval = Approval {
             encoding: contain::ENCODING,
             id: ApprovalId(world.state.next.approval),
             incident: incident.id,
             run: run.id,
             step: self.path.to_owned(),
-            blast: blast(world, incident, &action),
+            blast,
             title: crate::story::title(incident),
             playbook: run.name.clone(),
             playbook_hash: run.playbook.as_ref().map(|p| p.hash.clone()).unwrap_or_default(),
@@ -345,6 +356,7 @@ impl Step<'_> {
             people,
             asked_by: run.asked_by().cloned(),
             parties: contain::parties::parties(world.config, world.state, Some(run.id), None),
+            fresh_within,
             policy: world.config.hash.clone(),
             teams: self.plan.approvers.clone(),
             requested_at: world.now,

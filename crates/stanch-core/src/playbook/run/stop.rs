@@ -60,6 +60,7 @@ fn withdraw(world: World<'_>, step: &StepState, why: &str) -> Vec<Event> {
             digest: String::new(),
             reason: why.to_owned(),
             seal: String::new(),
+            proof: None,
         }));
     }
     if let Some(task) = step.more().task.filter(|t| state.tasks.get(t).is_some_and(|t| t.answered.is_none()))

@@ -257,7 +257,7 @@ impl Play {
             if last {
                 self.audit(Verb::Perform);
             }
-            let command = Command::Decide { approval, who, digest, approve: true, reason: None };
+            let command = Command::Decide { approval, who, digest, approve: true, reason: None, proof: None };
             self.try_hand(|hand, now| hand.order(now, command));
             self.refuses.store(false, Ordering::SeqCst);
             return true;

@@ -176,7 +176,8 @@ impl Show {
                 who.name
             ),
         );
-        let command = Command::Decide { approval: a.id, who, digest: a.digest(), approve, reason: None };
+        let command =
+            Command::Decide { approval: a.id, who, digest: a.digest(), approve, reason: None, proof: None };
         let now = self.now();
         self.hand.order(now, command).unwrap().unwrap();
         true

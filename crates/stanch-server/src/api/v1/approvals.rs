@@ -11,7 +11,7 @@ use stanch_model::{ActionKind, ApprovalId, IncidentId, Timestamp};
 
 use super::types::{
     ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, DoneView, ErrorBody,
-    PartyView, SettledView, TouchedAssetView,
+    FreshView, PartyView, SettledView, TouchedAssetView,
 };
 use super::{Answer, Failures, done};
 use crate::api::extract::{Body, Named, Query, limit, named, page, time};
@@ -112,6 +112,7 @@ fn detail(asked: &Asked, config: Option<&Config>, now: Timestamp) -> ApprovalDet
             lines: b.lines(),
         },
         may_say_yes: config.filter(|_| pending(asked, now)).map(may).unwrap_or_default(),
+        fresh: None,
         shown: a.shown(),
     }
 }
@@ -150,9 +151,30 @@ pub(super) async fn list(viewer: Viewer, Query(asked): Query<ApprovalQuery>) -> 
     responses((status = 200, description = "The question", body = ApprovalDetail), Failures))]
 pub(super) async fn one(viewer: Viewer, Named(id): Named<ApprovalId>) -> Answer<ApprovalDetail> {
     let (now, config) = (viewer.books().now(), viewer.books().config());
-    let found = viewer.books().read(|s| s.approvals.get(&id).map(|a| detail(a, config.as_deref(), now)));
+    let found = viewer.books().read(|s| {
+        let asked = s.approvals.get(&id)?;
+        let mut detail = detail(asked, config.as_deref(), now);
+        detail.fresh = asked.approval.fresh_within.map(|within| FreshView {
+            within_ms: within.0,
+            within: within.to_string(),
+            ways: viewer.proofs().into_iter().map(str::to_owned).collect(),
+            proved: viewer.proved(&detail.summary.digest, within),
+        });
+        Some(detail)
+    });
     let mend = "list them with GET /api/v1/approvals";
     found.map(Json).ok_or_else(|| Problem::not_found(format!("there is no {id}"), mend))
+}
+
+/// # Errors
+/// When this is no digest.
+pub(super) fn whole(digest: &str) -> Result<(), Problem> {
+    if digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    let mend =
+        "send the whole `digest` of GET /api/v1/approvals/{id}; its short code is for people to compare";
+    Err(Problem::invalid("`digest` must be 64 hexadecimal digits", mend))
 }
 
 async fn decide(
@@ -161,17 +183,16 @@ async fn decide(
     asked: DecideRequest,
     approve: bool,
 ) -> Answer<DoneView> {
-    if asked.digest.len() != 64 || !asked.digest.bytes().all(|b| b.is_ascii_hexdigit()) {
-        let mend =
-            "send the whole `digest` of GET /api/v1/approvals/{id}; its short code is for people to compare";
-        return Err(Problem::invalid("`digest` must be 64 hexadecimal digits", mend));
-    }
+    whole(&asked.digest)?;
     if asked.reason.as_ref().is_some_and(|r| r.len() > 8 * 1024) {
         return Err(Problem::invalid("`reason` is longer than 8192 bytes", "shorten it"));
     }
     let DecideRequest { digest, reason } = asked;
     let digest = digest.to_ascii_lowercase();
-    let decided = approver.command(|who| Command::Decide { approval, who, digest, approve, reason }).await;
+    // Used up by a yes, whatever becomes of it.
+    let proof = if approve { approver.use_proof(&digest) } else { None };
+    let decided =
+        approver.command(|who| Command::Decide { approval, who, digest, approve, reason, proof }).await;
     // Refused to somebody who was asked and has no part in it: then it is the question that has moved on, not
     // the person.
     let was_asked = || {
@@ -186,7 +207,9 @@ async fn decide(
     };
     match decided {
         Ok(d) => Ok(done(d)),
-        Err(problem) if problem.is_refusal() && was_asked() => Err(problem.into_conflict()),
+        Err(problem) if problem.is_refusal() && !problem.is_unproved() && was_asked() => {
+            Err(problem.into_conflict())
+        }
         Err(problem) => Err(problem),
     }
 }

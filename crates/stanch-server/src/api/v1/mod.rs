@@ -25,6 +25,7 @@ mod people;
 mod playbook_edit;
 mod playbook_versions;
 mod playbooks;
+mod proofs;
 mod quarantine;
 mod queue;
 mod runs;
@@ -137,6 +138,8 @@ pub(super) fn router() -> Guard {
         .routes(routes!(approvals::one))
         .routes(routes!(approvals::approve))
         .routes(routes!(approvals::deny))
+        .routes(routes!(proofs::prove))
+        .routes(routes!(proofs::to_provider))
         .routes(routes!(blocks::list))
         .routes(routes!(blocks::one))
         .routes(routes!(blocks::release))

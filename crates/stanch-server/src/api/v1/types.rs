@@ -36,8 +36,8 @@ pub use alerts::{
     ObservableView, OccurrencePage, OccurrenceView, SplitOccurrenceRequest,
 };
 pub use approvals::{
-    ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, PartyView,
-    SettledView, TouchedAssetView,
+    ApprovalDetail, ApprovalPage, ApprovalQuery, ApprovalSummary, Blast, DecideRequest, FreshView, PartyView,
+    ProofRequest, ProofView, ProviderProofRequest, SettledView, ToProviderView, TouchedAssetView,
 };
 pub use blocks::{
     AnnouncedView, BlockEnd, BlockPage, BlockQuery, BlockView, ReleaseRequest, RenewRequest, VetoRequest,

@@ -140,8 +140,62 @@ pub struct ApprovalDetail {
     /// yes before.
     #[serde(default)]
     pub may_say_yes: Vec<String>,
+    /// The fresh proof that each yes takes; none where it takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<FreshView>,
     /// What a person is shown, exactly; the digest covers it.
     pub shown: String,
+}
+
+/// The fresh proof of the person that each yes takes, for whoever looks.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FreshView {
+    /// How old it may be when it is used.
+    pub within_ms: i64,
+    /// The same in words.
+    pub within: String,
+    /// By what you can prove that it is you, from where you are signed in: `password`, `provider`, `token`.
+    pub ways: Vec<String>,
+    /// True when you have just proved it for this question, from here.
+    pub proved: bool,
+}
+
+/// A proof that it is you: one of both.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProofRequest {
+    /// The `digest` of what was shown, all 64 digits: the proof is for nothing else.
+    pub digest: String,
+    /// The password of your account.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// For a session that was opened with a token: the token, again.
+    #[serde(default)]
+    pub token: Option<String>,
+}
+
+/// What was proved.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ProofView {
+    /// By what: `password` or `token`.
+    pub how: String,
+    /// A yes to this question has to be said before.
+    pub until: String,
+}
+
+/// Which question somebody goes to the provider for.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderProofRequest {
+    /// The `digest` of what was shown, all 64 digits: the proof is for nothing else.
+    pub digest: String,
+}
+
+/// Where to go, in the same browser.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ToProviderView {
+    /// The provider's address.
+    pub to: String,
 }
 
 /// Whom a change would hurt.
