@@ -242,14 +242,14 @@ impl Core {
         if self.backlog.is_empty() && deliveries.len() <= GROUP.many && before_last <= GROUP.bytes {
             return deliveries;
         }
+        let rules = self.rules();
+        let share = |source: &str| rules.config.sources.get(source).map(|s| s.share).unwrap_or_default();
         for one in deliveries {
             let received = &one.0.0;
             let (source, bytes) = (received.source.clone(), received.body.len());
-            self.backlog.put(&source, bytes, one);
+            self.backlog.put((&source, bytes), share(&source).critical, one);
         }
-        let rules = self.rules();
-        let weight = |source: &str| rules.config.sources.get(source).map_or(1, |s| s.share.weight);
-        self.backlog.take(GROUP, weight)
+        self.backlog.take(GROUP, |source| share(source).weight)
     }
 
     /// What was set aside, in order, as much as one turn takes.

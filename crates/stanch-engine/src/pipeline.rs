@@ -34,6 +34,8 @@ const NAMED: usize = 32;
 const LOOKED_UP: usize = 16;
 /// Look-ups under way at once; beyond it alerts go on with what is known at once.
 pub(crate) const LOOK_UPS: usize = 2_000;
+/// So many more for alerts of sources with the critical lane, which no flood of others takes from them.
+const LOOK_UPS_CRITICAL: usize = 500;
 
 /// A new alert on its way through the stages.
 struct Fresh {
@@ -279,7 +281,9 @@ impl Turn<'_> {
 
     /// Asks all enrichers; false when too many are being asked already.
     fn look_up(&mut self, f: &Fresh) -> bool {
-        if self.state.agenda.look_ups.len() >= LOOK_UPS {
+        let critical = self.config().sources.get(&f.source).is_some_and(|s| s.share.critical);
+        let most = if critical { LOOK_UPS + LOOK_UPS_CRITICAL } else { LOOK_UPS };
+        if self.state.agenda.look_ups.len() >= most {
             return false;
         }
         let mut about = f.alert.all_observables();

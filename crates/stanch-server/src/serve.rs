@@ -21,8 +21,23 @@ use crate::tenants::by_name::ByName;
 
 /// A connection that says nothing for this long at its beginning is closed.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
-/// Requests at the same time on one HTTP/2 connection.
+/// Requests at the same time on one HTTP/2 connection; more are refused one by one.
 const STREAMS: u32 = 128;
+/// Requests taken back before they were looked at, after which the connection is ended (rapid reset,
+/// CVE-2023-44487); and those that we had to reset because of what was sent.
+const RESETS: usize = 20;
+const OUR_RESETS: usize = 256;
+/// What may be sent ahead of our reading, in bytes: for one request, and for all of a connection.
+const AHEAD: u32 = 256 << 10;
+const AHEAD_IN_ALL: u32 = 1 << 20;
+/// One frame, and the head of one request, in bytes. Of CONTINUATION frames no more are read than such a
+/// head could need.
+const FRAME: u32 = 16 << 10;
+const HEAD: u32 = 16 << 10;
+/// What of an answer is held for a reader that does not take it, in bytes.
+const UNREAD: usize = 128 << 10;
+/// A silent HTTP/2 connection is asked this often whether it is still there, and has as long to answer.
+const STILL_THERE: Duration = Duration::from_secs(30);
 
 /// How a listener speaks.
 pub(crate) enum Speaks {
@@ -87,7 +102,19 @@ pub(crate) async fn serve(
 ) -> std::io::Result<()> {
     let service = axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(front);
     let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(FIRST_REQUEST);
-    server.http_builder().http2().max_concurrent_streams(STREAMS);
+    server
+        .http_builder()
+        .http2()
+        .max_concurrent_streams(STREAMS)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(OUR_RESETS)
+        .initial_stream_window_size(AHEAD)
+        .initial_connection_window_size(AHEAD_IN_ALL)
+        .max_frame_size(FRAME)
+        .max_header_list_size(HEAD)
+        .max_send_buf_size(UNREAD)
+        .keep_alive_interval(STILL_THERE)
+        .keep_alive_timeout(STILL_THERE);
     match speaks {
         Speaks::Plain => server.acceptor(NoDelayAcceptor::new()).serve(service).await,
         Speaks::Tls(tls) => {

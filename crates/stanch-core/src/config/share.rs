@@ -1,4 +1,4 @@
-//! `weight` and `limit` of a source: how much of intake one sender may take.
+//! `weight`, `limit` and `lane` of a source: how much of intake one sender may take, and how soon.
 //!
 //! None of it is ever read from what a sender sends.
 
@@ -14,17 +14,29 @@ pub struct Share {
     pub alerts: Option<u32>,
     /// Bytes a second after decompression, over ten seconds; none by default.
     pub bytes: Option<u64>,
+    /// Goes before the others while several wait. Default false.
+    pub critical: bool,
 }
 
 impl Default for Share {
     fn default() -> Share {
-        Share { weight: 1, alerts: None, bytes: None }
+        Share { weight: 1, alerts: None, bytes: None, critical: false }
     }
 }
 
 /// `weight`: 1 to 100.
 pub(super) fn weight(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<u16> {
     node.integer(1..=100, mistakes).and_then(|n| u16::try_from(n).ok())
+}
+
+/// `lane`: `critical` or `normal`. Only for a sender that nobody else can pretend to be.
+pub(super) fn critical(node: &Node, authenticated: bool, mistakes: &mut Vec<Mistake>) -> Option<bool> {
+    let critical = node.choice("lane", &["critical", "normal"], mistakes)? == "critical";
+    if critical && !authenticated {
+        let help = "take `lane` out, or let the sender prove itself and take `authenticated: false` out";
+        mistakes.push(node.mistake("`lane: critical` for a source that anybody could forge", help));
+    }
+    Some(critical)
 }
 
 /// `limit`: alerts and bytes a second.

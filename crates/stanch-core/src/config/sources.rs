@@ -48,7 +48,7 @@ pub const SAMPLE_SITE: &str = "sample";
 pub const DEFAULT_SITE: &str = "default";
 
 const KEYS: &[&str] =
-    &["format", "mapping", "credential", "site", "authenticated", "silent_after", "weight", "limit"];
+    &["format", "mapping", "credential", "site", "authenticated", "silent_after", "weight", "limit", "lane"];
 
 /// Reads one source.
 pub(super) fn read(name: &str, root: &Node, mistakes: &mut Vec<Mistake>) -> Option<SourceConfig> {
@@ -82,6 +82,8 @@ pub(super) fn read(name: &str, root: &Node, mistakes: &mut Vec<Mistake>) -> Opti
     if let Some((alerts, bytes)) = fields.optional("limit").and_then(|n| share::limit(n, m)) {
         shared = Share { alerts, bytes, ..shared };
     }
+    let lane = fields.optional("lane").and_then(|n| share::critical(n, authenticated, m));
+    set(&mut shared.critical, lane);
     fields.finish(KEYS, m);
     let format = format?.to_owned();
     Some(SourceConfig {

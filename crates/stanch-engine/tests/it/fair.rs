@@ -153,6 +153,24 @@ async fn of_two_that_flood_the_heavier_is_served_twice_as_fast() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_critical_by_grant_goes_first_and_what_an_alert_says_of_itself_moves_nothing() {
+    let granted = (SECOND.0, "format: suricata\ncredential:\n  bearer: { env: X }\nlane: critical\n");
+    let still = Standstill::new(&[granted]).await;
+    // As severe as Suricata can say, without a grant; then, behind them all, the source that has one.
+    let loud = |n: u32| {
+        let alert = eve(i64::from(n), 1_000 + n, "A Network Trojan was detected", 1, "10.0.0.7", "192.0.2.5");
+        parsed("ids", &format!("{alert}{}", " ".repeat(10_000)))
+    };
+    let flood = still.line_up((1..=300).map(loud).collect()).await;
+    let granted = still.line_up((1..=20).map(|n| body("ids-2", n, 10_000)).collect()).await;
+    let all = still.go(flood.into_iter().chain(granted).collect()).await;
+    let (flood, granted) = all.split_at(300);
+    assert!(granted.iter().all(|at| *at == 1), "{granted:?}");
+    assert!(flood.iter().max().unwrap() >= &8);
+    still.world.until("all of it", |s| s.ledger().total.received == 321 && s.ledger().balanced).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_orders_does_not_wait_behind_a_flood() {
     let still = Standstill::new(&[]).await;
     let flood = still.line_up((1..=200).map(|n| body("ids", n, 10_000)).collect()).await;

@@ -12,6 +12,7 @@ mod console;
 mod described;
 mod explained;
 mod filters;
+mod h2_attack;
 mod hooks;
 mod house;
 mod identity;
