@@ -3,7 +3,7 @@
 
     verify_journal.py <journal.db or a backup of it> [checkpoint, as printed before: 300:9f86d0...]
 
-Prints "ok <entries>:<hash>" and exits with 0, or prints the first entry that does not fit and exits
+Prints "ok <entries>:<hash>" (and how many details were erased, if any) and exits with 0, or prints the first entry that does not fit and exits
 with 1. With a checkpoint it also notices that the end was cut off or everything was rewritten.
 Exit 2 means that the file could not be read at all.
 
@@ -12,8 +12,12 @@ The layout of what is hashed (all integers big-endian, lengths in bytes):
     SHA-256( hash of the entry before (32 bytes; zeros before the first)
              seq u64, at i64, length u32 + stream, length u32 + kind, length u32 + body,
              SHA-256 of the stored detail bytes (32 bytes; zeros when there is no detail) )
+
+A detail may be missing when a later entry of the kind "erased" names its entry in its JSON body:
+"details": [[first, last], ...]. Its hash is still in the entry and in the chain.
 """
 import hashlib
+import json
 import os
 import sqlite3
 import struct
@@ -51,9 +55,24 @@ def link(before, seq, at, parts, detail_hash):
     return sha.digest()
 
 
+def claims(db):
+    """Ranges of entries whose details were erased, as entries of the kind "erased" say."""
+    ranges = []
+    for seq, body in db.execute("SELECT seq, body FROM entry WHERE CAST(kind AS TEXT) = 'erased' ORDER BY seq"):
+        try:
+            named = [(first, last) for first, last in json.loads(body).get("details", [])]
+        except (ValueError, TypeError, AttributeError):
+            broken(seq, "it names no details")
+        for first, last in named:
+            if not (isinstance(first, int) and isinstance(last, int) and 1 <= first <= last < seq):
+                broken(seq, f"it cannot take away the details of {first} to {last}")
+        ranges += named
+    return ranges
+
+
 def verify(db, checkpoint, hashes=None):
     """`hashes`: a dict whose keys are entry numbers; filled with the hash that was recomputed there."""
-    seq, end, at_checkpoint = 0, bytes(32), None
+    seq, end, at_checkpoint, named, erased = 0, bytes(32), None, None, 0
     if checkpoint and checkpoint[0] == 0:
         at_checkpoint = end
     rows = db.execute(
@@ -73,8 +92,13 @@ def verify(db, checkpoint, hashes=None):
                 text.decode("utf-8")
             except UnicodeDecodeError:
                 broken(seq, "its text is not UTF-8")
-        if (detail_hash is None) != (detail is None):
-            broken(seq, "its detail is missing, or was not written with it")
+        if detail is None and detail_hash is not None:
+            named = claims(db) if named is None else named
+            if not any(first <= seq <= last for first, last in named):
+                broken(seq, "its detail is missing")
+            erased += 1
+        if detail is not None and detail_hash is None:
+            broken(seq, "it has a detail that was not written with it")
         if detail is not None and hashlib.sha256(detail).digest() != detail_hash:
             broken(seq, "its detail was changed")
         end = link(end, seq, at, (stream, kind, body), detail_hash or bytes(32))
@@ -93,7 +117,7 @@ def verify(db, checkpoint, hashes=None):
         broken(seq + 1, f"the checkpoint knows {checkpoint[0]} entries, the journal ends at {seq}")
     if checkpoint and at_checkpoint != checkpoint[1]:
         broken(checkpoint[0], "the chain is whole but differs from the checkpoint: it was rewritten")
-    return f"ok {seq}:{end.hex()}"
+    return f"ok {seq}:{end.hex()}" + (f" ({erased} details erased)" if erased else "")
 
 
 def main(arguments):

@@ -16,6 +16,7 @@ pub mod law;
 pub mod measure;
 pub mod playbook;
 pub mod radar;
+pub mod retention;
 pub mod stage;
 pub mod story;
 

@@ -235,6 +235,19 @@ pub enum Command {
         /// What.
         ailment: Box<Ailment>,
     },
+    /// Take away what lies beside old entries. Refused while an open incident or a change in force rests on any of it.
+    Erase {
+        /// Beside which entries: ranges, both ends counted.
+        details: Vec<(u64, u64)>,
+        /// How many details that are.
+        n: u64,
+        /// Their bytes, as stored.
+        bytes: u64,
+        /// Why: `retention`.
+        why: String,
+        /// On whose order.
+        who: Who,
+    },
     /// Write down who was let in, or what was changed about who may come in. Changes nothing here.
     Access {
         /// What.

@@ -3,11 +3,12 @@
 use stanch_core::contain::lease::{LetGo, let_go};
 use stanch_core::journal::detail::{IntakeDetail, RawDelivery};
 use stanch_core::journal::event::{
-    AccessChanged, AlertsMoved, Answered, ByPerson, Event, FilterKept, IncidentOpened, IncidentsMerged,
-    IncidentsUnmerged, NewAlert, OccurrenceSplit, SilenceEnded, SilenceSet,
+    AccessChanged, AlertsMoved, Answered, ByPerson, Erased, Event, FilterKept, IncidentOpened,
+    IncidentsMerged, IncidentsUnmerged, NewAlert, OccurrenceSplit, SilenceEnded, SilenceSet,
 };
 use stanch_core::journal::incident::{Incident, Status};
 use stanch_core::journal::opinion::{Judged, Opinion};
+use stanch_core::retention;
 use stanch_core::stage::{dedup, fingerprint};
 use stanch_core::{Reason, config::Matcher};
 use stanch_model::port::Parsed;
@@ -66,6 +67,7 @@ impl Turn<'_> {
                 self.tell_ailment(*ailment);
                 said(title, None)
             }
+            Command::Erase { details, n, bytes, why, who } => self.erase(details, n, bytes, why, who.name),
             Command::Access { what, of, says, who } => {
                 let message = format!("{of}: {}", what.words());
                 self.record(Event::AccessChanged(AccessChanged { what, of, by: who.name, says }));
@@ -74,6 +76,28 @@ impl Turn<'_> {
         };
         self.advance_runs();
         answer
+    }
+
+    /// Takes details away: with the entry that says so, in one transaction of the store.
+    fn erase(
+        &mut self,
+        details: Vec<(u64, u64)>,
+        n: u64,
+        bytes: u64,
+        why: String,
+        by: String,
+    ) -> Result<Done, CommandError> {
+        if details.iter().any(|(first, last)| *first < 1 || first > last || *last >= self.seq) {
+            return Err(CommandError::Invalid(
+                "only what lies beside older entries can be taken away".into(),
+            ));
+        }
+        if let Some(alert) = retention::needed(self.state, &details) {
+            let why = format!("{alert} is part of an incident that is open, or a change rests on it");
+            return Err(CommandError::Conflict(why));
+        }
+        self.record(Event::Erased(Erased { details, n, bytes, why, by }));
+        said(format!("{n} details taken away"), None)
     }
 
     pub(crate) fn open_incident(&self, id: IncidentId) -> Result<&Incident, CommandError> {

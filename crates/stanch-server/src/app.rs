@@ -28,6 +28,7 @@ use crate::identity::{Identity, SetUp};
 use crate::intake::{self, Front, Intake};
 use crate::live::Live;
 use crate::places::Places;
+use crate::retention;
 use crate::serve::Speaks;
 use crate::session::{Place, Sessions};
 use crate::sse::Pulse;
@@ -206,6 +207,7 @@ pub struct App {
     keeper: Keeper,
     telling: tokio::task::JoinHandle<()>,
     answering: tokio::task::JoinHandle<()>,
+    keeping: tokio::task::JoinHandle<()>,
 }
 
 impl App {
@@ -327,12 +329,13 @@ impl App {
         });
         live.links.swap(loaded.connected.chats.clone());
         let answering = tokio::spawn(chat::links::answer(Desk::live(live.clone()), clicks));
+        let keeping = tokio::spawn(retention::keep(live.clone()));
         let router = api::router(Desk::live(live.clone()), Some(intake::router(intake.clone())));
         let front = Front::new(intake, router.clone());
         let speaks = tls.map_or(Speaks::Plain, Speaks::Tls);
         let listening = listener.map(|listener| Listening::start(listener, front, speaks));
         tracing::info!(%addr, "stanch answers");
-        Ok(App { addr, live, router, listening, keeper, telling, answering })
+        Ok(App { addr, live, router, listening, keeper, telling, answering, keeping })
     }
 
     /// Where it listens.
@@ -411,6 +414,7 @@ impl App {
         self.telling.abort();
         self.live.links.close();
         self.answering.abort();
+        self.keeping.abort();
         if let Some(listening) = self.listening {
             listening.stop().await;
         }

@@ -35,6 +35,7 @@ pub mod chain;
 mod checkpoint;
 pub mod contract;
 pub mod detail;
+pub mod erasure;
 pub mod memory;
 pub mod place;
 pub mod reader;

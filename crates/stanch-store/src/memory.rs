@@ -9,12 +9,13 @@ use stanch_model::Timestamp;
 use stanch_model::port::{Entry, Head, Journal, JournalError, JournalReader, NewEntry};
 
 use crate::chain::{self, GENESIS, Link, sha256};
-use crate::{detail, sqlite};
+use crate::{detail, erasure, sqlite};
 
 #[derive(Debug)]
 struct Row {
     entry: Entry,
     detail: Option<Vec<u8>>,
+    detail_hash: Option<[u8; 32]>,
     hash: [u8; 32],
 }
 
@@ -63,14 +64,22 @@ impl MemoryJournal {
         let mut rows = lock(&self.rows);
         let mut head = end(&rows);
         let mut fresh = Vec::with_capacity(entries.len());
+        let mut gone = Vec::new();
         for new in entries {
             let stored = new.detail.as_deref().map(detail::pack);
             let link = sqlite::link(&head, at, new, stored.as_deref())?;
             let hash = link.hash(&head.hash)?;
-            fresh.push(Row { entry: crate::walk::entry(&link), detail: stored, hash });
+            if new.kind == erasure::KIND {
+                gone.extend(erasure::ranges(link.seq, link.body)?);
+            }
+            let detail_hash = link.detail_hash;
+            fresh.push(Row { entry: crate::walk::entry(&link), detail: stored, detail_hash, hash });
             head = Head { seq: link.seq, hash };
         }
         rows.append(&mut fresh);
+        for (first, last) in gone {
+            rows[skip(first - 1)..skip(last)].iter_mut().for_each(|r| r.detail = None);
+        }
         Ok(head)
     }
 }
@@ -176,7 +185,7 @@ impl JournalReader for MemoryReader {
                 stream: &e.stream,
                 kind: &e.kind,
                 body: &e.body,
-                detail_hash: row.detail.as_deref().map(sha256),
+                detail_hash: row.detail.as_deref().map(sha256).or(row.detail_hash),
             };
             let hash = link.hash(&at.hash).ok().filter(|h| *h == row.hash && e.seq == link.seq);
             let Some(hash) = hash else {

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
+use stanch_model::Timestamp;
 use stanch_model::port::{Entry, Head, JournalError, JournalReader};
 
 use crate::chain::{self, sha256};
+use crate::erasure::Claims;
 use crate::place::{FILE, cannot_open};
 use crate::walk::{self, Details};
 use crate::{detail, schema};
@@ -26,6 +28,8 @@ const CACHE_KIB: i64 = 4_096;
 #[derive(Debug)]
 pub struct SqliteReader {
     conn: Connection,
+    /// Details known to have been taken away: what was, stays so.
+    gone: Claims,
 }
 
 impl SqliteReader {
@@ -60,7 +64,7 @@ impl SqliteReader {
             Err(e) => return Err(cannot_open(file, schema::say(e))),
         };
         match schema::identify(&conn).and_then(|v| schema::harden(&conn).map(|()| v)) {
-            Ok(Some(_)) => Ok(SqliteReader { conn }),
+            Ok(Some(_)) => Ok(SqliteReader { conn, gone: Claims::default() }),
             Ok(None) => Err(cannot_open(file, "it is empty; no journal was ever written here")),
             Err(why) => Err(cannot_open(file, why)),
         }
@@ -96,6 +100,46 @@ impl SqliteReader {
     /// When the entry cannot be read.
     pub fn head_at(&self, seq: u64) -> Result<Option<Head>, JournalError> {
         walk::head_at(&self.conn, seq)
+    }
+
+    /// How many details were taken away. Not checked: verify first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn erased(&self) -> Result<u64, JournalError> {
+        let sql = "SELECT count(*) FROM entry e LEFT JOIN detail d ON d.seq = e.seq \
+                   WHERE e.detail_hash IS NOT NULL AND d.seq IS NULL";
+        let n: i64 = self.conn.query_row(sql, [], |r| r.get(0)).map_err(walk::unreadable)?;
+        Ok(u64::try_from(n).unwrap_or(0))
+    }
+
+    /// Up to `limit` entries after `after` that have a detail still, as far as they were written before `before`: number and
+    /// bytes of the detail as stored.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn details_before(
+        &self,
+        before: Timestamp,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, u64)>, JournalError> {
+        let sql = "SELECT d.seq, length(d.body), e.at FROM detail d JOIN entry e ON e.seq = d.seq \
+                   WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2";
+        let mut query = self.conn.prepare_cached(sql).map_err(walk::unreadable)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = query.query([walk::row_number(after), limit]).map_err(walk::unreadable)?;
+        let number = |n: i64| u64::try_from(n).unwrap_or(0);
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(walk::unreadable)? {
+            let get = |n: usize| row.get::<_, i64>(n).map_err(walk::unreadable);
+            // Entries are in order of time, so that the first one that is too young ends it.
+            if get(2)? >= before.0 {
+                break;
+            }
+            found.push((number(get(0)?), number(get(1)?)));
+        }
+        Ok(found)
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -171,7 +215,11 @@ impl JournalReader for SqliteReader {
                 Err(why) => Err(broken(&why)),
             },
             (Some(_), Some(_)) => Err(broken("its detail was changed")),
-            (Some(_), None) => Err(broken("its detail is missing")),
+            (Some(_), None) if self.gone.holds(seq) => Ok(None),
+            (Some(_), None) => {
+                self.gone = Claims::read(&self.conn)?;
+                if self.gone.holds(seq) { Ok(None) } else { Err(broken("its detail is missing")) }
+            }
             (None, Some(_)) => Err(broken("it has a detail that was not written with it")),
         }
     }
@@ -180,7 +228,7 @@ impl JournalReader for SqliteReader {
         let mut entries = Vec::new();
         if let Some(from) = self.start(after)? {
             let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-            walk::walk(&self.conn, &from, limit, Details::Named, &mut |link| {
+            walk::walk(&self.conn, &from, limit, Details::Named, &mut None, &mut |link| {
                 entries.push(walk::entry(link));
                 Ok(())
             })?;
@@ -190,9 +238,9 @@ impl JournalReader for SqliteReader {
 
     fn verify(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Head, JournalError> {
         walk::check_before_first(&self.conn)?;
-        let mut at = chain::GENESIS;
+        let (mut at, mut claims) = (chain::GENESIS, None);
         loop {
-            let to = walk::walk(&self.conn, &at, STRIDE, Details::Read, &mut |_| Ok(()))?;
+            let to = walk::walk(&self.conn, &at, STRIDE, Details::Read, &mut claims, &mut |_| Ok(()))?;
             progress(to.seq);
             let done = to.seq - at.seq < STRIDE;
             at = to;

@@ -23,6 +23,20 @@ CREATE TRIGGER detail_stays BEFORE DELETE ON detail BEGIN SELECT RAISE(ABORT, 't
 CREATE TRIGGER detail_fixed BEFORE UPDATE ON detail BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 "];
 
+/// Lets details go, within one transaction: nothing else ever does. See [`crate::erasure`].
+const DETAIL_STAYS: &str = "CREATE TRIGGER detail_stays BEFORE DELETE ON detail \
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END";
+
+/// Deletes the details of these entries, from the first to the last. Within a transaction that the caller ends.
+pub(crate) fn take_away(conn: &Connection, ranges: &[(u64, u64)]) -> Result<(), Refusal> {
+    conn.execute_batch("DROP TRIGGER detail_stays").map_err(say)?;
+    let mut rows = conn.prepare("DELETE FROM detail WHERE seq BETWEEN ?1 AND ?2").map_err(say)?;
+    for (first, last) in ranges {
+        rows.execute([crate::walk::row_number(*first), crate::walk::row_number(*last)]).map_err(say)?;
+    }
+    conn.execute_batch(DETAIL_STAYS).map_err(say)
+}
+
 /// The version this build writes.
 pub(crate) fn newest() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
@@ -105,6 +119,8 @@ pub(crate) fn harden(conn: &Connection) -> Result<(), Refusal> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(say)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(say)?;
     conn.pragma_update(None, "cell_size_check", true).map_err(say)?;
+    // What is deleted is overwritten: only details ever are.
+    conn.query_row("PRAGMA secure_delete = ON", [], |_| Ok(())).map_err(say)?;
     // Memory-mapped reading would turn a bad sector into a signal that ends the process.
     conn.pragma_update(None, "mmap_size", 0).map_err(say)
 }

@@ -32,6 +32,7 @@ use stanch_model::port::{Entry, Head, Journal, JournalError, JournalReader, NewE
 use crate::chain::{Link, sha256};
 use crate::checkpoint::{self, Copier, Next, Pace, Reached};
 use crate::detail::{self, MAX_BYTES};
+use crate::erasure;
 use crate::place::{Place, cannot_open};
 use crate::reader::{self, SqliteReader};
 use crate::schema;
@@ -65,9 +66,12 @@ pub struct SqliteJournal {
     copier: Copier,
     conn: Connection,
     place: Place,
+    patience: Duration,
     head: Head,
     failed: Option<String>,
     log: Log,
+    /// The log still holds what was taken away: it has to be cut.
+    cut_log: bool,
 }
 
 /// The write-ahead log as the writer knows it.
@@ -115,7 +119,16 @@ impl SqliteJournal {
         let head = check_tail(&conn)?;
         let copier = Copier::start(&place.file, options.patience).map_err(refuse)?;
         let log = Log::new(&conn, &place.file, &options).map_err(refuse)?;
-        Ok(SqliteJournal { copier, conn, place, head, failed: None, log })
+        Ok(SqliteJournal {
+            copier,
+            conn,
+            place,
+            patience: options.patience,
+            head,
+            failed: None,
+            log,
+            cut_log: false,
+        })
     }
 
     /// Opens the journal in `dir` for reading only, beside a running writer or without one.
@@ -178,10 +191,34 @@ impl SqliteJournal {
             if let Some(stored) = &stored {
                 detail_row.execute(params![seq, stored]).map_err(say)?;
             }
+            if new.kind == erasure::KIND {
+                schema::take_away(&self.conn, &erasure::ranges(link.seq, link.body)?)?;
+            }
             bytes += new.body.len() + stored.as_ref().map_or(0, Vec::len);
             head = Head { seq: link.seq, hash };
         }
         Ok((head, bytes))
+    }
+
+    /// Cuts the log after details were taken away: it holds pages as they were before. Waits for nobody: whoever
+    /// reads just now keeps it, and the next commit tries again.
+    fn cut(&mut self) -> Result<(), String> {
+        let say = |e: rusqlite::Error| format!("the log cannot be cut: {e}");
+        let waits = self.conn.busy_timeout(Duration::ZERO).map_err(say);
+        let busy = waits.and_then(|()| {
+            let cut = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get::<_, i64>(0));
+            match cut {
+                Ok(busy) => Ok(busy != 0),
+                Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(true),
+                Err(e) => Err(say(e)),
+            }
+        })?;
+        self.conn.busy_timeout(self.patience).map_err(say)?;
+        self.cut_log = busy;
+        if !busy {
+            (self.log.reached, self.log.since, self.log.room) = (Reached::default(), 0, 0);
+        }
+        Ok(())
     }
 
     /// Keeps the log short. After a failed copy nothing can be trusted, as after a failed write.
@@ -346,7 +383,7 @@ fn check_tail(conn: &Connection) -> Result<Head, JournalError> {
     let from = last.seq.saturating_sub(TAIL);
     let start = walk::head_at(conn, from)?
         .ok_or_else(|| JournalError::Broken { seq: from, why: "it is missing".to_owned() })?;
-    walk::walk(conn, &start, TAIL, Details::Read, &mut |_| Ok(()))
+    walk::walk(conn, &start, TAIL, Details::Read, &mut None, &mut |_| Ok(()))
 }
 
 impl Journal for SqliteJournal {
@@ -361,6 +398,14 @@ impl Journal for SqliteJournal {
         match self.keep_log().and_then(|()| self.write(at, entries)) {
             Ok(head) => {
                 self.head = head.clone();
+                self.cut_log |= entries.iter().any(|e| e.kind == erasure::KIND);
+                if self.cut_log
+                    && let Err(why) = self.cut()
+                {
+                    let error = final_error(&why);
+                    self.failed = Some(why);
+                    return Err(error);
+                }
                 Ok(head)
             }
             Err(why) => {
@@ -381,7 +426,9 @@ impl Journal for SqliteJournal {
         each: &mut dyn FnMut(Entry) -> Result<(), JournalError>,
     ) -> Result<(), JournalError> {
         let Some(from) = reader::start(&self.conn, after)? else { return Ok(()) };
-        walk::walk(&self.conn, &from, u64::MAX, Details::Named, &mut |link| each(walk::entry(link)))?;
+        walk::walk(&self.conn, &from, u64::MAX, Details::Named, &mut None, &mut |link| {
+            each(walk::entry(link))
+        })?;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use stanch_model::Timestamp;
 use stanch_model::port::{Entry, Head, JournalError};
 
 use crate::chain::{GENESIS, Link, sha256};
+use crate::erasure::Claims;
 
 /// What to check about details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub(crate) fn head_at(conn: &Connection, seq: u64) -> Result<Option<Head>, Journ
 
 /// Hands each of up to `limit` entries after `from` to `each`, and returns where it came to.
 ///
+/// `claims`: what is known of details that were taken away; read when the first one is missing.
+///
 /// # Errors
 /// The first entry that does not fit, or the first error of `each`.
 pub(crate) fn walk(
@@ -94,6 +97,7 @@ pub(crate) fn walk(
     from: &Head,
     limit: u64,
     details: Details,
+    claims: &mut Option<Claims>,
     each: &mut dyn FnMut(&Link<'_>) -> Result<(), JournalError>,
 ) -> Result<Head, JournalError> {
     let sql = if details == Details::Read { WITH_DETAILS } else { ENTRIES };
@@ -106,7 +110,16 @@ pub(crate) fn walk(
         let broken = |why: String| JournalError::Broken { seq, why };
         let (link, hash) = read(row, seq).map_err(broken)?;
         if details == Details::Read {
-            check_detail(&link, row).map_err(broken)?;
+            let missing = check_detail(&link, row).map_err(broken)?;
+            if missing {
+                let known = match &*claims {
+                    Some(known) => known,
+                    None => claims.insert(Claims::read(conn)?),
+                };
+                if !known.holds(seq) {
+                    return Err(broken("its detail is missing".to_owned()));
+                }
+            }
         }
         if link.hash(&at.hash).map_err(broken)? != hash {
             return Err(broken("its hash does not follow from it and the entry before".to_owned()));
@@ -147,16 +160,17 @@ fn read<'r>(row: &'r Row<'_>, expected: u64) -> Result<(Link<'r>, [u8; 32]), Str
     Ok((link, hash(6, "hash")?))
 }
 
-fn check_detail(link: &Link<'_>, row: &Row<'_>) -> Result<(), String> {
+/// True when it is missing: then a later entry has to say so.
+fn check_detail(link: &Link<'_>, row: &Row<'_>) -> Result<bool, String> {
     let stored = match row.get_ref(7).map_err(|e| e.to_string())? {
         ValueRef::Null => None,
         other => Some(other.as_blob().map_err(|_| "its detail is not bytes".to_owned())?),
     };
     match (link.detail_hash, stored) {
-        (None, None) => Ok(()),
-        (Some(hash), Some(stored)) if sha256(stored) == hash => Ok(()),
+        (None, None) => Ok(false),
+        (Some(hash), Some(stored)) if sha256(stored) == hash => Ok(false),
         (Some(_), Some(_)) => Err("its detail was changed".to_owned()),
-        (Some(_), None) => Err("its detail is missing".to_owned()),
+        (Some(_), None) => Ok(true),
         (None, Some(_)) => Err("it has a detail that was not written with it".to_owned()),
     }
 }

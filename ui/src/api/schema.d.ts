@@ -4,6 +4,28 @@
  */
 
 export interface paths {
+    "/api/v1/admin/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say where a subject stands
+         * @description An account, a mail address, a host, an address: every entry, every detail and every other file of the data folder is
+         *     searched, in small and capital letters and within longer words. Changes nothing, and the subject is written
+         *     nowhere. Erasing by subject is not possible yet; what is missing is in the answer.
+         */
+        post: operations["post_admin_erasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/first-run": {
         parameters: {
             query?: never;
@@ -57,6 +79,28 @@ export interface paths {
          * @description The whole is put in force, or nothing: then all mistakes are in the answer.
          */
         post: operations["post_admin_reload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take away what was kept for long enough
+         * @description Bytes as received, normalised alerts and reasons beside old entries, as `retention` in stanch.yaml says; never what an
+         *     open incident or a change in force rests on. The entries and the chain stay whole: `journal verify` says
+         *     how many details are gone. It happens by itself each hour; this does it now, or says what it would do.
+         */
+        post: operations["post_admin_retention"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2903,6 +2947,84 @@ export interface components {
              */
             suffered: number;
         };
+        /** @description A file that holds a subject. */
+        ErasureFile: {
+            /** @description Its path in the data folder. */
+            file: string;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            times: number;
+        };
+        /** @description Where a subject stands, in one kind of entry. */
+        ErasureKind: {
+            /**
+             * Format: int64
+             * @description Their bytes, unpacked.
+             */
+            detail_bytes: number;
+            /**
+             * Format: int64
+             * @description Details that hold it.
+             */
+            details: number;
+            /**
+             * Format: int64
+             * @description Entries whose bodies name it.
+             */
+            entries: number;
+            /**
+             * Format: int64
+             * @description The first of them; 0 when there is none.
+             */
+            first: number;
+            /** @description The kind. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description The last of them; 0 when there is none.
+             */
+            last: number;
+            /**
+             * Format: int64
+             * @description Of these details, those that are needed.
+             */
+            needed: number;
+        };
+        /** @description Say where somebody or something stands. */
+        ErasureRequest: {
+            /** @description An account, a mail address, a host, an address: 3 to 256 bytes. Written nowhere. */
+            subject: string;
+        };
+        /** @description Where a subject stands. */
+        ErasureView: {
+            /**
+             * Format: int64
+             * @description Details that hold it.
+             */
+            details: number;
+            /**
+             * Format: int64
+             * @description Entries whose bodies name it.
+             */
+            entries: number;
+            /** @description Always false: nothing is erased by subject yet. */
+            erased: boolean;
+            /** @description Files beside the journal. */
+            files: components["schemas"]["ErasureFile"][];
+            /** @description By kind of entry. */
+            kinds: components["schemas"]["ErasureKind"][];
+            /**
+             * Format: int64
+             * @description Of these, those that an open incident or a change in force rests on.
+             */
+            needed: number;
+            /** @description Incidents that speak of it and are not resolved. */
+            open_incidents: string[];
+            /** @description What stays, and why. */
+            stays: string[];
+        };
         /** @description Every error, whatever the route: a problem as RFC 9457 has it. */
         ErrorBody: {
             /** @description What went wrong this time, and how to mend it. */
@@ -4133,6 +4255,37 @@ export interface components {
              */
             reason: string;
         };
+        /** @description Take away what was kept for long enough. */
+        RetentionRequest: {
+            /** @description Only say what would be taken away. */
+            dry_run?: boolean;
+        };
+        /** @description What was taken away, or would be. */
+        RetentionView: {
+            /** @description How long alerts in no incident are kept; none: for ever. */
+            alerts?: string | null;
+            /**
+             * Format: int64
+             * @description Their bytes, as stored.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Details: what lies beside one entry.
+             */
+            details: number;
+            /** @description True when it was done. */
+            done: boolean;
+            /** @description How long alerts of resolved incidents are kept; none: for ever. */
+            incidents?: string | null;
+            /** @description In words. */
+            message: string;
+            /**
+             * Format: int64
+             * @description Old enough, and kept for an open incident or a change in force.
+             */
+            needed: number;
+        };
         /** @description One run, whole. */
         RunDetail: components["schemas"]["RunSummary"] & {
             /** @description The question asked in the step in hand, if any. */
@@ -4861,6 +5014,11 @@ export interface components {
         /** @description Whether the chain holds. */
         VerifyView: {
             broken?: components["schemas"]["VerifyBroken"] | null;
+            /**
+             * Format: int64
+             * @description How many details were taken away by retention; the chain holds without them.
+             */
+            erased?: number;
             head?: components["schemas"]["JournalHead"] | null;
             /** @description True when every entry is as it was written. */
             ok: boolean;
@@ -5140,6 +5298,10 @@ export type SchemaDoneView = components['schemas']['DoneView'];
 export type SchemaDryRunView = components['schemas']['DryRunView'];
 export type SchemaEndpointView = components['schemas']['EndpointView'];
 export type SchemaEntityView = components['schemas']['EntityView'];
+export type SchemaErasureFile = components['schemas']['ErasureFile'];
+export type SchemaErasureKind = components['schemas']['ErasureKind'];
+export type SchemaErasureRequest = components['schemas']['ErasureRequest'];
+export type SchemaErasureView = components['schemas']['ErasureView'];
 export type SchemaErrorBody = components['schemas']['ErrorBody'];
 export type SchemaErrorDetail = components['schemas']['ErrorDetail'];
 export type SchemaExplainView = components['schemas']['ExplainView'];
@@ -5225,6 +5387,8 @@ export type SchemaReliabilityBar = components['schemas']['ReliabilityBar'];
 export type SchemaReloadView = components['schemas']['ReloadView'];
 export type SchemaRenewRequest = components['schemas']['RenewRequest'];
 export type SchemaResolveRequest = components['schemas']['ResolveRequest'];
+export type SchemaRetentionRequest = components['schemas']['RetentionRequest'];
+export type SchemaRetentionView = components['schemas']['RetentionView'];
 export type SchemaRunDetail = components['schemas']['RunDetail'];
 export type SchemaRunPage = components['schemas']['RunPage'];
 export type SchemaRunRequest = components['schemas']['RunRequest'];
@@ -5298,6 +5462,91 @@ export type HeaderRateLimit = components['headers']['RateLimit'];
 export type HeaderRateLimitPolicy = components['headers']['RateLimitPolicy'];
 export type $defs = Record<string, never>;
 export interface operations {
+    post_admin_erasure: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "subject": "j.doe@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ErasureRequest"];
+            };
+        };
+        responses: {
+            /** @description Where it stands */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["KeyInUse"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_admin_first_run: {
         parameters: {
             query?: never;
@@ -5596,6 +5845,91 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorBody"];
                 };
             };
+            429: components["responses"]["TooFast"];
+            /** @description Stopping, or not running */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_admin_retention: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within 24 hours, also after a restart: not done again, the first answer is given again */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of what you have read (GET of the same path, or of the one above); 412 when it has changed since */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "dry_run": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["RetentionRequest"];
+            };
+        };
+        responses: {
+            /** @description Done, or what would be */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Who is asking is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This needs another role */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["KeyInUse"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongMedia"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooFast"];
             /** @description Stopping, or not running */
             503: {

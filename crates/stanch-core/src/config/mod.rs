@@ -166,6 +166,8 @@ pub struct ServerConfig {
     pub audit: AuditFiles,
     /// Where the key of stored secrets is, and the one before while it is changed.
     pub master_keys: MasterKeys,
+    /// How long what lies beside entries is kept. Default: for ever.
+    pub retention: crate::retention::Retention,
     /// May the console write playbooks into this folder? Default `auto`.
     pub playbook_edits: PlaybookEdits,
 }

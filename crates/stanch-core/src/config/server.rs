@@ -7,6 +7,7 @@ use stanch_model::Span;
 use super::common::{path, set};
 use super::yaml::{Fields, Node};
 use super::{Mistake, PlaybookEdits, ServerConfig, TlsFiles, programs};
+use crate::retention::{LONGEST, Retention, SHORTEST};
 
 /// Where the key is that wraps the keys of stored secrets: 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,7 @@ impl Default for ServerConfig {
             requests_per_second: 200,
             audit: AuditFiles::default(),
             master_keys: MasterKeys::default(),
+            retention: Retention::default(),
             playbook_edits: PlaybookEdits::Auto,
         }
     }
@@ -72,6 +74,7 @@ const KEYS: &[&str] = &[
     "requests_per_second",
     "audit",
     "secrets",
+    "retention",
     "playbook_edits",
 ];
 /// Words of `playbook_edits`.
@@ -104,6 +107,7 @@ pub(super) fn read(root: &Node, people: bool, mistakes: &mut Vec<Mistake>) -> Se
         config.audit = audit;
     }
     set(&mut config.master_keys, fields.optional("secrets").and_then(|n| master_keys(n, m)));
+    set(&mut config.retention, fields.optional("retention").and_then(|n| retention(n, m)));
     if let Some(n) = fields.optional("playbook_edits") {
         let words: Vec<&str> = EDITS.iter().map(|(word, _)| *word).collect();
         let chosen = n.choice("playbook_edits", &words, m);
@@ -158,6 +162,13 @@ fn audit(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<AuditFiles> {
     let copies = fields.optional("copies").and_then(|n| n.list(mistakes, path)).unwrap_or_default();
     fields.finish(&["key", "copies"], mistakes);
     Some(AuditFiles { key, copies })
+}
+
+fn retention(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<Retention> {
+    let fields = node.map(mistakes)?;
+    fields.finish(&["alerts", "incidents"], mistakes);
+    let mut span = |name| fields.optional(name).and_then(|n| n.span_within(SHORTEST..=LONGEST, mistakes));
+    Some(Retention { alerts: span("alerts"), incidents: span("incidents") })
 }
 
 fn master_keys(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<MasterKeys> {

@@ -128,7 +128,8 @@ impl State {
             Event::OccurrenceSplit(e) => self.occurrence_split(at, e),
             Event::KillSwitch(e) => self.kill_switched(e),
             // Told, not folded: what is in force lies beside the journal (ADR 0020).
-            Event::AccessChanged(_) => {}
+            // What was taken away was never folded.
+            Event::AccessChanged(_) | Event::Erased(_) => {}
             Event::Loaded(e) => {
                 if self.config_hash != e.hash {
                     self.health.configured = at;

@@ -148,5 +148,6 @@ kinds! {
     FilterKept => "filter_kept", |e: &super::event::FilterKept| e.person.clone();
     KillSwitch => "kill_switch", |_: &super::event::KillSwitch| "stanch".into();
     AccessChanged => "access_changed", |_: &super::event::AccessChanged| "access".into();
+    Erased => "erased", |_: &super::event::Erased| "stanch".into();
     Loaded => "loaded", |_: &super::event::Loaded| "stanch".into();
 }

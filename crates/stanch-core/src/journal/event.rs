@@ -4,6 +4,7 @@ mod access;
 mod alert;
 mod change;
 mod desk;
+mod erased;
 mod incident;
 mod run;
 
@@ -14,6 +15,7 @@ pub use access::*;
 pub use alert::*;
 pub use change::*;
 pub use desk::FilterKept;
+pub use erased::Erased;
 pub use incident::*;
 pub use run::*;
 
@@ -73,6 +75,7 @@ pub enum Event {
     Loaded(Loaded),
     KillSwitch(KillSwitch),
     AccessChanged(AccessChanged),
+    Erased(Erased),
 }
 
 /// A silence set by a person at run time.

@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "actions",
     "active",
     "aliases",
+    "alerts",
     "allow",
     "allow_private",
     "answer",
@@ -115,6 +116,7 @@ const KEYS: &[&str] = &[
     "in",
     "incident_at",
     "inputs",
+    "incidents",
     "intake_queue",
     "issuer",
     "key",
@@ -180,6 +182,7 @@ const KEYS: &[&str] = &[
     "reset_credential",
     "resolver",
     "responders",
+    "retention",
     "revert",
     "revoked",
     "role",
@@ -244,6 +247,8 @@ const KEYS: &[&str] = &[
 /// Keys whose numbers stay, with their units.
 const MEASURES: &[&str] = &[
     "active",
+    "alerts",
+    "incidents",
     "approval_expires",
     "at_most",
     "auto_close",

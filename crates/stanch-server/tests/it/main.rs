@@ -25,6 +25,7 @@ mod people;
 mod playbook_edit;
 mod proofs;
 mod reload;
+mod retention;
 mod secrets;
 mod secure;
 mod shares;

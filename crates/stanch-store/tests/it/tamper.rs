@@ -365,3 +365,29 @@ fn the_independent_verifier_agrees() {
     let (good, text) = python(&file, Some(&head)).unwrap();
     assert!(!good && text.starts_with("BROKEN at entry 300:"), "{text}");
 }
+
+#[test]
+fn the_independent_verifier_agrees_about_what_was_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = written(dir.path());
+    let mut journal = SqliteJournal::open(dir.path(), Options::default()).unwrap();
+    let named: Vec<u64> = (1..=RECORDS).filter(|n| record(*n).detail.is_some()).collect();
+    let body = format!("{{\"details\":[[{},{}]],\"by\":\"x\"}}", named[0], named[2]);
+    let erased =
+        NewEntry { stream: "s".into(), kind: "erased".into(), body: body.into_bytes(), detail: None };
+    let head = journal.append(Timestamp(9), &[erased]).unwrap();
+    drop(journal);
+    let file = dir.path().join("journal.db");
+    assert_eq!(verify(&file).unwrap(), head);
+    let gone = SqliteReader::open_file(&file).unwrap().erased().unwrap();
+    assert!(gone >= 3, "{gone}");
+    let Some(answer) = python(&file, Some(&before)) else { return };
+    assert_eq!(answer, (true, format!("ok {} ({gone} details erased)", head_to_text(&head))));
+
+    // One more than the chain says is one too many, for both.
+    let last = named[named.len() - 1];
+    raw(&file).execute("DELETE FROM detail WHERE seq = ?1", [last as i64]).unwrap();
+    assert!(matches!(verify(&file), Err(JournalError::Broken { seq, .. }) if seq == last));
+    let (content, text) = python(&file, None).unwrap();
+    assert!(!content && text.contains(&format!("entry {last}")), "{text}");
+}

@@ -93,7 +93,12 @@ async fn verify(ctx: &Ctx, api: &Api) -> Result<Exit> {
     }
     match (&verified.head, &verified.broken) {
         (Some(head), _) if verified.ok => {
-            ctx.out.line(safe(&format!("✓ {} entries hold, in {}: {}", head.seq, verified.took, head.hash)));
+            let gone = match verified.erased {
+                0 => String::new(),
+                n => format!(", {n} details erased by retention, chain whole"),
+            };
+            let (n, took, hash) = (head.seq, &verified.took, &head.hash);
+            ctx.out.line(safe(&format!("✓ {n} entries hold{gone}, in {took}: {hash}")));
         }
         (_, Some(broken)) => {
             ctx.out.line(safe(&format!("✗ entry {} does not fit: {}", broken.seq, broken.why)))

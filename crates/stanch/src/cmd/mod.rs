@@ -15,6 +15,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod deny;
 pub(crate) mod doctor;
+pub(crate) mod erase;
 pub(crate) mod eval;
 pub(crate) mod export;
 pub(crate) mod incidents;

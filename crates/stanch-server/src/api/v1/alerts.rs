@@ -205,7 +205,7 @@ fn locate(viewer: &Viewer, id: AlertId) -> Result<(Place, AlertSummary, Learnt),
 pub(super) async fn one(viewer: Viewer, Named(id): Named<AlertId>) -> Answer<AlertDetail> {
     let (place, mut summary, (facts, missing_answers)) = locate(&viewer, id)?;
     let (found, reasons) = viewer.look(move |b| Ok((b.alert(place)?, b.reasons(place)?))).await?;
-    let (alert, raw) = found.ok_or_else(|| missing(id))?;
+    let (alert, raw) = found.ok_or_else(|| taken_away(id))?;
     fill(&mut summary, &alert);
     let normalised = normalised(alert);
     let curve = viewer.books().read(autonomy::curve);
@@ -223,6 +223,15 @@ pub(super) async fn one(viewer: Viewer, Named(id): Named<AlertId>) -> Answer<Ale
         raw_bytes: raw.len(),
         entry: place.seq,
     }))
+}
+
+/// What lay beside its entry is gone.
+fn taken_away(id: AlertId) -> Problem {
+    let message = format!("what lay beside {id} was taken away: bytes, normalised form and reasons");
+    Problem::not_found(
+        message,
+        "its score, incident and times stay: see GET /api/v1/alerts and /api/v1/incidents",
+    )
 }
 
 fn endpoint(e: Endpoint) -> EndpointView {
@@ -275,7 +284,7 @@ pub(super) fn download(bytes: Vec<u8>) -> Response {
 pub(super) async fn raw(viewer: Viewer, Named(id): Named<AlertId>) -> Result<Response, Problem> {
     let (place, ..) = locate(&viewer, id)?;
     let found = viewer.look(move |b| Ok(b.alert(place)?)).await?;
-    found.map(|(_, raw)| download(raw)).ok_or_else(|| missing(id))
+    found.map(|(_, raw)| download(raw)).ok_or_else(|| taken_away(id))
 }
 
 /// An alert as an OCSF 1.8 Detection Finding
@@ -286,6 +295,6 @@ pub(super) async fn ocsf_event(viewer: Viewer, Named(id): Named<AlertId>) -> Ans
     let (place, ..) = locate(&viewer, id)?;
     let received = viewer.books().read(|s| s.slot(id).map(|a| a.arrived)).unwrap_or_default();
     let found = viewer.look(move |b| Ok(b.alert(place)?)).await?;
-    let (alert, raw) = found.ok_or_else(|| missing(id))?;
+    let (alert, raw) = found.ok_or_else(|| taken_away(id))?;
     Ok(Json(ocsf(id, &alert, &raw, received)))
 }

@@ -76,14 +76,16 @@ pub(super) async fn verify(viewer: Viewer) -> Answer<VerifyView> {
     let view = viewer.look(move |books| {
         let _turn = turn;
         let begun = Instant::now();
-        let verified = books.journal()?.verify(&mut |_| {});
+        let mut reader = books.journal()?;
+        let verified = reader.verify(&mut |_| {});
         let took = Span(i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX));
         let (head, broken) = match verified {
             Ok(head) => (Some(head_view(&head)), None),
             Err(JournalError::Broken { seq, why }) => (None, Some(VerifyBroken { seq, why })),
             Err(e) => return Err(e.into()),
         };
-        Ok(VerifyView { ok: broken.is_none(), head, broken, took_ms: took.0, took: took.to_string() })
+        let erased = reader.erased()?;
+        Ok(VerifyView { ok: broken.is_none(), head, broken, erased, took_ms: took.0, took: took.to_string() })
     });
     Ok(Json(view.await?))
 }

@@ -10,6 +10,7 @@ mod blocks;
 mod bulk;
 mod clock;
 mod dry_run;
+mod erasure;
 mod events;
 mod exports;
 mod filters;
@@ -178,6 +179,8 @@ pub(super) fn router() -> Guard {
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::set, secrets::remove))
         .routes(routes!(secrets::change_key))
+        .routes(routes!(erasure::retention))
+        .routes(routes!(erasure::erasure))
         .routes(routes!(support::bundle))
         .routes(routes!(admin::reload))
         .routes(routes!(admin::kill_switch_state, admin::kill_switch))

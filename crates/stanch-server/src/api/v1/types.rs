@@ -10,6 +10,7 @@ mod approvals;
 mod blocks;
 mod clock;
 mod common;
+mod erasure;
 mod events;
 mod exports;
 mod first_run;
@@ -44,6 +45,7 @@ pub use blocks::{
 };
 pub use clock::{ClockView, ClocksView, ManualView, PhaseQuantiles, PhaseTime, WaitingTime};
 pub use common::{DoneView, ErrorBody, ErrorDetail, MistakeView};
+pub use erasure::{ErasureFile, ErasureKind, ErasureRequest, ErasureView, RetentionRequest, RetentionView};
 pub use events::{ChangeView, EventsQuery};
 pub use exports::{ExportQuery, QueueExportQuery};
 pub use first_run::{FirstRunView, FirstSourceView};

@@ -60,6 +60,9 @@ pub struct VerifyView {
     /// The first entry that does not fit, when it does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<VerifyBroken>,
+    /// How many details were taken away by retention; the chain holds without them.
+    #[serde(default)]
+    pub erased: u64,
     /// How long it took.
     pub took_ms: i64,
     /// The same, in words.
