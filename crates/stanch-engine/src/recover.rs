@@ -86,6 +86,7 @@ fn read(journal: &dyn Journal, hand_over: &SyncSender<Batch>) -> Result<(), Engi
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 mod tests {
     use stanch_core::journal::encode;
     use stanch_core::journal::event::ByPerson;
