@@ -145,7 +145,7 @@ mod tests {
                 ..Delivered::default()
             }],
         };
-        let unknown = entry("intake", &serde_json::to_string(&unknown).unwrap());
+        let unknown = entry("intake", &serde_json::to_string(&unknown).unwrap_or_default());
         assert_eq!(class_of(&state, &unknown), Some(Class::Needed));
         assert!(!policy.due(&state, &unknown, Timestamp(9_999 * DAY)));
         assert_eq!(Retention::default().before(Timestamp(9_999 * DAY)), None);
