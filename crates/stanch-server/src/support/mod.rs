@@ -1,7 +1,7 @@
 //! The support bundle: what a stranger needs to see of an installation that does not work as it should, and
 //! nothing of what it is about.
 //!
-//! It is built by an allow-list: every part is made of [`safe::Safe`], which has no room for a text that was
+//! It is built by an allow-list: every part is made of `safe::Safe`, which has no room for a text that was
 //! not written into this program. Names of people, hosts, sources and connectors are placeholders that
 //! are the same in all parts of one bundle and mean nothing outside it.
 //!
