@@ -24,6 +24,7 @@ mod parties;
 mod people;
 mod playbook_edit;
 mod proofs;
+mod quiet;
 mod reload;
 mod retention;
 mod secrets;

@@ -11,23 +11,27 @@ use crate::house::{House, beacon};
 use crate::workspace::{Shown, Trouble};
 
 /// The channel of the team that answers.
-const CHANNEL: &str = "C1";
+pub(crate) const CHANNEL: &str = "C1";
 /// How many new messages that count a channel takes in ten minutes.
 const BUDGET: usize = 6;
 
 async fn house(cloud: &Cloud) -> House {
     let house = House::with(|config| {
         chat_over_sockets(config, &cloud.url, "");
-        let write = |path: &str, text: &str| std::fs::write(config.join(path), text).unwrap();
-        // One server only is worth a question: the others are for people from the start.
-        let playbook = std::fs::read_to_string(config.join("playbooks/c2-beacon.yaml")).unwrap();
-        let one = playbook.replace("incident.peer != \"\"", "incident.peer == \"203.0.113.200\"");
-        assert_ne!(one, playbook);
-        write("playbooks/c2-beacon.yaml", &one);
+        one_server_is_asked_about(config);
     })
     .await;
     cloud.until_opened(1).await;
     house
+}
+
+/// One server only is worth a question: the others are for people from the start.
+pub(crate) fn one_server_is_asked_about(config: &std::path::Path) {
+    let file = config.join("playbooks/c2-beacon.yaml");
+    let playbook = std::fs::read_to_string(&file).unwrap();
+    let one = playbook.replace("incident.peer != \"\"", "incident.peer == \"203.0.113.200\"");
+    assert_ne!(one, playbook);
+    std::fs::write(file, one).unwrap();
 }
 
 /// A machine of its own calls a server of its own: an incident of its own.
@@ -42,7 +46,7 @@ fn calls_home(n: usize) -> Value {
 }
 
 /// Files of a machine are being encrypted: critical by its source's own word.
-fn burns() -> Value {
+pub(crate) fn burns() -> Value {
     json!({
         "timestamp": "2026-03-03T22:20:00.000+0000", "id": "9.99", "manager": { "name": "m" }, "data": {},
         "rule": { "id": "100999", "level": 15, "description": "Ransomware: files are being encrypted",
@@ -54,7 +58,7 @@ fn burns() -> Value {
 }
 
 /// Alerts arrive, and so many incidents are there then.
-async fn storm(house: &House, which: std::ops::RangeInclusive<usize>, then: usize) -> Vec<String> {
+pub(crate) async fn storm(house: &House, which: std::ops::RangeInclusive<usize>, then: usize) -> Vec<String> {
     for n in which {
         assert!(house.deliver("suricata", calls_home(n).to_string()).await.status.is_success());
     }
@@ -65,7 +69,7 @@ async fn storm(house: &House, which: std::ops::RangeInclusive<usize>, then: usiz
 }
 
 /// Messages that are there because of an incident, by incident: `INC-7` of "High, nobody has taken it yet".
-fn told(all: &[&Shown]) -> BTreeSet<String> {
+pub(crate) fn told(all: &[&Shown]) -> BTreeSet<String> {
     let name = |m: &&Shown| {
         let text = m.text().trim_start_matches(":warning: ").trim_start_matches(":rotating_light: ");
         Some(text.strip_prefix("INC-")?.split(' ').next()?.to_owned()).map(|n| format!("INC-{n}"))
@@ -74,12 +78,17 @@ fn told(all: &[&Shown]) -> BTreeSet<String> {
 }
 
 /// The message about the storm that says this.
-fn about(all: &[&Shown], words: &str) -> Option<Shown> {
+pub(crate) fn about(all: &[&Shown], words: &str) -> Option<Shown> {
     all.iter().find(|m| m.text().contains(words)).map(|m| (*m).clone())
 }
 
 /// Lets the clock run until the channel shows it: after a failure the next try is due later.
-async fn shows<T>(house: &House, cloud: &Cloud, what: &str, look: impl Fn(&[&Shown]) -> Option<T>) -> T {
+pub(crate) async fn shows<T>(
+    house: &House,
+    cloud: &Cloud,
+    what: &str,
+    look: impl Fn(&[&Shown]) -> Option<T>,
+) -> T {
     let (mut tries, passing) = (0, std::time::Duration::from_millis(300));
     loop {
         let seen = cloud.messages(CHANNEL);
