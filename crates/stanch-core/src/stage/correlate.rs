@@ -52,11 +52,6 @@ const CROWD: usize = 8;
 const JOINS_AT: f64 = 0.2;
 /// What is asked to join on a machine that merely belongs with one of the incident, hours later.
 const KINDRED_AT: f64 = 0.45;
-/// What is asked to join, moments apart, on a machine of the incident while nothing was learnt: a rule that is
-/// new on its machine reaches it, one that comes there every day does not.
-const RARE_AT: f64 = 0.15;
-/// So near to what is active on its machine the latter has to be.
-const MOMENTS: Span = Span::mins(2);
 /// Machines at least this near each other belong together, 0 to 1.
 const KINSHIP: f64 = 0.3;
 /// An incident that was active on a machine within this time is at work there.
@@ -114,7 +109,7 @@ pub fn correlate(
     }
     let score = f64::from(alert.score) / 1000.0;
     let mut links = Links::new();
-    by_entity(state, policy, site, alert, look, &mut links);
+    by_entity(state, policy, site, alert, &mut links);
     by_machine(state, policy, site, alert, look, &mut links);
     links.retain(|id, _| state.incidents.get(id).is_some_and(|i| i.status < Status::Resolved));
     let best =
@@ -161,19 +156,8 @@ fn note(links: &mut Links, incident: IncidentId, link: Link, why: String) {
 }
 
 /// Links by whom an alert speaks of.
-fn by_entity(
-    state: &State,
-    policy: &TriagePolicy,
-    site: &str,
-    alert: &Joined,
-    look: Look,
-    links: &mut Links,
-) {
+fn by_entity(state: &State, policy: &TriagePolicy, site: &str, alert: &Joined, links: &mut Links) {
     let score = f64::from(alert.score) / 1000.0;
-    // A score that nothing was learnt for says little: that something happened on the same machine hours ago
-    // links what says who acted, and nothing else.
-    let own = fingerprint::machine(site, &alert.ends)
-        .filter(|_| look == Look::Untaught && alert.ends.src.is_none());
     for (entity, attacks) in fingerprint::roles(&alert.ends, alert.stage) {
         for id in state.by_entity.get(&fingerprint::entity(site, &entity)).into_iter().flatten() {
             let Some(incident) = state.incidents.get(id).filter(|i| near(i, alert, policy.correlate_gap))
@@ -185,11 +169,6 @@ fn by_entity(
                 continue; // people keep taking such alerts out of such incidents
             }
             let counts = if bond >= -TAKEN_APART { score.max(policy.incident_at) } else { score };
-            let acts = incident.entities.get(&entity).is_some_and(|p| p.acted > 0);
-            let stale = own.is_some_and(|m| away(incident, &m, alert).is_none_or(|away| away > SOON));
-            if stale && !acts && !entity.starts_with("user:") && bond < -TAKEN_APART {
-                continue;
-            }
             if let Some((strong, why)) = link(incident, (&entity, attacks), counts, policy) {
                 let link = if strong { Link::Strong } else { Link::Weak };
                 note(links, state.head_of(*id), link, why);
@@ -210,8 +189,7 @@ fn by_machine(
 ) {
     let score = f64::from(alert.score) / 1000.0;
     let asked = match look {
-        Look::Untaught => policy.enrich_at.min(RARE_AT),
-        Look::First => policy.enrich_at,
+        Look::Untaught | Look::First => policy.enrich_at,
         Look::Second => policy.enrich_at.min(JOINS_AT),
     };
     if alert.ends.src.is_some() || score < asked || state.by_machine.is_empty() {
@@ -222,10 +200,6 @@ fn by_machine(
         for id in state.by_machine.get(machine).into_iter().flatten().rev().take(LATEST) {
             let Some(i) = state.incidents.get(id).filter(|i| i.site == site) else { continue };
             if state.bonds.between(i, &alert.rule) <= TAKEN_APART {
-                continue;
-            }
-            let within = if score >= policy.enrich_at { SOON } else { MOMENTS };
-            if look == Look::Untaught && away(i, machine, alert).is_none_or(|away| away > within) {
                 continue;
             }
             let kindred_at = policy.enrich_at.max(KINDRED_AT);
@@ -240,12 +214,6 @@ fn by_machine(
     }
 }
 
-/// How long before or after an alert an incident was active on a machine; none when it never was.
-fn away(i: &Incident, machine: &Machine, alert: &Joined) -> Option<Span> {
-    let (first, last) = *i.machines.get(machine)?;
-    Some(alert.time.since(last).max(first.since(alert.time)))
-}
-
 /// How an incident that was active on a machine is linked to an alert on it, or on one that belongs with it.
 fn on_machine(
     i: &Incident,
@@ -254,7 +222,8 @@ fn on_machine(
     alert: &Joined,
     likely: bool,
 ) -> Option<(Link, String)> {
-    let away = away(i, machine, alert)?;
+    let (first, last) = *i.machines.get(machine)?;
+    let away = alert.time.since(last).max(first.since(alert.time));
     let name = alert.ends.who.iter().find_map(|w| w.strip_prefix("host:")).unwrap_or("this machine");
     match own {
         true if away <= SOON => Some((Link::SoonSame, format!("{} was active on {name} moments ago", i.id))),

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stanch_core::journal::state::Disposition;
-use stanch_core::stage::kill_chain::Stage;
 use stanch_core::stage::triage::{Features, Model, Score};
 use stanch_engine::Received;
 use stanch_engine::replay::Stream;
@@ -12,22 +11,6 @@ use stanch_model::port::{Parsed, Record};
 use stanch_model::{Alert, Attack, Endpoint, IncidentId, Rule, Span, Timestamp};
 
 use crate::world::{START, rules_of};
-
-/// Gives what the last word of a rule says, and nothing was learnt for it.
-struct Untaught;
-
-impl Model for Untaught {
-    fn score(&self, features: &Features) -> Score {
-        // It knows no name: the stage stands for the score, as a source told it.
-        let probability = match features.stage {
-            Stage::Impact => 0.7,
-            Stage::Execution => 0.4,
-            Stage::Persistence => 0.2,
-            _ => 0.1,
-        };
-        Score { probability, because: Vec::new(), model: 0 }
-    }
-}
 
 /// Gives what the last word of a rule says.
 struct AsNamed;
@@ -212,25 +195,4 @@ fn late_and_out_of_order_alerts_end_in_the_same_incidents() {
         order.reverse();
         assert_eq!(partition(&order), in_order, "{turn} reversed");
     }
-}
-
-#[test]
-fn while_nothing_was_learnt_a_machine_links_only_what_is_moments_apart() {
-    let mut rules = rules_of(&[]);
-    rules.model = Arc::new(Untaught);
-    let mut s = Stream::new(rules);
-    let all = [
-        (0, "wiper", Some("impact")),
-        (1, "new program", Some("persistence")),
-        (10, "command", Some("execution")),
-        (14, "another program", Some("persistence")),
-        (60, "later command", Some("execution")),
-        (61, "what comes every day", None),
-    ];
-    for (minutes, rule, tactic) in all {
-        s.receive(at(minutes), vec![received((minutes, "hq", "10.0.0.1", rule), tactic)]);
-    }
-    s.pass(at(120));
-    let first = Some(IncidentId(1));
-    assert_eq!(homes(&s), [first, first, first, None, None, None]);
 }
