@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use stanch_connectors::notifier::Slack;
-use stanch_core::config::{NotifierConfig, SecretRef};
+use stanch_core::config::{Config, NotifierConfig, SecretRef};
 use stanch_engine::command::Who;
 
 use super::{Approver, Authorised, Decides, Desk, Rank};
@@ -48,15 +48,7 @@ impl Desk {
         let gone = || Problem::not_found("this chat is not configured any more", "answer in the console");
         let Books::Live(live) = &self.0 else { return Err(gone()) };
         let config = live.engine.rules().config.clone();
-        let found = config.connectors.notifiers.iter().find_map(|n| match n {
-            NotifierConfig::Slack { name, workspace, .. } if name == notifier => Some(workspace.clone()),
-            NotifierConfig::Slack { .. }
-            | NotifierConfig::Webhook { .. }
-            | NotifierConfig::Teams { .. }
-            | NotifierConfig::Rt { .. }
-            | NotifierConfig::Smtp { .. }
-            | NotifierConfig::Log { .. } => None,
-        });
+        let found = slack(&config, notifier).map(|chat| chat.workspace.clone());
         found.ok_or_else(gone)
     }
 
@@ -89,15 +81,7 @@ impl Desk {
     pub(crate) fn console(&self, notifier: &str) -> Option<String> {
         let Books::Live(live) = &self.0 else { return None };
         let config = live.engine.rules().config.clone();
-        config.connectors.notifiers.iter().find_map(|n| match n {
-            NotifierConfig::Slack { name, console, .. } if name == notifier => console.clone(),
-            NotifierConfig::Slack { .. }
-            | NotifierConfig::Webhook { .. }
-            | NotifierConfig::Teams { .. }
-            | NotifierConfig::Rt { .. }
-            | NotifierConfig::Smtp { .. }
-            | NotifierConfig::Log { .. } => None,
-        })
+        slack(&config, notifier)?.console.clone()
     }
 
     /// The chat under this name, to answer whoever clicked there.
@@ -105,4 +89,25 @@ impl Desk {
         let Books::Live(live) = &self.0 else { return None };
         live.links.chat(notifier)
     }
+}
+
+/// What is configured of a chat beside its secrets.
+struct Chat<'c> {
+    workspace: &'c Option<String>,
+    console: &'c Option<String>,
+}
+
+/// The Slack of this name.
+fn slack<'c>(config: &'c Config, notifier: &str) -> Option<Chat<'c>> {
+    config.connectors.notifiers.iter().find_map(|n| match n {
+        NotifierConfig::Slack { name, workspace, console, .. } if name == notifier => {
+            Some(Chat { workspace, console })
+        }
+        NotifierConfig::Slack { .. }
+        | NotifierConfig::Webhook { .. }
+        | NotifierConfig::Teams { .. }
+        | NotifierConfig::Rt { .. }
+        | NotifierConfig::Smtp { .. }
+        | NotifierConfig::Log { .. } => None,
+    })
 }

@@ -13,6 +13,7 @@ mod journal;
 mod machine;
 mod numbers;
 mod safe;
+mod words;
 
 use std::path::Path;
 
